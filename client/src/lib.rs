@@ -1,0 +1,1 @@
+//! A resilient session client for Redis.
