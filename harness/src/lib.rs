@@ -1,1 +1,19 @@
-//! Squall.
+//! Squall finds out what Redis-backed session clients really do when the network resets, stalls or goes away.
+//!
+//! ```text
+//! scenario (TOML) -> plan (timed steps) -> run: world + subject + load -> history -> checks -> report
+//!  data               pure, hands out seeds      IO      IO       pure      data      pure      pure
+//! ```
+//!
+//! Imports go one way: `cli` -> `run` -> `report` -> `world`, `subject` -> `plan` -> `scenario` -> `fault`, `load`, `check` ->
+//! `history`. `fault`, `load`, `check`, `plan`, `report` and `history` name no socket, no runtime and no clock, so a saved
+//! history can be judged and reported again without a run.
+
+pub mod check;
+pub mod fault;
+pub mod history;
+pub mod load;
+pub mod plan;
+pub mod subject;
+pub mod suggest;
+pub mod world;

@@ -1,0 +1,3 @@
+//! The sans-IO core: time and randomness are arguments.
+
+pub mod time;

@@ -1,0 +1,126 @@
+//! The first line of a history: who ran what, and the rules that the run is judged by, so that a saved history can be judged
+//! again without its scenario file.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Allow, Expect};
+
+/// The version of the history's form. It grows when an old reader would misread a new history.
+pub const SCHEMA: u32 = 1;
+
+/// Who ran what, and the rules of judgement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// [`SCHEMA`] when it was written.
+    pub schema: u32,
+    /// The scenario's name: its path below the scenarios folder without `.toml`.
+    pub scenario: String,
+    /// What the scenario proves.
+    pub proves: String,
+    /// The seed of the plan.
+    pub seed: u64,
+    /// The world, such as `containers`.
+    pub world: String,
+    /// What the world says of itself, such as the route and the versions.
+    pub world_notes: Vec<String>,
+    /// The subject, as it named itself.
+    pub subject: String,
+    /// Settings that the subject said it ignored.
+    pub ignored: Vec<String>,
+    /// The command that runs the same plan again.
+    pub replay: String,
+    /// How many instances there are.
+    pub instances: u16,
+    /// How many sessions the load's pool has.
+    pub sessions: u32,
+    /// The phases as planned, `setup` first.
+    pub phases: Vec<PhaseSpan>,
+    /// The rules.
+    pub rules: Rules,
+    /// What the scenario expects beyond the invariants.
+    pub expect: Expect,
+    /// Checks that the scenario waives, with the reason.
+    pub allow: Vec<Allow>,
+}
+
+/// A phase as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseSpan {
+    /// Its name.
+    pub name: String,
+    /// Its start in nanoseconds since the start of the run.
+    pub from: u64,
+    /// Its end in nanoseconds since the start of the run.
+    pub to: u64,
+}
+
+/// The figures that the checks use. DESIGN.md section 8 names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// What the subject can do; a check that needs more is skipped.
+    pub can: BTreeSet<Capability>,
+    /// R: how long after the last fault all must be right.
+    pub resync_within: Duration,
+    /// e: how far clocks and scheduling may blur an expiry or an order.
+    pub clock_slack: Duration,
+    /// d: how far the TTL that Redis holds may be from what it should be.
+    pub ttl_slack: Duration,
+    /// The budget of each operation (I15).
+    pub response_within: Duration,
+    /// D1: how soon after the start of an outage with enough calls a breaker must open.
+    pub open_within: Duration,
+    /// D2: how soon after the end of the last fault a breaker must be closed.
+    pub close_within: Duration,
+    /// The most connections an instance may have open at once (I17).
+    pub connections: u64,
+    /// The most operations of the load that may be in flight at once on one instance (I17).
+    pub in_flight: u64,
+    /// The most bytes an instance's local copy may hold (I17).
+    pub local_bytes: u64,
+    /// The breaker's own rule.
+    pub breaker: BreakerRule,
+}
+
+/// When the subject's breaker should open, and how long it should stay so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerRule {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// Share of failures in the window that opens it, 0 to 1.
+    pub failure_rate: f64,
+    /// The sliding window.
+    pub window: Duration,
+    /// Calls in the window below which the rate is not judged.
+    pub min_calls: u32,
+    /// The first cool-down.
+    pub cool_down: Duration,
+    /// What repeated trips let it grow to.
+    pub cool_down_max: Duration,
+    /// Share of the cool-down that chance may add or take away, 0 to 1.
+    pub jitter: f64,
+    /// Probes at once when half-open.
+    pub probes: u32,
+}
+
+/// Something that a subject can do, as it says in its answer to `init`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Serves operations while Redis is away.
+    Fallback,
+    /// Has a breaker and tells its changes.
+    Breaker,
+    /// Brings to Redis what it accepted locally.
+    Resync,
+    /// Answers `ttl` and `touch`.
+    Ttl,
+    /// Tells samples of its queue, memory and connections.
+    Samples,
+}

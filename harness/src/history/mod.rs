@@ -1,0 +1,29 @@
+//! What happened in a run, in order: the only thing that checks and reports ever see.
+//!
+//! A history is JSON lines. The first line is the [`Head`]: who ran what, and the rules that the run is judged by. Every
+//! other line is an [`Entry`]: a time in nanoseconds since the start of the run, and an [`Event`]. Entries are in the order
+//! in which they were recorded, and their times never go back.
+
+mod event;
+mod file;
+mod head;
+mod recorder;
+mod value;
+
+pub use event::{
+    BreakerState, Entry, Event, FinalRead, Left, Mode, Outcome, Reader, ReplyKind, Resync, Sample, Saw,
+    ServedBy, Wire,
+};
+pub use file::{HistoryError, read, write};
+pub use head::{BreakerRule, Capability, Head, PhaseSpan, Rules, SCHEMA};
+pub use recorder::Recorder;
+pub use value::{SessionId, ValueSeen, Write};
+
+/// A whole run: its head and every entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// Who ran what, and the rules of judgement.
+    pub head: Head,
+    /// What happened, in order.
+    pub entries: Vec<Entry>,
+}

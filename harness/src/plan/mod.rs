@@ -1,0 +1,60 @@
+//! A scenario with a seed: every step and operation fixed before the run begins.
+
+use std::time::Duration;
+
+use crate::fault::{Act, Direction};
+use crate::history::{PhaseSpan, Rules};
+use crate::load::Operation;
+
+/// Everything that a run will do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario's name: its path below the scenarios folder without `.toml`.
+    pub scenario: String,
+    /// The seed that every choice comes from.
+    pub seed: u64,
+    /// The settings of the subject: the `[client]` table with its profile resolved.
+    pub settings: serde_json::Value,
+    /// Image of the server that the scenario asks for.
+    pub image: Option<String>,
+    /// How many instances.
+    pub instances: u16,
+    /// How many sessions the pool has.
+    pub sessions: u32,
+    /// Whether operations of one instance on one session may overlap.
+    pub overlap: bool,
+    /// `setup`, then the scenario's phases.
+    pub phases: Vec<PhaseSpan>,
+    /// The faults, by number, in the order of the file.
+    pub strikes: Vec<Strike>,
+    /// Each instance's operations in order of time. The first ones create every session of the pool.
+    pub operations: Vec<Vec<Operation>>,
+    /// The rules of judgement, still without what the subject can do.
+    pub rules: Rules,
+}
+
+/// One fault with its window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Strike {
+    /// Its kind and parameters, for people.
+    pub what: String,
+    /// What it does.
+    pub act: Act,
+    /// The instances it strikes (none named: all).
+    pub instances: Vec<u16>,
+    /// Which way it bends the link.
+    pub direction: Direction,
+    /// The share of connections it strikes, 0 to 1.
+    pub probability: f64,
+    /// When it begins, in nanoseconds since the start of the run.
+    pub from: u64,
+    /// When it ends, in nanoseconds since the start of the run.
+    pub to: u64,
+}
+
+impl Plan {
+    /// How long the run lasts until the final reads.
+    pub fn length(&self) -> Duration {
+        Duration::from_nanos(self.phases.last().map_or(0, |phase| phase.to))
+    }
+}

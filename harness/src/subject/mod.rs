@@ -1,0 +1,129 @@
+//! Subjects: clients under test.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId};
+use crate::load::Kind;
+
+/// A future that owns or borrows what it needs and can move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Starts instances of one kind of client.
+pub trait Subject: Send + Sync {
+    /// Starts one instance. It must answer within its connect timeout plus 1 s, also when Redis is down.
+    fn start(&self, start: Start) -> BoxFuture<'_, Result<(Box<dyn Instance>, Hello), SubjectError>>;
+}
+
+/// One running instance.
+pub trait Instance: Send + Sync {
+    /// Runs one operation to its end.
+    fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>>;
+    /// What it can tell about itself now.
+    fn sample(&self) -> Sample;
+    /// Ends it and everything it started.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What an instance needs to start.
+pub struct Start {
+    /// Its number.
+    pub instance: u16,
+    /// How it reaches Redis.
+    pub route: Route,
+    /// The `[client]` table with its profile resolved.
+    pub settings: serde_json::Value,
+    /// Where its randomness comes from.
+    pub seed: u64,
+    /// Told of everything the instance says happened.
+    pub observer: Arc<dyn Fn(Said) + Send + Sync>,
+}
+
+/// How an instance reaches Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// By TCP.
+    Tcp {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+/// What an instance says of itself when it has started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Name and version.
+    pub name: String,
+    /// Where a session lies in Redis, with `{session}` for its name.
+    pub key: String,
+    /// What it can do.
+    pub can: Vec<Capability>,
+    /// Settings that it does not have.
+    pub ignored: Vec<String>,
+}
+
+/// Something that an instance says happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Its breaker changed.
+    Breaker {
+        /// The state left.
+        from: BreakerState,
+        /// The state entered.
+        to: BreakerState,
+    },
+    /// Who serves operations from now on.
+    Mode(Mode),
+    /// Its resync.
+    Resync(Resync),
+}
+
+/// One operation to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What to do.
+    pub kind: Kind,
+    /// The session.
+    pub session: SessionId,
+    /// The value (create, update), as the bytes to store.
+    pub value: Option<bytes::Bytes>,
+    /// The TTL in milliseconds (create, touch).
+    pub ttl_ms: Option<u64>,
+}
+
+/// An operation that was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Who acknowledged it.
+    pub served_by: ServedBy,
+    /// What it brought back.
+    pub saw: Saw,
+}
+
+/// An operation that was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{code}: {text}")]
+pub struct OperationError {
+    /// The error code, such as `timeout`.
+    pub code: String,
+    /// Whether it surely did not happen and never will.
+    pub definite: bool,
+    /// The subject's words.
+    pub text: String,
+}
+
+/// Why an instance could not start.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SubjectError {
+    /// The settings do not fit the subject.
+    #[error("the subject refuses its settings: {0}")]
+    Settings(String),
+    /// It did not start.
+    #[error("the subject did not start: {0}")]
+    Start(String),
+}

@@ -1,0 +1,58 @@
+//! Worlds: where a run takes place. A world starts Redis, gives every instance a route to it, and carries out faults.
+
+use thiserror::Error;
+
+use crate::fault::Act;
+use crate::history::Left;
+use crate::plan::Strike;
+use crate::subject::{BoxFuture, Route};
+
+/// A world that is up.
+pub trait World: Send + Sync {
+    /// What to say of it in reports: versions, and which way bytes go.
+    fn notes(&self) -> Vec<String>;
+    /// How an instance reaches Redis, through the tap and the faults.
+    fn route(&self, instance: u16) -> Route;
+    /// How many connections an instance has open now, as the tap counts.
+    fn connections(&self, instance: u16) -> u64;
+    /// Begins a strike, and returns when it has begun.
+    fn begin<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>>;
+    /// Ends a strike, and returns when it has ended.
+    fn end<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>>;
+    /// What Redis holds under `key`, straight from the side; `None` when there is no such key.
+    fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>>;
+    /// Ends everything that it started.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), WorldError>>;
+}
+
+/// Why a world cannot carry out a strike, or `None` when it can. Asked before anything is started.
+pub type Support = fn(&Act) -> Option<String>;
+
+/// What went wrong with a world.
+#[derive(Debug, Error)]
+pub enum WorldError {
+    /// What it needs is not there.
+    #[error("{what}\n  {cure}")]
+    Missing {
+        /// What is missing.
+        what: String,
+        /// What to do.
+        cure: String,
+    },
+    /// Something that it did failed.
+    #[error("failed to {doing}: {cause}")]
+    Failed {
+        /// What it was doing.
+        doing: String,
+        /// Why it failed.
+        cause: String,
+    },
+    /// A fault is not what was meant: the proxy says something else.
+    #[error("the proxy of {instance} differs from what was meant: {difference}")]
+    Differs {
+        /// The instance whose proxy differs.
+        instance: String,
+        /// How.
+        difference: String,
+    },
+}
