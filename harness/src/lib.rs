@@ -14,6 +14,8 @@ pub mod fault;
 pub mod history;
 pub mod load;
 pub mod plan;
+pub mod recorder;
+pub mod stop;
 pub mod subject;
 pub mod suggest;
 pub mod world;

@@ -21,6 +21,8 @@ pub struct Head {
     pub scenario: String,
     /// What the scenario proves.
     pub proves: String,
+    /// The promises that it puts to the test, such as `chatbot: automatic fallback`.
+    pub origin: Vec<String>,
     /// The seed of the plan.
     pub seed: u64,
     /// The world, such as `containers`.
@@ -31,8 +33,6 @@ pub struct Head {
     pub subject: String,
     /// Settings that the subject said it ignored.
     pub ignored: Vec<String>,
-    /// The command that runs the same plan again.
-    pub replay: String,
     /// How many instances there are.
     pub instances: u16,
     /// How many sessions the load's pool has.

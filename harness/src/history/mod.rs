@@ -7,7 +7,6 @@
 mod event;
 mod file;
 mod head;
-mod recorder;
 mod value;
 
 pub use event::{
@@ -16,7 +15,6 @@ pub use event::{
 };
 pub use file::{HistoryError, read, write};
 pub use head::{BreakerRule, Capability, Head, PhaseSpan, Rules, SCHEMA};
-pub use recorder::Recorder;
 pub use value::{SessionId, ValueSeen, Write};
 
 /// A whole run: its head and every entry.

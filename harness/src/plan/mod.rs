@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::check::{Allow, Expect};
 use crate::fault::{Act, Direction};
 use crate::history::{PhaseSpan, Rules};
 use crate::load::Operation;
@@ -11,6 +12,10 @@ use crate::load::Operation;
 pub struct Plan {
     /// The scenario's name: its path below the scenarios folder without `.toml`.
     pub scenario: String,
+    /// What the scenario proves.
+    pub proves: String,
+    /// The promises that it puts to the test.
+    pub origin: Vec<String>,
     /// The seed that every choice comes from.
     pub seed: u64,
     /// The settings of the subject: the `[client]` table with its profile resolved.
@@ -31,6 +36,10 @@ pub struct Plan {
     pub operations: Vec<Vec<Operation>>,
     /// The rules of judgement, still without what the subject can do.
     pub rules: Rules,
+    /// What the scenario expects beyond the invariants.
+    pub expect: Expect,
+    /// Checks that the scenario waives.
+    pub allow: Vec<Allow>,
 }
 
 /// One fault with its window.

@@ -12,10 +12,13 @@ use crate::load::Kind;
 /// A future that owns or borrows what it needs and can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// What starting an instance gives: the instance, and what it says of itself.
+pub type Started = Result<(Box<dyn Instance>, Hello), SubjectError>;
+
 /// Starts instances of one kind of client.
 pub trait Subject: Send + Sync {
     /// Starts one instance. It must answer within its connect timeout plus 1 s, also when Redis is down.
-    fn start(&self, start: Start) -> BoxFuture<'_, Result<(Box<dyn Instance>, Hello), SubjectError>>;
+    fn start(&self, start: Start) -> BoxFuture<'_, Started>;
 }
 
 /// One running instance.

@@ -11,7 +11,8 @@ use crate::subject::{BoxFuture, Route};
 pub trait World: Send + Sync {
     /// What to say of it in reports: versions, and which way bytes go.
     fn notes(&self) -> Vec<String>;
-    /// How an instance reaches Redis, through the tap and the faults.
+    /// How an instance reaches Redis, through the tap and the faults. A run asks for one more than it has instances: the
+    /// fresh instance of the final reads, which no strike names.
     fn route(&self, instance: u16) -> Route;
     /// How many connections an instance has open now, as the tap counts.
     fn connections(&self, instance: u16) -> u64;
@@ -21,8 +22,8 @@ pub trait World: Send + Sync {
     fn end<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>>;
     /// What Redis holds under `key`, straight from the side; `None` when there is no such key.
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>>;
-    /// Ends everything that it started.
-    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), WorldError>>;
+    /// Ends everything that it started; a second call does nothing.
+    fn close(&self) -> BoxFuture<'_, Result<(), WorldError>>;
 }
 
 /// Why a world cannot carry out a strike, or `None` when it can. Asked before anything is started.

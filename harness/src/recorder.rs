@@ -1,0 +1,64 @@
+//! Collects entries from every task of a run, in one order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use squall_client::{Clock, Time};
+
+use crate::history::{Entry, Event};
+
+/// Where every part of a run records what happened. Clones record into the same history.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    clock: Clock,
+    tape: Arc<Mutex<Tape>>,
+}
+
+#[derive(Debug, Default)]
+struct Tape {
+    start: Time,
+    entries: Vec<Entry>,
+}
+
+impl Recorder {
+    /// An empty history whose times are those of `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, tape: Arc::default() }
+    }
+
+    /// Calls this moment the start of the run. What was recorded before stands at time zero.
+    pub fn start(&self) {
+        self.tape().start = self.clock.now();
+    }
+
+    /// Records `event` now. The time is read under the lock, so times never go back.
+    pub fn record(&self, event: Event) {
+        let mut tape = self.tape();
+        let t = nanos(self.clock.now(), tape.start);
+        tape.entries.push(Entry { t, e: event });
+    }
+
+    /// Nanoseconds since the start of the run.
+    pub fn now(&self) -> u64 {
+        nanos(self.clock.now(), self.tape().start)
+    }
+
+    /// Waits until `due` nanoseconds after the start of the run.
+    pub async fn until(&self, due: u64) {
+        let start = self.tape().start;
+        let due = start + std::time::Duration::from_nanos(due);
+        tokio::time::sleep_until(self.clock.instant(due)).await;
+    }
+
+    /// Takes everything recorded so far.
+    pub fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.tape().entries)
+    }
+
+    fn tape(&self) -> std::sync::MutexGuard<'_, Tape> {
+        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn nanos(now: Time, start: Time) -> u64 {
+    u64::try_from(now.since(start).as_nanos()).unwrap_or(u64::MAX)
+}
