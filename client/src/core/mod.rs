@@ -1,3 +1,6 @@
-//! The sans-IO core: time and randomness are arguments.
+//! The sans-IO core: no socket, no clock, no source of chance. Time and randomness are arguments.
 
+pub mod breaker;
+pub mod retry;
 pub mod time;
+pub mod window;

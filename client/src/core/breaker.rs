@@ -1,0 +1,240 @@
+//! The circuit breaker: stops calls to a Redis that is in trouble, and finds out with one probe at a time when it is back.
+//!
+//! ```text
+//!          failures in a row, or failure rate               cool-down over, probe asked for
+//! closed -------------------------------------> open ---------------------------------------> half-open
+//!    ^                                            ^                                             |   |
+//!    |                                            +------- probe failed, or its lease ended ----+   |
+//!    +------------------------------------ enough probes in a row succeeded ------------------------+
+//! ```
+//!
+//! Calls of users go through only while it is closed. Every permit carries the generation in which it was given; what comes
+//! back with another generation changes nothing, so a late failure cannot reopen what a probe has closed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::time::Time;
+use super::window::Window;
+use crate::settings::BreakerSettings;
+
+/// A breaker's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Calls go through.
+    Closed,
+    /// Calls are rejected until the cool-down is over.
+    Open,
+    /// Calls are rejected; a probe decides.
+    HalfOpen,
+}
+
+/// The right to make one call, or one probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what came of the call must be recorded"]
+pub struct Permit {
+    generation: u64,
+    probe: bool,
+}
+
+/// The call is rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// When asking again may help.
+    pub retry_after: Duration,
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Redis answered.
+    Success,
+    /// Redis, or the way to it, failed.
+    Failure,
+    /// It says nothing about Redis: the caller went away, or asked for something wrong.
+    Neutral,
+}
+
+/// A change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// When.
+    pub at: Time,
+    /// The state left.
+    pub from: State,
+    /// The state entered.
+    pub to: State,
+    /// Why, in a few words.
+    pub reason: &'static str,
+}
+
+/// The breaker. Time and randomness are arguments; changes of state come out of [`poll`](Self::poll).
+#[derive(Debug)]
+pub struct Breaker {
+    settings: BreakerSettings,
+    state: State,
+    generation: u64,
+    failures_in_a_row: u32,
+    window: Window,
+    /// Open: when the cool-down ends. Half-open: when the lease of the probe ends, if one is out.
+    deadline: Option<Time>,
+    probes_succeeded: u32,
+    /// Trips since it was last closed for a whole cool-down.
+    trips: u32,
+    closed_since: Time,
+    changes: VecDeque<Transition>,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    pub fn new(settings: BreakerSettings) -> Self {
+        Self {
+            window: Window::new(settings.window),
+            settings,
+            state: State::Closed,
+            generation: 0,
+            failures_in_a_row: 0,
+            deadline: None,
+            probes_succeeded: 0,
+            trips: 0,
+            closed_since: Time::START,
+            changes: VecDeque::new(),
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Asks to make a call.
+    pub fn ask(&self, now: Time) -> Result<Permit, Rejected> {
+        match self.state {
+            State::Closed => Ok(Permit { generation: self.generation, probe: false }),
+            State::Open | State::HalfOpen => {
+                let retry_after = self.deadline.map_or(Duration::ZERO, |deadline| deadline.since(now));
+                Err(Rejected { retry_after })
+            }
+        }
+    }
+
+    /// Asks to make the probe. Turns an open breaker whose cool-down is over half-open. There is one probe at a time: its
+    /// lease must have ended or its outcome been recorded before there is another.
+    pub fn ask_probe(&mut self, now: Time, random: f64) -> Option<Permit> {
+        match self.state {
+            State::Closed => return None,
+            State::Open => {
+                if self.deadline.is_some_and(|deadline| now < deadline) {
+                    return None;
+                }
+                self.enter(State::HalfOpen, now, "the cool-down is over");
+                self.probes_succeeded = 0;
+            }
+            State::HalfOpen => match self.deadline {
+                Some(lease_end) if now < lease_end => return None,
+                Some(_) => {
+                    self.trip(now, random, "the probe's lease ended");
+                    return None;
+                }
+                None => {}
+            },
+        }
+        self.deadline = Some(now + self.settings.probe_lease);
+        Some(Permit { generation: self.generation, probe: true })
+    }
+
+    /// Records what came of a call or probe. `random` is from 0 to 1 and jitters the cool-down if this opens the breaker.
+    pub fn record(&mut self, now: Time, permit: Permit, outcome: Outcome, random: f64) {
+        if permit.generation != self.generation {
+            return;
+        }
+        match (self.state, permit.probe) {
+            (State::Closed, false) => self.record_call(now, outcome, random),
+            (State::HalfOpen, true) => self.record_probe(now, outcome, random),
+            // A permit of this generation is of this state's kind: calls when closed, probes when half-open.
+            (State::Closed, true) | (State::HalfOpen, false) | (State::Open, _) => {}
+        }
+    }
+
+    /// The next change of state that has not been told yet.
+    pub fn poll(&mut self) -> Option<Transition> {
+        self.changes.pop_front()
+    }
+
+    /// When [`ask_probe`](Self::ask_probe) should be asked next; `None` while closed.
+    pub fn next_deadline(&self) -> Option<Time> {
+        match self.state {
+            State::Closed => None,
+            State::Open | State::HalfOpen => self.deadline.or(Some(Time::START)),
+        }
+    }
+
+    fn record_call(&mut self, now: Time, outcome: Outcome, random: f64) {
+        let failed = match outcome {
+            Outcome::Neutral => return,
+            Outcome::Success => false,
+            Outcome::Failure => true,
+        };
+        self.window.count(now, failed);
+        if !failed {
+            self.failures_in_a_row = 0;
+            return;
+        }
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        if !self.settings.enabled {
+            return;
+        }
+        if self.failures_in_a_row >= self.settings.failures {
+            self.trip(now, random, "failures in a row");
+        } else if self.rate_reached(now) {
+            self.trip(now, random, "failure rate");
+        }
+    }
+
+    fn rate_reached(&mut self, now: Time) -> bool {
+        let (calls, failures) = self.window.totals(now);
+        calls >= u64::from(self.settings.min_calls)
+            && failures as f64 >= self.settings.failure_rate * calls as f64
+    }
+
+    fn record_probe(&mut self, now: Time, outcome: Outcome, random: f64) {
+        self.deadline = None;
+        match outcome {
+            Outcome::Success => {
+                self.probes_succeeded += 1;
+                if self.probes_succeeded >= self.settings.probes {
+                    self.enter(State::Closed, now, "probes succeeded");
+                    self.failures_in_a_row = 0;
+                    self.window.clear();
+                    self.closed_since = now;
+                }
+            }
+            Outcome::Failure => self.trip(now, random, "the probe failed"),
+            // The probe did not take place: its slot is free again.
+            Outcome::Neutral => {}
+        }
+    }
+
+    fn trip(&mut self, now: Time, random: f64, reason: &'static str) {
+        if self.state == State::Closed && now.since(self.closed_since) >= self.settings.cool_down {
+            self.trips = 0;
+        }
+        let doubled = self.settings.cool_down.saturating_mul(1 << self.trips.min(20));
+        let swing = 1.0 + self.settings.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0);
+        let cool_down = doubled.min(self.settings.cool_down_max).mul_f64(swing);
+        self.trips = self.trips.saturating_add(1);
+        self.enter(State::Open, now, reason);
+        self.deadline = Some(now + cool_down);
+    }
+
+    fn enter(&mut self, to: State, at: Time, reason: &'static str) {
+        self.changes.push_back(Transition { at, from: self.state, to, reason });
+        self.state = to;
+        self.generation += 1;
+        self.deadline = None;
+    }
+}
+
+#[cfg(test)]
+#[path = "breaker_tests.rs"]
+mod tests;

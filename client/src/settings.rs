@@ -1,0 +1,409 @@
+//! Settings of the client, with the defaults and ranges of each.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// All settings. Durations are strings with units, such as `"1500ms"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What stands before a session's id in Redis.
+    pub key_prefix: String,
+    /// How long opening a connection may take, handshake included.
+    #[serde(with = "length")]
+    pub connect_timeout: Duration,
+    /// How long one attempt may wait for its reply.
+    #[serde(with = "length")]
+    pub operation_timeout: Duration,
+    /// How long a whole operation may take: connects, attempts and waits between them.
+    #[serde(with = "length")]
+    pub deadline: Duration,
+    /// A connection that was idle for this long is asked with PING before it is used again.
+    #[serde(with = "length")]
+    pub ping_after_idle: Duration,
+    /// A connection on which so many replies in a row did not come in time is given up.
+    pub drop_after_timeouts: u32,
+    /// Calls that take longer than this are told of as slow.
+    #[serde(with = "length")]
+    pub slow_call: Duration,
+    /// Who serves operations while Redis is away.
+    pub fallback: Fallback,
+    /// The pool of connections.
+    pub pool: PoolSettings,
+    /// TCP keepalive.
+    pub keepalive: KeepaliveSettings,
+    /// The circuit breaker.
+    pub breaker: BreakerSettings,
+    /// Retries.
+    pub retry: RetrySettings,
+    /// Bringing to Redis what was accepted locally.
+    pub resync: ResyncSettings,
+    /// The local copy of every session.
+    pub local: LocalSettings,
+}
+
+/// Who serves operations while Redis is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// The local copy, in memory.
+    Memory,
+    /// Nobody: operations fail.
+    None,
+}
+
+/// The pool of connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolSettings {
+    /// Multiplexed connections at most.
+    pub connections: u32,
+    /// Calls in flight at most; one more is answered `overloaded`.
+    pub in_flight: u32,
+}
+
+/// TCP keepalive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeepaliveSettings {
+    /// Idle time before the first probe.
+    #[serde(with = "length")]
+    pub idle: Duration,
+    /// Time between probes.
+    #[serde(with = "length")]
+    pub interval: Duration,
+    /// Unanswered probes that end the connection.
+    pub probes: u32,
+}
+
+/// The circuit breaker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerSettings {
+    /// Off: every call goes through.
+    pub enabled: bool,
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// Share of failures among the calls of the window that opens it, above 0 up to 1.
+    pub failure_rate: f64,
+    /// The sliding window of the rate.
+    #[serde(with = "length")]
+    pub window: Duration,
+    /// Calls in the window below which the rate is not judged.
+    pub min_calls: u32,
+    /// How long it stays open the first time.
+    #[serde(with = "length")]
+    pub cool_down: Duration,
+    /// What repeated trips let the cool-down grow to.
+    #[serde(with = "length")]
+    pub cool_down_max: Duration,
+    /// Share of the cool-down that chance adds or takes away, 0 to 1.
+    pub jitter: f64,
+    /// Probes in a row that must succeed before it closes.
+    pub probes: u32,
+    /// A probe that has not ended by then is taken for failed.
+    #[serde(with = "length")]
+    pub probe_lease: Duration,
+}
+
+/// Retries of calls that failed for a reason that may pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetrySettings {
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Upper bound of the first wait; it doubles with each attempt, and chance picks below it.
+    #[serde(with = "length")]
+    pub base: Duration,
+    /// Upper bound of every wait.
+    #[serde(with = "length")]
+    pub cap: Duration,
+    /// Retries that each call earns for the budget.
+    pub budget_ratio: f64,
+    /// Retries a second that are always allowed.
+    pub budget_per_second: f64,
+}
+
+/// Bringing to Redis what was accepted locally.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResyncSettings {
+    /// Off: what was accepted locally stays local.
+    pub enabled: bool,
+    /// Sessions a second at the start.
+    pub rate_start: f64,
+    /// Sessions a second at most.
+    pub rate_max: f64,
+    /// Factor on the rate after each good batch.
+    pub growth: f64,
+    /// Sessions in one batch at most.
+    pub batch: u32,
+    /// Chance delays the start by up to this, so that instances do not start together.
+    #[serde(with = "length")]
+    pub start_delay_max: Duration,
+    /// How long Redis remembers a destroyed session. Longer than the longest TTL plus the longest outage.
+    #[serde(with = "length")]
+    pub tombstone_ttl: Duration,
+}
+
+/// The local copy of every session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LocalSettings {
+    /// Sessions at most.
+    pub sessions: u64,
+    /// Bytes at most.
+    pub bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            key_prefix: "session:".to_owned(),
+            connect_timeout: Duration::from_millis(1000),
+            operation_timeout: Duration::from_millis(500),
+            deadline: Duration::from_secs(2),
+            ping_after_idle: Duration::from_secs(30),
+            drop_after_timeouts: 2,
+            slow_call: Duration::from_millis(500),
+            fallback: Fallback::Memory,
+            pool: PoolSettings::default(),
+            keepalive: KeepaliveSettings::default(),
+            breaker: BreakerSettings::default(),
+            retry: RetrySettings::default(),
+            resync: ResyncSettings::default(),
+            local: LocalSettings::default(),
+        }
+    }
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { connections: 4, in_flight: 1024 }
+    }
+}
+
+impl Default for KeepaliveSettings {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), interval: Duration::from_secs(30), probes: 3 }
+    }
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            failures: 3,
+            failure_rate: 0.5,
+            window: Duration::from_secs(10),
+            min_calls: 20,
+            cool_down: Duration::from_secs(15),
+            cool_down_max: Duration::from_secs(60),
+            jitter: 0.2,
+            probes: 1,
+            probe_lease: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            retries: 2,
+            base: Duration::from_millis(100),
+            cap: Duration::from_millis(500),
+            budget_ratio: 0.2,
+            budget_per_second: 10.0,
+        }
+    }
+}
+
+impl Default for ResyncSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            rate_start: 200.0,
+            rate_max: 5000.0,
+            growth: 1.5,
+            batch: 32,
+            start_delay_max: Duration::from_millis(200),
+            tombstone_ttl: Duration::from_secs(2 * 3600),
+        }
+    }
+}
+
+impl Default for LocalSettings {
+    fn default() -> Self {
+        Self { sessions: 100_000, bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// A setting out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key} is {value}; {cure}")]
+pub struct SettingsError {
+    /// The setting, such as `breaker.jitter`.
+    pub key: String,
+    /// The value that was given.
+    pub value: String,
+    /// What it may be.
+    pub cure: String,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MS: Duration = Duration::from_millis(1);
+
+impl Settings {
+    /// Every setting that is out of its range.
+    pub fn problems(&self) -> Vec<SettingsError> {
+        let mut found = Problems(Vec::new());
+        let prefix = &self.key_prefix;
+        let printable = prefix.len() <= 256 && !prefix.chars().any(char::is_control);
+        found.unless(
+            printable,
+            "key_prefix",
+            format!("{prefix:?}"),
+            "at most 256 bytes, no control characters",
+        );
+        found.length("connect_timeout", self.connect_timeout, MS, HOUR);
+        found.length("operation_timeout", self.operation_timeout, MS, HOUR);
+        found.length("deadline", self.deadline, self.operation_timeout, HOUR);
+        found.length("ping_after_idle", self.ping_after_idle, MS, HOUR);
+        found.length("slow_call", self.slow_call, MS, HOUR);
+        found.count("drop_after_timeouts", self.drop_after_timeouts.into(), 1, 1000);
+        found.count("pool.connections", self.pool.connections.into(), 1, 1000);
+        found.count("pool.in_flight", self.pool.in_flight.into(), 1, 1_000_000);
+        found.length("keepalive.idle", self.keepalive.idle, Duration::from_secs(1), HOUR);
+        found.length("keepalive.interval", self.keepalive.interval, Duration::from_secs(1), HOUR);
+        found.count("keepalive.probes", self.keepalive.probes.into(), 1, 100);
+        self.breaker.problems(&mut found);
+        self.retry.problems(&mut found);
+        self.resync.problems(&mut found);
+        found.count("local.sessions", self.local.sessions, 1, 100_000_000);
+        found.count("local.bytes", self.local.bytes, 1024, 1 << 40);
+        found.0
+    }
+
+    /// The first setting that is out of its range, as an error.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
+impl BreakerSettings {
+    fn problems(&self, found: &mut Problems) {
+        found.count("breaker.failures", self.failures.into(), 1, 1_000_000);
+        found.share("breaker.failure_rate", self.failure_rate, 0.001);
+        found.length("breaker.window", self.window, 10 * MS, HOUR);
+        found.count("breaker.min_calls", self.min_calls.into(), 1, 1_000_000);
+        found.length("breaker.cool_down", self.cool_down, MS, HOUR);
+        found.length("breaker.cool_down_max", self.cool_down_max, self.cool_down, 24 * HOUR);
+        found.share("breaker.jitter", self.jitter, 0.0);
+        found.count("breaker.probes", self.probes.into(), 1, 1000);
+        found.length("breaker.probe_lease", self.probe_lease, MS, HOUR);
+    }
+}
+
+impl RetrySettings {
+    fn problems(&self, found: &mut Problems) {
+        found.count("retry.retries", self.retries.into(), 0, 100);
+        found.length("retry.base", self.base, MS, HOUR);
+        found.length("retry.cap", self.cap, self.base, HOUR);
+        found.share("retry.budget_ratio", self.budget_ratio, 0.0);
+        found.number("retry.budget_per_second", self.budget_per_second, 0.0, 1e6);
+    }
+}
+
+impl ResyncSettings {
+    fn problems(&self, found: &mut Problems) {
+        found.number("resync.rate_start", self.rate_start, 1.0, 1e6);
+        found.number("resync.rate_max", self.rate_max, self.rate_start, 1e6);
+        found.number("resync.growth", self.growth, 1.0, 10.0);
+        found.count("resync.batch", self.batch.into(), 1, 10_000);
+        found.length("resync.start_delay_max", self.start_delay_max, Duration::ZERO, HOUR);
+        found.length("resync.tombstone_ttl", self.tombstone_ttl, Duration::from_secs(1), 24 * 365 * HOUR);
+    }
+}
+
+struct Problems(Vec<SettingsError>);
+
+impl Problems {
+    fn unless(&mut self, fine: bool, key: &str, value: String, cure: &str) {
+        if !fine {
+            self.0.push(SettingsError { key: key.to_owned(), value, cure: cure.to_owned() });
+        }
+    }
+
+    fn length(&mut self, key: &str, value: Duration, least: Duration, most: Duration) {
+        let text = |length| humantime::format_duration(length).to_string();
+        let cure = format!("it must be from {} to {}", text(least), text(most));
+        self.unless((least..=most).contains(&value), key, text(value), &cure);
+    }
+
+    fn count(&mut self, key: &str, value: u64, least: u64, most: u64) {
+        let cure = format!("it must be from {least} to {most}");
+        self.unless((least..=most).contains(&value), key, value.to_string(), &cure);
+    }
+
+    fn number(&mut self, key: &str, value: f64, least: f64, most: f64) {
+        let cure = format!("it must be from {least} to {most}");
+        self.unless((least..=most).contains(&value), key, value.to_string(), &cure);
+    }
+
+    fn share(&mut self, key: &str, value: f64, least: f64) {
+        self.number(key, value, least, 1.0);
+    }
+}
+
+/// Durations as strings with units.
+mod length {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*length))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let cure = |_| {
+            de::Error::custom(format!(
+                "not a duration: {text:?} (expected a number with a unit, such as \"1500ms\" or \"2s\")"
+            ))
+        };
+        humantime::parse_duration(&text).map_err(cure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_in_range_and_survive_being_written() {
+        let settings = Settings::default();
+        assert_eq!(settings.problems(), []);
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_problem_names_key_value_and_range() {
+        let breaker = BreakerSettings { jitter: 1.5, ..BreakerSettings::default() };
+        let settings = Settings { breaker, deadline: MS, ..Settings::default() };
+        let told: Vec<String> = settings.problems().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["deadline is 1ms; it must be from 500ms to 1h", "breaker.jitter is 1.5; it must be from 0 to 1"]
+        );
+    }
+
+    #[test]
+    fn not_a_number_is_out_of_range() {
+        let retry = RetrySettings { budget_ratio: f64::NAN, ..RetrySettings::default() };
+        assert!(Settings { retry, ..Settings::default() }.validate().is_err());
+    }
+}
