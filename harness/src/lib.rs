@@ -15,6 +15,7 @@ pub mod history;
 pub mod load;
 pub mod plan;
 pub mod recorder;
+pub mod report;
 pub mod stop;
 pub mod subject;
 pub mod suggest;
