@@ -1,15 +1,37 @@
 //! A resilient session client for Redis.
+//!
+//! Every session is kept in a local copy, always. While Redis is away the copy serves; when Redis is back a resync brings it
+//! what it missed, by a merge that loses nothing, revives nothing, and keeps every TTL. A [`Lookup`] has three answers: an
+//! unreachable Redis never means "logged out".
+//!
+//! The parts, from the inside out: [`core`] is sans-IO (breaker, retry, resync, versions, records); [`gateway`] makes one call
+//! to Redis safe; [`SessionClient`] is what a user holds. The client reaches Redis through [`Connect`], by TCP or by whatever
+//! gives a byte stream, and tells everything that happens to an [`Observer`].
 
+mod answer;
+mod client;
 pub mod clock;
+pub mod connect;
+mod connection;
 pub mod core;
+pub mod endpoint;
 pub mod error;
 pub mod event;
+pub mod gateway;
+mod pool;
 pub mod profile;
+mod script;
 pub mod settings;
+mod store;
+mod sync;
 
+pub use answer::{Ack, Found, Lookup, ServedBy, SessionError};
+pub use client::{Environment, SessionClient, Stats};
 pub use clock::Clock;
+pub use connect::{Connect, Tcp};
 pub use core::time::Time;
+pub use endpoint::Endpoint;
 pub use error::CallError;
 pub use event::{Event, Mode, Observer, Resync};
 pub use profile::Profile;
-pub use settings::Settings;
+pub use settings::{Settings, SettingsError};

@@ -1,6 +1,11 @@
 //! The sans-IO core: no socket, no clock, no source of chance. Time and randomness are arguments.
 
 pub mod breaker;
+pub mod local;
+pub mod offset;
+pub mod record;
+pub mod resync;
 pub mod retry;
 pub mod time;
+pub mod version;
 pub mod window;

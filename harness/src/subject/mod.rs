@@ -1,5 +1,8 @@
 //! Subjects: clients under test.
 
+pub mod flawed;
+pub mod reference;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

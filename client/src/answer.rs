@@ -1,0 +1,99 @@
+//! What the client answers, and why it may not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::error::CallError;
+
+/// Who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServedBy {
+    /// Redis: every instance sees it.
+    Redis,
+    /// This instance's memory: it survives Redis, not the process, and the resync brings it to Redis.
+    Local,
+}
+
+/// A write was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// By whom.
+    pub served_by: ServedBy,
+}
+
+/// A session that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its value.
+    pub value: Bytes,
+    /// What is left of its TTL.
+    pub ttl: Duration,
+}
+
+/// The answer to "is there such a session?". Only `Absent` may log a user out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// There is.
+    Found {
+        /// The session.
+        session: Found,
+        /// Who says so.
+        served_by: ServedBy,
+    },
+    /// There surely is none.
+    Absent {
+        /// Who says so.
+        served_by: ServedBy,
+    },
+    /// Redis cannot be asked, and this instance does not know.
+    Unknown {
+        /// Why Redis cannot be asked.
+        because: CallError,
+    },
+}
+
+/// Why a write was not accepted, or a read not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SessionError {
+    /// There is no such session.
+    #[error("no such session")]
+    NoSession,
+    /// Redis cannot be asked, and this instance does not know the session. Nothing was written.
+    #[error("redis is away and this instance does not know the session: {0}")]
+    Unavailable(CallError),
+    /// The local copy is full of what Redis does not know yet.
+    #[error("the local copy is full of sessions that wait for redis")]
+    Full,
+    /// The request makes no sense.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// What Redis holds under the session's key is not a session of ours, or not whole.
+    #[error("what redis holds is no session: {0}")]
+    Corrupt(&'static str),
+    /// The call failed, and there is no fallback.
+    #[error(transparent)]
+    Call(CallError),
+}
+
+impl SessionError {
+    /// Whether the operation surely did not happen and never will.
+    pub fn definite(&self) -> bool {
+        match self {
+            Self::NoSession | Self::Unavailable(_) | Self::Full | Self::Invalid(_) | Self::Corrupt(_) => true,
+            Self::Call(error) => error.definite(),
+        }
+    }
+
+    /// The code of the subject protocol.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSession => "no-session",
+            Self::Unavailable(_) => "unavailable",
+            Self::Full => "overloaded",
+            Self::Invalid(_) | Self::Corrupt(_) => "invalid",
+            Self::Call(error) => error.code(),
+        }
+    }
+}

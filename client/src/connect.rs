@@ -1,0 +1,57 @@
+//! The seam between the client and the network: something that opens byte streams.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::settings::KeepaliveSettings;
+
+/// A byte stream in both directions.
+pub trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+
+/// A stream of whatever kind.
+pub type BoxStream = Pin<Box<dyn Stream>>;
+
+/// A stream that is being opened.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxStream>> + Send + 'a>>;
+
+/// Opens streams to one Redis.
+pub trait Connect: Send + Sync {
+    /// Opens a stream. The caller bounds how long that may take, and may drop it.
+    fn connect(&self) -> Connecting<'_>;
+}
+
+/// Opens TCP streams, without Nagle's delay and with keepalive. The name is looked up for every stream.
+#[derive(Clone, Debug)]
+pub struct Tcp {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Keepalive.
+    pub keepalive: KeepaliveSettings,
+}
+
+impl Tcp {
+    async fn open(&self) -> io::Result<BoxStream> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(self.keepalive.idle)
+            .with_interval(self.keepalive.interval)
+            .with_retries(self.keepalive.probes);
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Box::pin(stream))
+    }
+}
+
+impl Connect for Tcp {
+    fn connect(&self) -> Connecting<'_> {
+        Box::pin(self.open())
+    }
+}
