@@ -19,4 +19,5 @@ pub mod report;
 pub mod stop;
 pub mod subject;
 pub mod suggest;
+pub mod suite;
 pub mod world;

@@ -21,4 +21,4 @@ pub use summary_csv::{SummaryError, summary_csv};
 pub use text::{Colour, details, line, lines, total};
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 
 const MS: u64 = 1_000_000;
 
-pub(super) fn history() -> History {
+pub(crate) fn history() -> History {
     let head = Head {
         schema: SCHEMA,
         scenario: "resync/redis-killed".to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn history() -> History {
 }
 
 /// A run of two failures, one of them waived, and one check that saw nothing.
-pub(super) fn failed() -> RunResult {
+pub(crate) fn failed() -> RunResult {
     let history = history();
     let e = &history.entries;
     let witness = vec![e[1].clone(), e[2].clone(), e[3].clone(), e[17].clone()];
@@ -58,7 +58,7 @@ pub(super) fn failed() -> RunResult {
 }
 
 /// A run in which all held.
-pub(super) fn passed() -> RunResult {
+pub(crate) fn passed() -> RunResult {
     let mut history = history();
     history.head.scenario = "breaker/opens-and-closes".to_owned();
     let mut held = finding("I2", "integrity", Verdict::Pass);
@@ -67,7 +67,7 @@ pub(super) fn passed() -> RunResult {
 }
 
 /// A run that the world cannot carry out.
-pub(super) fn skipped() -> RunResult {
+pub(crate) fn skipped() -> RunResult {
     RunResult::without_history(
         &plan(),
         "containers",
@@ -76,12 +76,12 @@ pub(super) fn skipped() -> RunResult {
 }
 
 /// A run whose world did not start.
-pub(super) fn no_world() -> RunResult {
+pub(crate) fn no_world() -> RunResult {
     let why = "Docker does not answer\n  start it, or run scripts/docker-up".to_owned();
     RunResult::without_history(&plan(), "containers", Trouble::World(why))
 }
 
-pub(super) fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     Plan {
         scenario: "ragged/cut <&\u{1b}\">".to_owned(),
         proves: "A cut in the middle of a reply harms no other reply".to_owned(),
