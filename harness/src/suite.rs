@@ -16,8 +16,8 @@ use crate::subject::BoxFuture;
 /// How long runs may take to clean up once a stop was requested.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
-/// Carries out one job: starts its world and its subject, runs it, and cleans up.
-pub type Perform = dyn Fn(Job) -> BoxFuture<'static, Result<History, Trouble>> + Send + Sync;
+/// Carries out one job, the how-many-eth it is: starts its world and its subject, runs it, and cleans up.
+pub type Perform = dyn Fn(usize, Job) -> BoxFuture<'static, Result<History, Trouble>> + Send + Sync;
 
 /// One run to make.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Suite {
                     }
                     None => {
                         self.audience.begins(number, &jobs[number]);
-                        running.start(number, (self.perform)(jobs[number].clone()));
+                        running.start(number, (self.perform)(number, jobs[number].clone()));
                     }
                 }
             }
@@ -206,7 +206,7 @@ mod tests {
     async fn no_more_than_asked_for_run_at_once_and_results_keep_their_order() {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let seen = Arc::clone(&most);
-        let perform: Arc<Perform> = Arc::new(move |job| {
+        let perform: Arc<Perform> = Arc::new(move |_, job: Job| {
             let (now, seen) = (Arc::clone(&now), Arc::clone(&seen));
             Box::pin(async move {
                 seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -230,7 +230,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_run_that_panics_is_invalid_and_harms_no_other() {
-        let perform: Arc<Perform> = Arc::new(|job: Job| {
+        let perform: Arc<Perform> = Arc::new(|_, job: Job| {
             Box::pin(async move {
                 assert_ne!(job.replay, "boom", "as asked");
                 Ok(samples::history())
@@ -246,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_the_world_cannot_do_is_skipped_and_never_begun() {
-        let perform: Arc<Perform> = Arc::new(|_| Box::pin(async { Ok(samples::history()) }));
+        let perform: Arc<Perform> = Arc::new(|_, _| Box::pin(async { Ok(samples::history()) }));
         let mut jobs = jobs(2);
         jobs[0].skip = Some("no drop_reply".to_owned());
         let (suite, notes) = suite(1, perform);
@@ -259,7 +259,7 @@ mod tests {
     async fn a_stop_lets_runs_clean_up_but_not_for_ever() {
         let stop = Stop::new();
         let told = stop.clone();
-        let perform: Arc<Perform> = Arc::new(move |job| {
+        let perform: Arc<Perform> = Arc::new(move |_, job: Job| {
             let told = told.clone();
             Box::pin(async move {
                 told.requested().await;
@@ -285,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_jobs_there_is_nothing_to_do() {
-        let perform: Arc<Perform> = Arc::new(|_| Box::pin(async { Ok(samples::history()) }));
+        let perform: Arc<Perform> = Arc::new(|_, _| Box::pin(async { Ok(samples::history()) }));
         assert_eq!(suite(4, perform).0.run(Vec::new()).await, []);
     }
 

@@ -79,11 +79,16 @@ pub fn details(result: &RunResult, colour: Colour) -> String {
 pub fn total(results: &[RunResult], colour: Colour) -> String {
     let all = [Verdict::Pass, Verdict::Fail, Verdict::Invalid, Verdict::Unknown, Verdict::Skipped];
     let mut parts = Vec::new();
+    let stopped = |result: &RunResult| result.trouble == Some(Trouble::Stopped);
     for kind in all {
-        let count = results.iter().filter(|result| result.verdict == kind).count();
+        let count = results.iter().filter(|result| result.verdict == kind && !stopped(result)).count();
         if count > 0 {
             parts.push(paint(&format!("{count} {}", word(kind)), kind, colour));
         }
+    }
+    let stopped = results.iter().filter(|result| stopped(result)).count();
+    if stopped > 0 {
+        parts.push(format!("{stopped} stopped"));
     }
     let waived = results.iter().filter(|result| result.waived().next().is_some()).count();
     if waived > 0 {
