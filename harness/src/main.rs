@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::say(&format!("error: {error:#}"));
+            cli::say(&cli::explain(&error));
             ExitCode::from(cli::USAGE)
         }
     }

@@ -36,7 +36,8 @@ fn main() -> ExitCode {
     let runtime = Builder::new_multi_thread().enable_all().build().expect("the runtime starts");
     let inside = runtime.enter();
     let stop = Stop::new();
-    let signals = Signals::watch(stop.clone(), cli::say, perform::clean_up_at_once).expect("signals are heard");
+    let signals =
+        Signals::watch(stop.clone(), cli::say, perform::clean_up_at_once).expect("signals are heard");
     let shared = Shared {
         handle: runtime.handle().clone(),
         stop,
@@ -83,7 +84,8 @@ fn case(file: &ScenarioFile, shared: &Shared) -> Result<(), Failed> {
     if result.verdict == Verdict::Pass {
         return Ok(());
     }
-    let written = Folder::open(&root().join("reports")).and_then(|folder| folder.write_run(&result, history.as_ref()));
+    let written =
+        Folder::open(&root().join("reports")).and_then(|folder| folder.write_run(&result, history.as_ref()));
     let written = match written {
         Ok(folder) => format!("its history is in {}", folder.display()),
         Err(error) => error.to_string(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use squall::check;
 use squall::fault::Fault;
 use squall::scenario::{self, Scenario};
 
@@ -50,9 +49,8 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 fn scenarios() -> Vec<(Scenario, String)> {
     let found = scenario::find(&[root().join("scenarios")]).unwrap();
-    let load = |file: scenario::ScenarioFile| {
-        (file.load().unwrap(), std::fs::read_to_string(&file.path).unwrap())
-    };
+    let load =
+        |file: scenario::ScenarioFile| (file.load().unwrap(), std::fs::read_to_string(&file.path).unwrap());
     found.into_iter().map(load).collect()
 }
 

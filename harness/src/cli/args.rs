@@ -6,17 +6,17 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::subject::Flaw;
+use crate::subject::flawed::Flaw;
 
 /// What a run's exit code means; shown by `--help`.
 const EXIT_CODES: &str = "Exit codes:
-  0    every run passed (or was skipped because its world cannot do what it asks, and another passed)
+  0    every run passed, apart from those skipped because their world cannot do what they ask
   1    a check failed
-  2    wrong usage, or an error in a scenario file
-  3    the world did not start, for example because Docker does not answer
-  4    a run is unknown (nothing was seen that a check could judge) or invalid (it went wrong by itself)
-  130  stopped by Ctrl-C; 143 by a termination signal
-Of several runs the first that applies of 1, 3, 4 counts.";
+  2    wrong usage, an error in a scenario file, or reports that cannot be written
+  3    a world did not start, for example because Docker does not answer
+  4    a run is unknown (a check saw nothing to judge) or invalid (it went wrong by itself)
+  130  stopped by Ctrl-C (129 and 143: by the end of the terminal, by a request to end)
+Of several runs the first that applies of 1, 3 and 4 counts.";
 
 const TOP_EXAMPLES: &str = "Examples:
   squall new outage/my-first             write a scenario file to start from
@@ -104,7 +104,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TEXT")]
     pub filter: Vec<String>,
     /// The image of the server, such as redis:8.0.2 or valkey/valkey:8.1.1, whatever the scenario asks for.
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub image: Option<String>,
     /// Plant a flaw in the reference client, to see the checks catch it.
     #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
@@ -172,6 +172,17 @@ impl World {
             Self::Sim => "sim",
             Self::Local => "local",
         }
+    }
+}
+
+/// The name of an image, as Docker allows them.
+fn image(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "/._-:@".contains(c);
+    let begins = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if begins && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("not the name of an image, such as redis:8.0.2".to_owned())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `--filter`: which scenarios are meant.
 
 /// Whether `name` is meant by any of `filters`; without filters every name is.
-pub fn meant(name: &str, filters: &[String]) -> bool {
+pub(super) fn meant(name: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| fits(name, filter))
 }
 

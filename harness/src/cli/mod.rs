@@ -11,7 +11,10 @@ mod signals;
 
 use std::io::{self, Write as _};
 
+use crate::scenario::ScenarioError;
+
 pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs, World};
+pub use run::draw_seed;
 pub use signals::Signals;
 
 /// Exit code for wrong usage, errors in scenario files, and reports that cannot be written.
@@ -36,6 +39,15 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// What to tell the user about `error`.
+pub fn explain(error: &anyhow::Error) -> String {
+    // It says by itself that it is an error, and where.
+    match error.downcast_ref::<ScenarioError>() {
+        Some(error) => error.to_string(),
+        None => format!("error: {error:#}"),
+    }
 }
 
 /// Tells the user something on standard error. When nobody listens there, nothing can be done about it.

@@ -36,7 +36,8 @@ fn path_of(name: &str) -> anyhow::Result<PathBuf> {
 fn write(path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to make the folder {}", folder.display()))?;
     }
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     match file.and_then(|mut file| file.write_all(TEMPLATE.as_bytes())) {

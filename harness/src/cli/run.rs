@@ -35,7 +35,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let Some(jobs) = jobs(args, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
     let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
-    say(&format!("{} to run, seed {seed}{drawn}", count(jobs.len(), "scenario")));
+    say(&format!("{} to make, seed {seed}{drawn}", count(jobs.len(), "run")));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("failed to start the runtime")?;
     let code = runtime.block_on(run_all(args, jobs, folder));
@@ -65,6 +65,9 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     let reported = screen.finish(&results);
     // A reader who left early has seen enough; the exit code still counts.
     let _ = print(&format!("{}\n", total(&results, Colour::of_stdout())));
+    if !args.quiet {
+        say(&format!("reports are in {}", args.report.display()));
+    }
     if let Some(code) = signals.exit_code() {
         return Ok(code);
     }
@@ -104,7 +107,12 @@ fn job(args: &RunArgs, file: &ScenarioFile, mut plan: Plan) -> Job {
         plan.image.clone_from(&args.image);
     }
     let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act));
-    Job { replay: replay(args, &file.path, plan.seed), world: args.world.name().to_owned(), skip, plan: Arc::new(plan) }
+    Job {
+        replay: replay(args, &file.path, plan.seed),
+        world: args.world.name().to_owned(),
+        skip,
+        plan: Arc::new(plan),
+    }
 }
 
 /// The command that does the same again.
@@ -123,11 +131,15 @@ fn replay(args: &RunArgs, path: &Path, seed: u64) -> String {
 /// `text` as one word of a shell.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// A seed from the system's randomness, short enough to be typed.
-pub(super) fn draw_seed() -> u64 {
+pub fn draw_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish() & 0xFFFF_FFFF
 }
 

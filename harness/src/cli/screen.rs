@@ -1,7 +1,6 @@
 //! What a person sees while runs go on: bars on a terminal, plain lines elsewhere; and each run's reports as it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io::{IsTerminal as _, stderr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

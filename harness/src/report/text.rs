@@ -25,13 +25,7 @@ pub fn lines(results: &[RunResult], colour: Colour) -> String {
 /// One line for a run: `FAIL     resync/redis-killed  containers  seed 7  16.2 s  5 operations, 40.0 % ok`. The name is
 /// filled up to `width` characters.
 pub fn line(result: &RunResult, width: usize, colour: Colour) -> String {
-    let head = format!(
-        "{}  {:<width$}  {}  seed {}",
-        verdict(result.verdict, colour),
-        name(result),
-        one_line(&result.world),
-        result.seed
-    );
+    let head = head(result, width, colour);
     match &result.trouble {
         Some(trouble) => format!("{head}  {}", first_line(&trouble.to_string())),
         None => format!(
@@ -50,7 +44,10 @@ pub fn details(result: &RunResult, colour: Colour) -> String {
     if result.decisive().next().is_none() && result.waived().next().is_none() && result.trouble.is_none() {
         return out;
     }
-    out.push_str(&line(result, 0, colour));
+    match &result.trouble {
+        Some(_) => out.push_str(&head(result, 0, colour)),
+        None => out.push_str(&line(result, 0, colour)),
+    }
     out.push('\n');
     field(&mut out, "proves", &result.proves);
     if !result.notes.is_empty() {
@@ -98,6 +95,11 @@ pub fn total(results: &[RunResult], colour: Colour) -> String {
     format!("{} {runs}: {}", results.len(), parts.join(", "))
 }
 
+fn head(result: &RunResult, width: usize, colour: Colour) -> String {
+    let verdict = paint(&format!("{:<7}", word(result.verdict)), result.verdict, colour);
+    format!("{verdict}  {:<width$}  {}  seed {}", name(result), one_line(&result.world), result.seed)
+}
+
 fn describe(out: &mut String, finding: &Finding, colour: Colour) {
     let Finding { check, title, says, judged, broken, witness, waived, .. } = finding;
     let counted = match finding.verdict {
@@ -143,10 +145,6 @@ fn ok_share(result: &RunResult) -> String {
             format!("{}.{} % ok", thousandths / 10, thousandths % 10)
         }
     }
-}
-
-fn verdict(verdict: Verdict, colour: Colour) -> String {
-    paint(&format!("{:<7}", word(verdict)), verdict, colour)
 }
 
 fn word(verdict: Verdict) -> &'static str {

@@ -1,0 +1,183 @@
+//! The program itself, on input that needs no Docker: exit codes, and what it says.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// The program in a folder of its own, which has one valid scenario.
+struct Program {
+    folder: tempfile::TempDir,
+}
+
+impl Program {
+    fn new() -> Self {
+        let program = Self { folder: tempfile::tempdir().unwrap() };
+        program.write("scenarios/outage/short.toml", squall::scenario::TEMPLATE);
+        program
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
+        command.args(line.split_whitespace()).current_dir(self.path());
+        command.env_remove("SQUALL_SEED").env_remove("CI").stdin(Stdio::null());
+        command
+    }
+
+    /// The exit code, standard output and standard error.
+    fn run(&self, line: &str) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(line).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    /// Runs a line that must be refused with exit code 2, and returns what the program says.
+    fn refused(&self, line: &str) -> String {
+        let (code, out, error) = self.run(line);
+        assert_eq!((code, out.as_str()), (2, ""), "{line}: {error}");
+        assert!(!error.contains("panicked") && error.contains("error"), "{line}: {error}");
+        error
+    }
+}
+
+#[test]
+fn wrong_usage_is_refused_with_code_2_and_a_cure() {
+    let program = Program::new();
+    for (line, cure) in [
+        ("", "Usage: squall <COMMAND>"),
+        ("rum", "similar subcommand exists: 'run'"),
+        ("run --wrld containers", "--world"),
+        ("run --world mars", "containers"),
+        ("run --world sim", "not in this version"),
+        ("run --world local", "not in this version"),
+        ("run --seed=-1", "invalid digit"),
+        ("run --seed x", "invalid digit"),
+        ("run --repeat 0", "1..=10000"),
+        ("run --jobs 0", "1..=256"),
+        ("run --flaw none", "resync-off"),
+        ("run --image=-x", "not the name of an image"),
+        ("run --image a\u{1b}b", "--image"),
+        ("run --filter zzz", "squall list"),
+        ("run missing.toml", "give the path of a scenario file"),
+        ("check missing", "give the path of a scenario file"),
+        ("list missing", "give the path of a scenario file"),
+        ("recheck missing.jsonl", "failed to open missing.jsonl"),
+        ("new", "<NAME>"),
+    ] {
+        let (code, _, error) = program.run(line);
+        assert_eq!(code, 2, "{line}: {error}");
+        assert!(error.contains(cure) && !error.contains("error: error"), "{line}: {error}");
+    }
+}
+
+#[test]
+fn nothing_runs_while_one_scenario_is_not_valid() {
+    let program = Program::new();
+    program.write("scenarios/outage/wrong.toml", "proves = \"x\"\nlod = 3\n");
+    let error = program.refused("run");
+    assert!(error.contains("wrong.toml:2") && error.contains("did you mean"), "{error}");
+    assert!(error.contains("nothing was run: 1 scenario not valid"), "{error}");
+    assert!(!program.path().join("reports").exists());
+}
+
+#[test]
+fn reports_that_cannot_be_written_are_noticed_before_anything_runs() {
+    let program = Program::new();
+    program.write("file", "");
+    assert!(program.refused("run --report file/reports").contains("choose another --report"));
+}
+
+#[test]
+fn check_prints_every_error_of_every_file() {
+    let program = Program::new();
+    assert_eq!(program.run("check").0, 0);
+    program.write("scenarios/a.toml", "proves = 3\n");
+    program.write("scenarios/b.toml", "]");
+    let (code, out, error) = program.run("check");
+    assert_eq!((code, out.as_str()), (2, "3 scenarios: 1 valid, 2 not\n"));
+    assert!(error.contains("a.toml") && error.contains("b.toml"), "{error}");
+}
+
+#[test]
+fn list_shows_names_lengths_phases_and_what_is_proved() {
+    let program = Program::new();
+    let (code, out, _) = program.run("list");
+    assert_eq!(code, 0);
+    assert!(out.starts_with("outage/short   15 s  steady, outage, calm\n    While Redis refuses"), "{out}");
+    let (code, out, _) = program.run("list --json");
+    let listed: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, listed[0]["name"].as_str()), (0, Some("outage/short")));
+    assert_eq!(listed[0]["phases"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn list_goes_on_past_a_scenario_that_is_not_valid() {
+    let program = Program::new();
+    program.write("scenarios/a.toml", "");
+    let (code, out, error) = program.run("list");
+    assert!(code == 2 && out.contains("outage/short") && error.contains("a.toml"), "{code} {out} {error}");
+}
+
+#[test]
+fn a_reader_who_leaves_early_harms_nothing() {
+    let program = Program::new();
+    for number in 0..400 {
+        program.write(&format!("scenarios/many/s{number}.toml"), squall::scenario::TEMPLATE);
+    }
+    let mut child = program.command("list").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(first.starts_with("many/s0"), "{first}");
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn new_writes_a_scenario_that_is_valid_and_overwrites_nothing() {
+    let program = Program::new();
+    let (code, out, _) = program.run("new reset/my-first");
+    assert!(code == 0 && out.contains("squall run scenarios/reset/my-first.toml"), "{out}");
+    assert_eq!(program.run("check scenarios/reset/my-first.toml").0, 0);
+    program.write("scenarios/reset/my-first.toml", "mine");
+    assert!(program.refused("new reset/my-first").contains("is there already"));
+    let kept = fs::read_to_string(program.path().join("scenarios/reset/my-first.toml")).unwrap();
+    assert_eq!(kept, "mine");
+}
+
+#[test]
+fn new_refuses_names_that_lead_elsewhere() {
+    let program = Program::new();
+    for name in ["../x", "/tmp/x", "a/../../x", "Upper", "a//b"] {
+        assert!(program.refused(&format!("new {name}")).contains("is no name for a scenario"), "{name}");
+    }
+}
+
+#[test]
+fn recheck_refuses_what_is_no_history() {
+    let program = Program::new();
+    program.write("empty.jsonl", "");
+    assert!(program.refused("recheck empty.jsonl").contains("the history is empty"));
+    program.write("torn.jsonl", "{\"schema\":1,");
+    assert!(program.refused("recheck torn.jsonl").contains("line 1"));
+    assert!(program.refused("recheck scenarios").contains("failed to read scenarios"));
+}
+
+#[test]
+fn help_has_examples_everywhere_and_the_exit_codes() {
+    let program = Program::new();
+    for command in ["", "run", "list", "check", "new", "recheck"] {
+        let (code, out, _) = program.run(&format!("{command} --help"));
+        assert!(code == 0 && out.contains("Examples:"), "{command}: {out}");
+    }
+    assert!(program.run("run --help").1.contains("Exit codes:"));
+}
