@@ -15,6 +15,8 @@ pub mod history;
 pub mod load;
 pub mod plan;
 pub mod recorder;
+pub mod run;
+pub mod seed;
 pub mod stop;
 pub mod subject;
 pub mod suggest;

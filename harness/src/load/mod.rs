@@ -1,5 +1,7 @@
 //! The load: operations to run, drawn from a seed before the run begins.
 
+pub mod value;
+
 use serde::{Deserialize, Serialize};
 
 use crate::history::{SessionId, Write};

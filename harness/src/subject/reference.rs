@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Ack, Clock, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings, Tcp,
+    Ack, Clock, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError,
+    Settings, Tcp,
 };
 
-use super::{BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started, Subject, SubjectError};
+use super::{
+    BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started, Subject,
+    SubjectError,
+};
 use crate::history::{self, BreakerState, Capability, Sample, Saw};
 use crate::load::{Kind, value};
 
@@ -105,7 +109,9 @@ fn looked_up(
     saw: impl Fn(Option<squall_client::Found>) -> Saw,
 ) -> Result<Done, OperationError> {
     match lookup.map_err(told)? {
-        Lookup::Found { session, served_by } => Ok(Done { served_by: side(served_by), saw: saw(Some(session)) }),
+        Lookup::Found { session, served_by } => {
+            Ok(Done { served_by: side(served_by), saw: saw(Some(session)) })
+        }
         Lookup::Absent { served_by } => Ok(Done { served_by: side(served_by), saw: saw(None) }),
         Lookup::Unknown { because } => Err(told(SessionError::Unavailable(because))),
     }
