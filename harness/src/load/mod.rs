@@ -1,10 +1,100 @@
 //! The load: operations to run, drawn from a seed before the run begins.
 
+mod keys;
+mod stream;
 pub mod value;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use keys::Keys;
+
 use crate::history::{SessionId, Write};
+use crate::units::{Rate, Size, SizeRange, length};
+
+/// `[load]`: what the instances are asked to do. It is an open loop: operations start on schedule, late or not, so that a stall
+/// is not hidden.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Load {
+    /// How many instances share the load, 1 to 64.
+    pub instances: u16,
+    /// How many sessions the pool has, 1 to 1,000,000.
+    pub sessions: u32,
+    /// Operations of the whole load; each instance has an equal share.
+    pub rate: Rate,
+    /// How often each kind of operation comes.
+    pub mix: Mix,
+    /// The TTL that `create` and `touch` set.
+    #[serde(with = "length")]
+    pub ttl: Duration,
+    /// The size of a value; chance picks within the range.
+    pub value: SizeRange,
+    /// How sessions are drawn.
+    pub keys: Keys,
+    /// Whether operations of one instance on one session may overlap.
+    pub overlap: bool,
+}
+
+/// Weights of the kinds of operation. They need not add up to anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is the weight of the kind of its name")]
+pub struct Mix {
+    pub create: u32,
+    pub get: u32,
+    pub update: u32,
+    pub touch: u32,
+    pub destroy: u32,
+    pub ttl: u32,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            instances: 2,
+            sessions: 100,
+            rate: Rate(100.0),
+            mix: Mix { get: 70, update: 20, create: 5, touch: 3, destroy: 2, ttl: 0 },
+            ttl: Duration::from_secs(600),
+            value: SizeRange { least: Size(200), most: Size(500) },
+            keys: Keys::Uniform,
+            overlap: false,
+        }
+    }
+}
+
+impl Mix {
+    /// The weight of a kind.
+    pub fn weight(&self, kind: Kind) -> u32 {
+        match kind {
+            Kind::Create => self.create,
+            Kind::Get => self.get,
+            Kind::Update => self.update,
+            Kind::Touch => self.touch,
+            Kind::Destroy => self.destroy,
+            Kind::Ttl => self.ttl,
+        }
+    }
+
+    /// All weights together.
+    pub fn total(&self) -> u64 {
+        Kind::ALL.into_iter().map(|kind| u64::from(self.weight(kind))).sum()
+    }
+
+    /// The kind whose stretch of the weights `point` falls into; `point` is below [`total`](Self::total).
+    fn draw(&self, mut point: u64) -> Kind {
+        for kind in Kind::ALL {
+            let weight = u64::from(self.weight(kind));
+            if point < weight {
+                return kind;
+            }
+            point -= weight;
+        }
+        Kind::Get
+    }
+}
 
 /// The kinds of operation on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,4 +144,18 @@ pub struct Operation {
     pub value: Option<(Write, u32)>,
     /// The TTL it sets, in milliseconds (create, touch).
     pub ttl_ms: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_drawn_as_often_as_it_weighs() {
+        let mix = Load::default().mix;
+        let count = |wanted| (0..mix.total()).filter(|point| mix.draw(*point) == wanted).count();
+        assert_eq!(mix.total(), 100);
+        assert_eq!((count(Kind::Get), count(Kind::Update), count(Kind::Create)), (70, 20, 5));
+        assert_eq!((count(Kind::Touch), count(Kind::Destroy), count(Kind::Ttl)), (3, 2, 0));
+    }
 }

@@ -1,5 +1,7 @@
 //! A scenario with a seed: every step and operation fixed before the run begins.
 
+mod build;
+
 use std::time::Duration;
 
 use crate::check::{Allow, Expect};

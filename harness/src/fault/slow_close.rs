@@ -1,0 +1,44 @@
+//! `slow_close`: the end comes late.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Inject, Problem, Toxic, range};
+use crate::units::length;
+
+/// Delays the end of each connection.
+///
+/// ```toml
+/// faults = [{ inject.slow_close = { delay = "200ms" } }]
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowClose {
+    /// How long, 1 ms to 1 h.
+    #[serde(with = "length")]
+    pub delay: Duration,
+}
+
+impl Inject for SlowClose {
+    const EXAMPLE: &'static str = "inject.slow_close = { delay = \"200ms\" }";
+
+    fn act(&self) -> Act {
+        Act::Bend(vec![Toxic { kind: "slow_close", attributes: vec![("delay", range::millis(self.delay))] }])
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        range::whole_ms("delay", self.delay, Duration::from_millis(1)).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_speaks_toxiproxys_milliseconds() {
+        let act = SlowClose { delay: Duration::from_millis(200) }.act();
+        assert_eq!(act, Act::Bend(vec![Toxic { kind: "slow_close", attributes: vec![("delay", 200)] }]));
+    }
+}

@@ -1,0 +1,23 @@
+//! `timeout`: a black hole.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Inject, Toxic};
+
+/// A black hole: connections stay up and every byte is dropped. When it ends, the connections that it struck are ended too.
+///
+/// ```toml
+/// faults = [{ inject = "timeout" }]
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeout {}
+
+impl Inject for Timeout {
+    const EXAMPLE: &'static str = "inject = \"timeout\"";
+
+    fn act(&self) -> Act {
+        // Zero: until the toxic is removed.
+        Act::Bend(vec![Toxic { kind: "timeout", attributes: vec![("timeout", 0)] }])
+    }
+}

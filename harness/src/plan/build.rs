@@ -1,0 +1,124 @@
+//! From a scenario and a seed to a plan.
+
+use std::time::Duration;
+
+use super::{Plan, Strike};
+use crate::history::PhaseSpan;
+use crate::scenario::Scenario;
+
+impl Plan {
+    /// Everything that a run of `scenario` with `seed` will do. The same two give the same plan.
+    pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        let load = &scenario.load;
+        let setup = PhaseSpan { name: "setup".to_owned(), from: 0, to: nanos(load.setup()) };
+        let mut phases = vec![setup];
+        let mut strikes = Vec::new();
+        let mut start = load.setup();
+        for phase in &scenario.phases {
+            for fault in &phase.faults {
+                let (from, to) = fault.window(phase.length);
+                strikes.push(Strike {
+                    what: fault.inject.to_string(),
+                    act: fault.inject.act(),
+                    instances: fault.on.iter().map(|target| target.0).collect(),
+                    direction: fault.direction.unwrap_or_default(),
+                    probability: fault.probability.unwrap_or(1.0),
+                    from: nanos(start + from),
+                    to: nanos(start + to),
+                });
+            }
+            let end = start + phase.length;
+            phases.push(PhaseSpan { name: phase.name.clone(), from: nanos(start), to: nanos(end) });
+            start = end;
+        }
+        Self {
+            scenario: scenario.name.clone(),
+            proves: scenario.proves.clone(),
+            origin: scenario.origin.clone(),
+            seed,
+            settings: serde_json::to_value(&scenario.settings).unwrap_or_default(),
+            image: scenario.redis.image.clone(),
+            instances: load.instances,
+            sessions: load.sessions,
+            overlap: load.overlap,
+            phases,
+            strikes,
+            operations: load.streams(scenario.length(), seed),
+            rules: scenario.rules.clone(),
+            expect: scenario.expect.clone(),
+            allow: scenario.allow.clone(),
+        }
+    }
+}
+
+fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scenario::TEMPLATE;
+
+    fn scenario(text: &str) -> Scenario {
+        Scenario::parse("x", Path::new("x.toml"), text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn strikes_are_absolute_and_last_to_the_end_of_their_phase() {
+        let plan = Plan::new(&scenario(TEMPLATE), 1);
+        let names: Vec<_> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
+        assert_eq!(names, ["setup", "steady", "outage", "calm"]);
+        let [strike] = plan.strikes.as_slice() else { panic!("{:?}", plan.strikes) };
+        assert_eq!((strike.from, strike.to), (plan.phases[2].from, plan.phases[2].to));
+        assert_eq!((strike.what.as_str(), strike.instances.as_slice()), ("refuse", [].as_slice()));
+        assert_eq!(plan.settings["breaker"]["cool_down"], "1s");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn a_plan_is_the_same_every_time_in_order_and_its_faults_stay_within_their_phases(
+            seed: u64,
+            instances in 1u16..6,
+            sessions in 1u32..300,
+            rate in 1u32..500,
+            lengths in prop::collection::vec(1u64..6000, 1..5),
+            window in 0.0..1.0f64,
+            zipf: bool,
+        ) {
+            let mut text = format!(
+                "proves = \"x\"\njudge.resync_within = \"1ms\"\n[load]\ninstances = {instances}\nsessions = {sessions}\nrate = \"{rate}/s\"\nkeys = {}\n[[phase]]\nname = \"steady\"\nfor = \"1s\"\n",
+                if zipf { "{ zipf = 1.1 }" } else { "\"uniform\"" },
+            );
+            for (index, length) in lengths.iter().enumerate() {
+                let at = (*length as f64 * window) as u64;
+                text += &format!("[[phase]]\nname = \"p{index}\"\nfor = \"{length}ms\"\nfaults = [{{ inject = \"stall\", at = \"{at}ms\" }}]\n");
+            }
+            text += "[[phase]]\nname = \"calm\"\nfor = \"1s\"\n";
+            let scenario = scenario(&text);
+            let plan = Plan::new(&scenario, seed);
+
+            let again = Plan::new(&scenario, seed);
+            prop_assert_eq!(&plan.operations, &again.operations);
+            prop_assert_eq!(&plan.strikes, &again.strikes);
+            for (index, strike) in plan.strikes.iter().enumerate() {
+                let phase = &plan.phases[index + 2];
+                prop_assert!(phase.from <= strike.from && strike.from < strike.to && strike.to <= phase.to);
+            }
+            for pair in plan.phases.windows(2) {
+                prop_assert_eq!(pair[0].to, pair[1].from);
+            }
+            prop_assert_eq!(plan.operations.len(), usize::from(instances));
+            for stream in &plan.operations {
+                prop_assert!(stream.is_sorted_by_key(|operation| operation.due));
+                prop_assert!(stream.iter().all(|operation| operation.session.0 < sessions));
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Scenarios: a file says what load runs, which faults strike when, and what must hold.
+//!
+//! [`find()`] lists the files, [`Scenario::load`] reads one. What comes out of it makes sense: everything that can be known to be
+//! wrong without a run is a [`ScenarioError`], which names file, line, column, key and cure, and shows the line.
+
+mod client;
+mod document;
+mod expectation;
+mod file;
+mod find;
+mod judge;
+mod problem;
+mod sense;
+mod timeline;
+mod typed;
+
+use std::fs::File as FsFile;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use squall_client::Settings;
+use toml::de::DeTable;
+
+pub use file::{Phase, PhaseFault, Redis, Target, Topology};
+pub use find::{ScenarioFile, find};
+pub use problem::{Place, Problem, ScenarioError};
+
+use self::problem::Found;
+use crate::check::{Allow, Expect};
+use crate::history::Rules;
+use crate::load::Load;
+
+/// A scenario to start a new one from, with comments. It works as it is.
+pub const TEMPLATE: &str = include_str!("template.toml");
+
+/// The largest file that is read.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// A scenario that makes sense.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its path below the scenarios folder without `.toml`.
+    pub name: String,
+    /// What it proves.
+    pub proves: String,
+    /// The promises that it puts to the test.
+    pub origin: Vec<String>,
+    /// The settings of the subject: the `[client]` table over its profile.
+    pub settings: Settings,
+    /// The server.
+    pub redis: Redis,
+    /// The load.
+    pub load: Load,
+    /// The rules of judgement, still without what the subject can do.
+    pub rules: Rules,
+    /// The phases; the first and the last have no faults.
+    pub phases: Vec<Phase>,
+    /// What it expects beyond the invariants.
+    pub expect: Expect,
+    /// Checks that it waives.
+    pub allow: Vec<Allow>,
+}
+
+impl Scenario {
+    /// Reads and checks a file. Its name is its path below the nearest `scenarios` folder, else the file's own name.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        ScenarioFile::single(path)?.load()
+    }
+
+    /// Checks the bytes of a file. `path` stands in errors.
+    pub fn parse(name: &str, path: &Path, bytes: &[u8]) -> Result<Self, ScenarioError> {
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(ScenarioError::whole(path, "the file is larger than 1 MiB", TOO_LARGE));
+        }
+        let text = utf8(path, bytes)?;
+        let blank = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+        if text.lines().all(blank) {
+            return Err(ScenarioError::whole(
+                path,
+                "the file is empty",
+                "`squall new` writes one to start from",
+            ));
+        }
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            return Err(ScenarioError::found(path, text, syntax(text, &errors)));
+        }
+        let mut found = Vec::new();
+        let file = typed::read::<file::File>(&tree, &tree, &mut found);
+        client::types(&tree, &mut found);
+        let scenario = match file {
+            Some(file) if found.is_empty() => sense::scenario(name, file, &tree, &mut found),
+            Some(_) | None => None,
+        };
+        match scenario {
+            Some(scenario) if found.is_empty() => Ok(scenario),
+            Some(_) | None => Err(ScenarioError::found(path, text, found)),
+        }
+    }
+
+    /// How long its phases last, without the setup.
+    pub fn length(&self) -> Duration {
+        self.phases.iter().map(|phase| phase.length).sum()
+    }
+}
+
+const TOO_LARGE: &str = "is it a scenario? A scenario has a few dozen lines";
+
+fn read(path: &Path) -> Result<Vec<u8>, ScenarioError> {
+    let failed = |error: std::io::Error| {
+        let cure = match error.kind() {
+            std::io::ErrorKind::NotFound => "give the path of a scenario file or of a folder with some",
+            std::io::ErrorKind::IsADirectory => "give a file, or the folder to a command that takes folders",
+            _ => "make the file readable",
+        };
+        ScenarioError::whole(path, format!("failed to read the file: {error}"), cure)
+    };
+    let mut bytes = Vec::new();
+    let file = FsFile::open(path).map_err(failed)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, ScenarioError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        // Up to the first wrong byte both texts are the same.
+        let text = String::from_utf8_lossy(bytes);
+        let byte = bytes.get(at).copied().unwrap_or_default();
+        let found = Found {
+            key: String::new(),
+            what: format!("byte {at} of the file, 0x{byte:02x}, is not UTF-8"),
+            cure: "save the file as UTF-8".to_owned(),
+            span: at..at + 1,
+        };
+        ScenarioError::found(path, &text, vec![found])
+    })
+}
+
+/// Errors of syntax, one a line: those that follow from the first one of a line say little.
+fn syntax(text: &str, errors: &[toml::de::Error]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    let mut lines = std::collections::BTreeSet::new();
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let before = text.get(..span.start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        if !lines.insert(line_start) {
+            continue;
+        }
+        let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+        let key = if key.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) { key } else { "" };
+        let (what, cure) = match error.message() {
+            "duplicate key" => ("the key stands here for the second time".to_owned(), "keep one of the two"),
+            message => (message.to_owned(), "this is not TOML; see docs/scenarios.md"),
+        };
+        found.push(Found { key: key.to_owned(), what, cure: cure.to_owned(), span });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_and_every_shipped_scenario_make_sense() {
+        Scenario::parse("x", Path::new("template.toml"), TEMPLATE.as_bytes())
+            .unwrap_or_else(|e| panic!("{e}"));
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+        let files = find(&[shipped]).unwrap_or_else(|error| panic!("{error}"));
+        let wrong: Vec<_> =
+            files.iter().filter_map(|file| file.load().err()).map(|e| e.to_string()).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

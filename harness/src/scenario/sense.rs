@@ -1,0 +1,196 @@
+//! Whether a file that has the right types makes sense. Everything that does not is told at once.
+
+use std::time::Duration;
+
+use super::document::{self, Path, Tree, root};
+use super::file::{File, Redis, Topology};
+use super::problem::Found;
+use super::{Scenario, client, expectation, timeline};
+use crate::load::Load;
+use crate::load::value::MIN_SIZE;
+use crate::units::{Size, format_duration};
+
+/// The checks that a scenario may waive.
+const CHECKS: [&str; 18] = [
+    "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I15", "I16",
+    "I17", "I18",
+];
+
+const MOST_INSTANCES: u16 = 64;
+const MOST_SESSIONS: u32 = 1_000_000;
+const MOST_OPERATIONS: f64 = 10_000_000.0;
+const MOST_VALUE: Size = Size(1024 * 1024);
+const HOUR: Duration = Duration::from_secs(3600);
+const MS: Duration = Duration::from_millis(1);
+
+/// Collects what makes no sense, with its place.
+pub(super) struct Sense<'a, 'i> {
+    tree: &'a Tree<'i>,
+    found: &'a mut Vec<Found>,
+}
+
+impl Sense<'_, '_> {
+    /// Tells that what stands at `path` makes no sense.
+    pub(super) fn wrong(&mut self, path: &Path, what: impl Into<String>, cure: impl Into<String>) {
+        let span = document::span(self.tree, path);
+        self.found.push(Found { key: path.to_string(), what: what.into(), cure: cure.into(), span });
+    }
+
+    /// Tells of a text that is empty, long, or has control characters.
+    pub(super) fn words(&mut self, path: &Path, text: &str, cure: &str) {
+        if text.trim().is_empty() {
+            self.wrong(path, "there are no words", cure);
+        } else if text.len() > 1000 || text.chars().any(char::is_control) {
+            self.wrong(
+                path,
+                "the text is long or has control characters",
+                "write one line of up to 1000 bytes",
+            );
+        }
+    }
+}
+
+/// The scenario that `file` is, if it makes sense.
+pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Scenario> {
+    let settings = client::settings(&file.client, tree, found);
+    let mut sense = Sense { tree, found };
+    sense.head(&file);
+    sense.redis(&file.redis);
+    sense.load(&file.load);
+    sense.judge(&file);
+    timeline::check(&mut sense, &file);
+    let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
+    expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
+    let settings = settings?;
+    let rules = file.judge.rules(&settings, &file.load, &file.phase);
+    if sense.found.is_empty() {
+        timeline::check_rest(&mut sense, &file, rules.resync_within);
+    }
+    Some(Scenario {
+        name: name.to_owned(),
+        proves: file.proves,
+        origin: file.origin,
+        settings,
+        redis: file.redis,
+        load: file.load,
+        rules,
+        phases: file.phase,
+        expect: file.expect,
+        allow: file.allow,
+    })
+}
+
+impl Sense<'_, '_> {
+    fn head(&mut self, file: &File) {
+        let cure = "say in one sentence what a pass proves: proves = \"After an outage nothing acknowledged is lost\"";
+        self.words(&root("proves"), &file.proves, cure);
+        for (index, origin) in file.origin.iter().enumerate() {
+            self.words(&root("origin").index(index), origin, "name the promise, or remove it");
+        }
+        for (index, allow) in file.allow.iter().enumerate() {
+            let path = root("allow").index(index);
+            if !CHECKS.contains(&allow.check.as_str()) {
+                let what = format!("unknown check {:?}", allow.check);
+                self.wrong(
+                    &path.key("check"),
+                    what,
+                    "expected one of I1 to I18, as docs/checks.md lists them",
+                );
+            }
+            if file.allow[..index].iter().any(|other| other.check == allow.check) {
+                let what = format!("{} is waived twice", allow.check);
+                self.wrong(&path.key("check"), what, "keep one of the two");
+            }
+            self.words(&path.key("because"), &allow.because, "say why a failure of this check is right here");
+        }
+    }
+
+    fn redis(&mut self, redis: &Redis) {
+        let path = root("redis");
+        match redis.topology {
+            Topology::Standalone => {}
+            Topology::Sentinel | Topology::Cluster => {
+                let cure = "use topology = \"standalone\"";
+                self.wrong(&path.key("topology"), "this version runs one server only", cure);
+            }
+        }
+        if let Some(image) = &redis.image {
+            let fine = !image.is_empty() && image.len() <= 255 && image.chars().all(|c| c.is_ascii_graphic());
+            if !fine {
+                let cure = "write it as Docker does, such as \"valkey/valkey:8.1.1\"";
+                self.wrong(&path.key("image"), format!("{image:?} is no image"), cure);
+            }
+        }
+    }
+
+    fn load(&mut self, load: &Load) {
+        let path = root("load");
+        if load.instances == 0 || load.instances > MOST_INSTANCES {
+            let cure = format!("it must be from 1 to {MOST_INSTANCES}");
+            self.wrong(&path.key("instances"), format!("{} instances", load.instances), cure);
+        }
+        if load.sessions == 0 || load.sessions > MOST_SESSIONS {
+            let cure = format!("it must be from 1 to {MOST_SESSIONS}");
+            self.wrong(&path.key("sessions"), format!("{} sessions", load.sessions), cure);
+        }
+        // Written so that what is not a number is wrong too.
+        if !(load.rate.0 >= 0.01 && load.rate.0 <= 1e6) {
+            let what = format!("{} operations a second", load.rate.0);
+            self.wrong(
+                &path.key("rate"),
+                what,
+                "it must be from \"0.01/s\" to \"1000000/s\", such as \"400/s\"",
+            );
+        }
+        if load.mix.total() == 0 {
+            let cure = "give one kind of operation a weight, such as { get = 70, update = 30 }";
+            self.wrong(&path.key("mix"), "every weight is zero", cure);
+        }
+        let whole = load.ttl.subsec_nanos().is_multiple_of(1_000_000);
+        if load.ttl < MS || !whole {
+            let what = format!("a TTL of {}", format_duration(load.ttl));
+            self.wrong(&path.key("ttl"), what, "it must be whole milliseconds, 1ms at least");
+        }
+        let least = Size(MIN_SIZE.into());
+        if load.value.least < least || load.value.most > MOST_VALUE {
+            let cure = format!("it must be within {least} to {MOST_VALUE}, such as \"200-500 bytes\"");
+            self.wrong(&path.key("value"), format!("values of {}", load.value), cure);
+        } else if load.value.least > load.value.most {
+            self.wrong(&path.key("value"), "the first size is the larger", "write the smaller size first");
+        }
+        if let crate::load::Keys::Zipf(exponent) = load.keys
+            && !(exponent > 0.0 && exponent <= 10.0)
+        {
+            let cure = "it must be above 0 and at most 10, such as 1.1";
+            self.wrong(&path.key("keys.zipf"), format!("an exponent of {exponent}"), cure);
+        }
+    }
+
+    fn judge(&mut self, file: &File) {
+        let judge = &file.judge;
+        for (key, value, least) in [
+            ("resync_within", judge.resync_within, MS),
+            ("response_within", judge.response_within, MS),
+            ("open_within", judge.open_within, MS),
+            ("close_within", judge.close_within, MS),
+            ("clock_slack", judge.clock_slack, Duration::ZERO),
+            ("ttl_slack", judge.ttl_slack, Duration::ZERO),
+        ] {
+            if let Some(value) = value.filter(|value| *value < least || *value > HOUR) {
+                let what = format!("{key} is {}", format_duration(value));
+                let cure = format!("it must be from {} to 1h", format_duration(least));
+                self.wrong(&root("judge").key(key), what, cure);
+            }
+        }
+    }
+
+    /// Tells of more operations than a run can hold.
+    pub(super) fn operations(&mut self, load: &Load, length: Duration) {
+        let count = load.operations(length);
+        if count > MOST_OPERATIONS {
+            let what = format!("{:.1} million operations in all", count / 1e6);
+            let cure = "it must be 10 million at most; lower the rate, or shorten the phases";
+            self.wrong(&root("load").key("rate"), what, cure);
+        }
+    }
+}
