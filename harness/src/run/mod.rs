@@ -217,6 +217,7 @@ impl Conductor {
             instances: plan.instances,
             sessions: plan.sessions,
             phases: plan.phases.clone(),
+            faults: u32::try_from(plan.strikes.len()).unwrap_or(u32::MAX),
             rules: Rules { can: can(hellos), ..plan.rules.clone() },
             expect: Expect::clone(&plan.expect),
             allow: Vec::<Allow>::clone(&plan.allow),

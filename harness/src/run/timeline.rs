@@ -50,12 +50,21 @@ async fn carry_out(
 ) -> Result<(), WorldError> {
     let struck =
         if strike.instances.is_empty() { (0..instances).collect() } else { strike.instances.clone() };
-    let event = |on| Event::Fault { fault, what: strike.what.clone(), instances: Vec::clone(&struck), on };
+    let event = |on, asked| Event::Fault {
+        fault,
+        what: strike.what.clone(),
+        instances: Vec::clone(&struck),
+        on,
+        asked,
+        effect: strike.effect(),
+    };
     recorder.until(strike.from).await;
+    let asked = recorder.now();
     world.begin(fault, &strike).await?;
-    recorder.record(event(true));
+    recorder.record(event(true, asked));
     recorder.until(strike.to).await;
+    let asked = recorder.now();
     world.end(fault, &strike).await?;
-    recorder.record(event(false));
+    recorder.record(event(false, asked));
     Ok(())
 }

@@ -62,6 +62,7 @@ pub enum WorldError {
     },
 }
 
+#[cfg(feature = "containers")]
 /// Turns a cause into an error that says what was being done.
 pub(crate) fn failed<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) -> WorldError {
     move |cause| WorldError::Failed { doing: doing.to_owned(), cause: cause.to_string() }
