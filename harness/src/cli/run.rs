@@ -46,10 +46,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
 
 async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Result<u8> {
     let stop = Stop::new();
-    let signals = Signals::watch(stop.clone(), say, perform::clean_up_at_once);
+    let signals = Signals::watch(stop.clone());
     let signals = signals.context("failed to listen for signals")?;
     let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
-    let setting = Setting { flaw: args.flaw };
+    let setting = Setting { image: args.image.clone(), flaw: args.flaw };
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
         at_once: args.jobs.map_or(AT_ONCE, usize::from),
@@ -59,9 +59,12 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
         }),
         judge: check::judge,
         audience: screen.clone(),
-        stop,
+        stop: stop.clone(),
     };
     let results = suite.run(jobs).await;
+    if stop.is_requested() {
+        perform::clean_up().await;
+    }
     let reported = screen.finish(&results);
     // A reader who left early has seen enough; the exit code still counts.
     let _ = print(&format!("{}\n", total(&results, Colour::of_stdout())));
@@ -102,15 +105,11 @@ fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
     Ok(Some(jobs))
 }
 
-fn job(args: &RunArgs, file: &ScenarioFile, mut plan: Plan) -> Job {
-    if args.image.is_some() {
-        plan.image.clone_from(&args.image);
-    }
-    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act));
+fn job(args: &RunArgs, file: &ScenarioFile, plan: Plan) -> Job {
     Job {
         replay: replay(args, &file.path, plan.seed),
         world: args.world.name().to_owned(),
-        skip,
+        skip: None,
         plan: Arc::new(plan),
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::say;
+use crate::perform;
 use crate::stop::Stop;
 
 /// Signals that ask the program to end, and the exit code that says so.
@@ -15,9 +17,13 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Requests `stop` at the first signal, and tells `say` so. At the second it calls `give_up` and ends the program.
-    /// Needs a runtime.
-    pub fn watch(stop: Stop, say: fn(&str), give_up: fn()) -> io::Result<Self> {
+    /// Requests `stop` at the first signal, and says so. At the second it cleans up what it can within seconds, and ends
+    /// the program. Needs a runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let the program listen for signals.
+    pub fn watch(stop: Stop) -> io::Result<Self> {
         let signals = Self::default();
         let code = Arc::clone(&signals.code);
         let mut sources = [
@@ -31,7 +37,7 @@ impl Signals {
             say(&format!("{why}: cleaning up (once more to leave at once)"));
             stop.request();
             let (second, _) = next(&mut sources).await;
-            give_up();
+            perform::clean_up().await;
             std::process::exit(i32::from(second));
         });
         Ok(signals)

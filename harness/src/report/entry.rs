@@ -68,7 +68,7 @@ fn describe(event: &Event, asked: &BTreeMap<u64, (u16, Kind, SessionId)>) -> (St
             }
             None => (String::new(), format!("operation {id}: {}", ended(outcome))),
         },
-        Event::Fault { fault, what, instances, on } => {
+        Event::Fault { fault, what, instances, on, asked: _, effect: _ } => {
             let verb = if *on { "begins" } else { "ends" };
             let struck = instances.iter().map(named).collect::<Vec<_>>().join(", ");
             (format!("fault {fault}"), format!("{what} {verb} ({struck})"))

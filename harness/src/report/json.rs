@@ -52,139 +52,56 @@ mod tests {
         let mut result = samples::failed();
         result.findings.truncate(1);
         result.findings[0].witness.truncate(1);
-        insta::assert_snapshot!(result_json(&result).unwrap(), @r#"
-        {
-          "schema": 1,
-          "scenario": "resync/redis-killed",
-          "proves": "A Redis that is killed costs no acknowledged write",
-          "origin": [
-            "chatbot: persistence across failures"
-          ],
-          "world": "containers",
-          "notes": [
-            "redis:7.0.15",
-            "by the bridge address"
-          ],
-          "subject": "squall-client 0.1.0",
-          "ignored": [],
-          "seed": 7,
-          "verdict": "fail",
-          "trouble": null,
-          "findings": [
-            {
-              "check": "I1",
-              "title": "no lost write",
-              "verdict": "fail",
-              "says": "The write 0-1 to s17 was acknowledged by Redis at 3.003 s. At the end Redis has no such key.",
-              "judged": 812,
-              "broken": 3,
-              "witness": [
-                {
-                  "t": 3001000000,
-                  "e": {
-                    "invoke": {
-                      "id": 4,
-                      "instance": 0,
-                      "op": "update",
-                      "session": "s17",
-                      "write": "0-1",
-                      "ttl_ms": null,
-                      "due": 3000000000
-                    }
-                  }
-                }
-              ],
-              "waived": null
-            }
-          ],
-          "phases": [
-            {
-              "name": "setup",
-              "from": 0,
-              "to": 1000000000
-            },
-            {
-              "name": "steady",
-              "from": 1000000000,
-              "to": 4000000000
-            },
-            {
-              "name": "killed",
-              "from": 4000000000,
-              "to": 8000000000
-            },
-            {
-              "name": "calm",
-              "from": 8000000000,
-              "to": 16000000000
-            }
-          ],
-          "planned_ms": 16000,
-          "took_ms": 16200,
-          "operations": {
-            "get": {
-              "invoked": 3,
-              "ok_redis": 0,
-              "ok_local": 1,
-              "failed": {
-                "refused": 1
-              },
-              "unknown": {},
-              "unfinished": 1,
-              "latency": {
-                "p50_us": 0,
-                "p90_us": 1000,
-                "p99_us": 1000,
-                "p999_us": 1000,
-                "max_us": 1000
-              }
-            },
-            "update": {
-              "invoked": 2,
-              "ok_redis": 1,
-              "ok_local": 0,
-              "failed": {},
-              "unknown": {
-                "timeout": 1
-              },
-              "unfinished": 0,
-              "latency": {
-                "p50_us": 3000,
-                "p90_us": 1000000,
-                "p99_us": 1000000,
-                "p999_us": 1000000,
-                "max_us": 1000000
-              }
-            }
-          },
-          "breakers": {
-            "0": [
-              {
-                "at_ms": 0,
-                "state": "closed"
-              },
-              {
-                "at_ms": 5101,
-                "state": "open"
-              },
-              {
-                "at_ms": 8200,
-                "state": "half-open"
-              },
-              {
-                "at_ms": 8201,
-                "state": "closed"
-              }
-            ],
-            "1": [
-              {
-                "at_ms": 0,
-                "state": "closed"
-              }
-            ]
-          },
-          "replay": "squall run scenarios/resync/redis-killed.toml --world containers --seed 7"
-        }
+        result.phases.truncate(1);
+        result.breakers.remove(&0);
+        result.operations.remove(&crate::load::Kind::Update);
+        insta::assert_snapshot!(serde_json::to_string(&result).unwrap().replace(",\"", ",\n\""), @r#"
+        {"schema":1,
+        "scenario":"resync/redis-killed",
+        "proves":"A Redis that is killed costs no acknowledged write",
+        "origin":["chatbot: persistence across failures"],
+        "world":"containers",
+        "notes":["redis:7.0.15",
+        "by the bridge address"],
+        "subject":"squall-client 0.1.0",
+        "ignored":[],
+        "seed":7,
+        "verdict":"fail",
+        "trouble":null,
+        "findings":[{"check":"I1",
+        "title":"no lost write",
+        "verdict":"fail",
+        "says":"The write 0-1 to s17 was acknowledged by Redis at 3.003 s. At the end Redis has no such key.",
+        "judged":812,
+        "broken":3,
+        "witness":[{"t":3001000000,
+        "e":{"invoke":{"id":4,
+        "instance":0,
+        "op":"update",
+        "session":"s17",
+        "write":"0-1",
+        "ttl_ms":null,
+        "due":3000000000}}}],
+        "waived":null}],
+        "phases":[{"name":"setup",
+        "from":0,
+        "to":1000000000}],
+        "planned_ms":16000,
+        "took_ms":16200,
+        "operations":{"get":{"invoked":3,
+        "ok_redis":0,
+        "ok_local":1,
+        "failed":{"refused":1},
+        "unknown":{},
+        "unfinished":1,
+        "latency":{"p50_us":0,
+        "p90_us":1000,
+        "p99_us":1000,
+        "p999_us":1000,
+        "max_us":1000}}},
+        "breakers":{"1":[{"at_ms":0,
+        "state":"closed"}]},
+        "replay":"squall run scenarios/resync/redis-killed.toml --world containers --seed 7"}
         "#);
     }
 

@@ -96,7 +96,7 @@ mod tests {
                         <property name="proves" value="A cut in the middle of a reply harms no other reply"/>
                         <property name="replay" value="squall run scenarios/ragged/cut &lt;&amp;\u{1b}&quot;&gt;.toml --world containers --seed 8"/>
                     </properties>
-                    <skipped message="skipped: Toxiproxy has no drop_reply" type="skipped">skipped  ragged/cut &lt;&amp;\u{1b}&quot;&gt;  containers  seed 8  skipped: Toxiproxy has no drop_reply
+                    <skipped message="skipped: Toxiproxy has no drop_reply" type="skipped">skipped  ragged/cut &lt;&amp;\u{1b}&quot;&gt;  containers  seed 8
           proves   A cut in the middle of a reply harms no other reply
           skipped: Toxiproxy has no drop_reply
         </skipped>
@@ -106,7 +106,7 @@ mod tests {
                         <property name="proves" value="A cut in the middle of a reply harms no other reply"/>
                         <property name="replay" value="squall run scenarios/ragged/cut &lt;&amp;\u{1b}&quot;&gt;.toml --world containers --seed 8"/>
                     </properties>
-                    <error message="the world did not start: Docker does not answer start it, or run scripts/docker-up" type="invalid">invalid  ragged/cut &lt;&amp;\u{1b}&quot;&gt;  containers  seed 8  the world did not start: Docker does not answer
+                    <error message="the world did not start: Docker does not answer start it, or run scripts/docker-up" type="invalid">invalid  ragged/cut &lt;&amp;\u{1b}&quot;&gt;  containers  seed 8
           proves   A cut in the middle of a reply harms no other reply
           the world did not start: Docker does not answer
             start it, or run scripts/docker-up

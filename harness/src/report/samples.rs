@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{RunResult, Trouble};
 use crate::check::{Expect, Finding, Judgement, Verdict};
 use crate::history::{
-    BreakerRule, BreakerState, Entry, Event, FinalRead, Head, History, Left, Mode, Outcome, PhaseSpan,
-    Reader, Resync, Rules, SCHEMA, Sample, Saw, ServedBy, SessionId, ValueSeen, Wire, Write,
+    BreakerRule, BreakerState, Effect, Entry, Event, FinalRead, Head, History, Left, Mode, Outcome,
+    PhaseSpan, Reader, Resync, Rules, SCHEMA, Sample, Saw, ServedBy, SessionId, ValueSeen, Wire, Write,
 };
 use crate::load::Kind;
 use crate::plan::Plan;
@@ -28,6 +28,7 @@ pub(crate) fn history() -> History {
         instances: 2,
         sessions: 80,
         phases: phases(),
+        faults: 1,
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
@@ -154,7 +155,11 @@ fn entries() -> Vec<Entry> {
     let ok = |id, served_by, saw| Event::Return { id, outcome: Outcome::Ok { served_by, saw } };
     let value = ValueSeen { write: Some(write), session: Some(s17), intact: true };
     let breaker = |from, to| Event::Breaker { instance: 0, from, to };
-    let killed = |on| Event::Fault { fault: 0, what: "kill".to_owned(), instances: vec![0, 1], on };
+    let effect = Effect { total: true, loses_data: true };
+    let killed = |on, asked| {
+        let (what, instances) = ("kill".to_owned(), vec![0, 1]);
+        Event::Fault { fault: 0, what, instances, on, asked: asked * MS, effect }
+    };
     let wire = |what| Event::Wire { instance: 0, connection: 2, what };
     let refused = Outcome::Failed { code: "refused".to_owned(), text: "connection refused".to_owned() };
     let late = Outcome::Unknown { code: "timeout".to_owned(), text: "no answer within 1s".to_owned() };
@@ -164,7 +169,7 @@ fn entries() -> Vec<Entry> {
         (1000, Event::Phase { name: "steady".to_owned() }),
         (3001, asked(4, Kind::Update, 3000)),
         (3003, ok(4, ServedBy::Redis, Saw::Done)),
-        (4012, killed(true)),
+        (4012, killed(true, 4000)),
         (4020, wire(Wire::Closed { by: "redis: reset".to_owned() })),
         (4100, asked(6, Kind::Update, 4100)),
         (5100, Event::Return { id: 6, outcome: late }),
@@ -175,7 +180,7 @@ fn entries() -> Vec<Entry> {
         (5300, asked(10, Kind::Get, 5300)),
         (5301, Event::Return { id: 10, outcome: refused }),
         (5400, Event::Sample { instance: 0, what: sample }),
-        (8012, killed(false)),
+        (8012, killed(false, 8000)),
         (8200, breaker(BreakerState::Open, BreakerState::HalfOpen)),
         (8201, breaker(BreakerState::HalfOpen, BreakerState::Closed)),
         (16100, at_end(Reader::Redis, FinalRead::Key(None))),

@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_world_that_did_not_start_says_what_to_do() {
         insta::assert_snapshot!(details(&samples::no_world(), Colour::Off), @r#"
-        invalid  ragged/cut <&\u{1b}">  containers  seed 8  the world did not start: Docker does not answer
+        invalid  ragged/cut <&\u{1b}">  containers  seed 8
           proves   A cut in the middle of a reply harms no other reply
           the world did not start: Docker does not answer
             start it, or run scripts/docker-up

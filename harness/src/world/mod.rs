@@ -1,5 +1,9 @@
 //! Worlds: where a run takes place. A world starts Redis, gives every instance a route to it, and carries out faults.
 
+#[cfg(feature = "containers")]
+pub mod containers;
+pub mod tap;
+
 use thiserror::Error;
 
 use crate::fault::Act;
@@ -56,4 +60,10 @@ pub enum WorldError {
         /// How.
         difference: String,
     },
+}
+
+#[cfg(feature = "containers")]
+/// Turns a cause into an error that says what was being done.
+pub(crate) fn failed<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) -> WorldError {
+    move |cause| WorldError::Failed { doing: doing.to_owned(), cause: cause.to_string() }
 }

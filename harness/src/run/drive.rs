@@ -1,0 +1,145 @@
+//! Drives one instance with its share of the load: an open loop, so a stall is not hidden.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Player;
+use crate::history::{Event, Outcome, Sample, SessionId};
+use crate::load::{Operation, value};
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::subject::{Done, OperationError, Request};
+use crate::world::World;
+
+/// Starts each operation when it is due, and waits for all of them. Those that have not ended at `give_up_at` (nanoseconds
+/// since the start of the run) are left without a return, which the checks see.
+pub(super) async fn drive(plan: Arc<Plan>, player: Arc<Player>, recorder: Recorder, give_up_at: u64) {
+    let operations = plan.operations.get(usize::from(player.number)).cloned().unwrap_or_default();
+    let mut driver = Driver {
+        next_id: u64::from(player.number),
+        player,
+        recorder,
+        running: JoinSet::new(),
+        waiting: BTreeMap::new(),
+        overlap: plan.overlap,
+        instances: plan.instances,
+    };
+    for operation in operations {
+        driver.until(operation.due).await;
+        driver.take(operation);
+    }
+    let recorder = driver.recorder.clone();
+    tokio::select! {
+        biased;
+        () = driver.rest() => {}
+        () = recorder.until(give_up_at) => driver.running.shutdown().await,
+    }
+}
+
+struct Driver {
+    player: Arc<Player>,
+    recorder: Recorder,
+    running: JoinSet<SessionId>,
+    /// Sessions with an operation running, and the operations that wait for it.
+    waiting: BTreeMap<SessionId, VecDeque<Operation>>,
+    overlap: bool,
+    /// Instances take turns with the numbers, so that they are the same in every run of a plan.
+    next_id: u64,
+    instances: u16,
+}
+
+impl Driver {
+    /// Lets operations end until it is time.
+    async fn until(&mut self, due: u64) {
+        let recorder = self.recorder.clone();
+        let time = recorder.until(due);
+        tokio::pin!(time);
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.running.join_next() => self.ended(ended),
+                () = &mut time => return,
+            }
+        }
+    }
+
+    /// Lets every operation end.
+    async fn rest(&mut self) {
+        while let Some(ended) = self.running.join_next().await {
+            self.ended(ended);
+        }
+    }
+
+    /// Starts an operation, or lets it wait for the one that runs on the same session.
+    fn take(&mut self, operation: Operation) {
+        if self.overlap {
+            return self.start(operation);
+        }
+        if let Some(queue) = self.waiting.get_mut(&operation.session) {
+            return queue.push_back(operation);
+        }
+        self.waiting.insert(operation.session, VecDeque::new());
+        self.start(operation);
+    }
+
+    fn ended(&mut self, ended: Result<SessionId, tokio::task::JoinError>) {
+        // A panic in the subject leaves its operation without a return; the checks report that.
+        let Ok(session) = ended else { return };
+        match self.waiting.get_mut(&session).map(VecDeque::pop_front) {
+            Some(Some(next)) => self.start(next),
+            Some(None) => drop(self.waiting.remove(&session)),
+            None => {}
+        }
+    }
+
+    fn start(&mut self, operation: Operation) {
+        let id = self.next_id;
+        self.next_id += u64::from(self.instances);
+        self.running.spawn(perform(Arc::clone(&self.player), operation, id, self.recorder.clone()));
+    }
+}
+
+async fn perform(player: Arc<Player>, operation: Operation, id: u64, recorder: Recorder) -> SessionId {
+    let Operation { due, kind, session, value, ttl_ms } = operation;
+    let bytes = value.map(|(write, size)| value::value(write, session, size));
+    let write = value.map(|(write, _)| write);
+    player.in_flight.fetch_add(1, Ordering::Relaxed);
+    recorder.record(Event::Invoke { id, instance: player.number, op: kind, session, write, ttl_ms, due });
+    let reply = player.instance.call(Request { kind, session, value: bytes, ttl_ms }).await;
+    recorder.record(Event::Return { id, outcome: outcome_of(reply) });
+    player.in_flight.fetch_sub(1, Ordering::Relaxed);
+    session
+}
+
+fn outcome_of(reply: Result<Done, OperationError>) -> Outcome {
+    match reply {
+        Ok(Done { served_by, saw }) => Outcome::Ok { served_by, saw },
+        Err(OperationError { code, definite: true, text }) => Outcome::Failed { code, text },
+        Err(OperationError { code, definite: false, text }) => Outcome::Unknown { code, text },
+    }
+}
+
+/// Samples every instance again and again, until it is ended.
+pub(super) async fn sample(
+    players: Vec<Arc<Player>>,
+    world: Arc<dyn World>,
+    recorder: Recorder,
+    every: Duration,
+) {
+    let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+    for tick in 1_u64.. {
+        recorder.until(tick.saturating_mul(every)).await;
+        for player in &players {
+            let what = Sample {
+                connections: Some(world.connections(player.number)),
+                in_flight: Some(player.in_flight.load(Ordering::Relaxed)),
+                ..player.instance.sample()
+            };
+            recorder.record(Event::Sample { instance: player.number, what });
+        }
+    }
+}

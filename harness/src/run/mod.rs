@@ -1,0 +1,245 @@
+//! The conductor: the one place that knows world, subject and load. It carries out a plan and returns the history.
+
+mod drive;
+mod finals;
+mod timeline;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::task::JoinSet;
+
+use crate::check::{Allow, Expect};
+use crate::history::{Capability, Event, Head, History, Rules, SCHEMA};
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+use crate::stop::Stop;
+use crate::subject::{Hello, Instance, Said, Start, Subject, SubjectError};
+use crate::world::{World, WorldError};
+
+/// How often every instance is sampled.
+const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+
+/// How long all final reads together may take.
+const FINALS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long an instance may take to end.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a run needs beside its plan.
+pub struct Stage {
+    /// The world, up and ready.
+    pub world: Box<dyn World>,
+    /// The world's name, such as `containers`.
+    pub world_name: String,
+    /// The client under test.
+    pub subject: Arc<dyn Subject>,
+    /// The history, shared with the world's tap.
+    pub recorder: Recorder,
+    /// Told of each phase as it begins.
+    pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    /// Ends the run early when requested.
+    pub stop: Stop,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Something that has no place in the plan's time, such as `pulling redis:8.0.2`.
+    Preparing(String),
+    /// A phase began.
+    Phase {
+        /// Its name.
+        name: String,
+        /// How long the run still lasts until its final reads.
+        left: Duration,
+    },
+    /// The load is over; the final reads are made.
+    Finals,
+}
+
+/// Why a run has no history.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The world failed.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// An instance did not start.
+    #[error("{instance}: {cause}")]
+    Subject {
+        /// The instance.
+        instance: String,
+        /// Why.
+        cause: SubjectError,
+    },
+    /// A part of the run panicked.
+    #[error("a part of the run ended unexpectedly: {0}")]
+    Broken(String),
+    /// It was asked to stop.
+    #[error("stopped before its end")]
+    Stopped,
+}
+
+/// An instance of a run with its number.
+pub(crate) struct Player {
+    number: u16,
+    instance: Box<dyn Instance>,
+    in_flight: std::sync::atomic::AtomicU64,
+}
+
+/// Carries out `plan` and returns what happened. The world is closed at the end, whatever the end is.
+pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
+    let Stage { world, world_name, subject, recorder, progress, stop } = stage;
+    let world: Arc<dyn World> = Arc::from(world);
+    let outcome = {
+        let conductor =
+            Conductor { plan, world: Arc::clone(&world), world_name, subject, recorder, progress };
+        tokio::select! {
+            biased;
+            () = stop.requested() => Err(RunError::Stopped),
+            outcome = conductor.conduct() => outcome,
+        }
+    };
+    let closed = world.close().await;
+    let history = outcome?;
+    closed?;
+    Ok(history)
+}
+
+struct Conductor {
+    plan: Arc<Plan>,
+    world: Arc<dyn World>,
+    world_name: String,
+    subject: Arc<dyn Subject>,
+    recorder: Recorder,
+    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+impl Conductor {
+    async fn conduct(&self) -> Result<History, RunError> {
+        (self.progress)(Progress::Preparing("starting the subject".to_owned()));
+        let (players, hellos) = self.start_players().await?;
+        let key = hellos.first().map(|hello| hello.key.clone()).unwrap_or_default();
+        self.recorder.start();
+        let outcome = self.play(&players, &key).await;
+        for player in &players {
+            let ended = tokio::time::timeout(SHUTDOWN_WITHIN, player.instance.shutdown()).await;
+            if ended.is_err() {
+                return Err(RunError::Broken(format!("instance-{} did not end within 5 s", player.number)));
+            }
+        }
+        outcome?;
+        Ok(History { head: self.head(&hellos), entries: self.recorder.take() })
+    }
+
+    async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {
+        let (mut players, mut hellos) = (Vec::new(), Vec::new());
+        for number in 0..self.plan.instances {
+            let (instance, hello) = self.start_instance(number, format!("instance-{number}")).await?;
+            players.push(Arc::new(Player { number, instance, in_flight: 0.into() }));
+            hellos.push(hello);
+        }
+        Ok((players, hellos))
+    }
+
+    async fn start_instance(
+        &self,
+        number: u16,
+        name: String,
+    ) -> Result<(Box<dyn Instance>, Hello), RunError> {
+        let recorder = self.recorder.clone();
+        let observer = Arc::new(move |said| recorder.record(event_of(number, said)));
+        let start = Start {
+            instance: number,
+            route: self.world.route(number),
+            settings: self.plan.settings.clone(),
+            seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            observer,
+        };
+        self.subject.start(start).await.map_err(|cause| RunError::Subject { instance: name, cause })
+    }
+
+    /// Everything between the start of the run and the last final read.
+    async fn play(&self, players: &[Arc<Player>], key: &str) -> Result<(), RunError> {
+        let mut timeline = timeline::start(&self.plan, &self.world, &self.recorder, &self.progress);
+        let mut load = JoinSet::new();
+        for player in players {
+            let (plan, player) = (Arc::clone(&self.plan), Arc::clone(player));
+            load.spawn(drive::drive(plan, player, self.recorder.clone(), self.give_up_at()));
+        }
+        let mut samples = JoinSet::new();
+        samples.spawn(drive::sample(
+            players.to_vec(),
+            Arc::clone(&self.world),
+            self.recorder.clone(),
+            SAMPLE_EVERY,
+        ));
+        while let Some(ended) = timeline.join_next().await {
+            ended.map_err(|cause| RunError::Broken(cause.to_string()))??;
+        }
+        while let Some(ended) = load.join_next().await {
+            ended.map_err(|cause| RunError::Broken(cause.to_string()))?;
+        }
+        samples.shutdown().await;
+        (self.progress)(Progress::Finals);
+        self.recorder.record(Event::Phase { name: "final".to_owned() });
+        let (fresh, _) = self.start_instance(self.plan.instances, "the fresh instance".to_owned()).await?;
+        let readers = finals::Readers { players, fresh: fresh.as_ref(), world: self.world.as_ref(), key };
+        // What has not been read by then is missing from the history, and the judgement says so.
+        let read =
+            tokio::time::timeout(FINALS_WITHIN, readers.read_all(self.plan.sessions, &self.recorder)).await;
+        fresh.shutdown().await;
+        Ok(read.unwrap_or(Ok(()))?)
+    }
+
+    /// When an operation that has not ended is given up, in nanoseconds since the start of the run.
+    fn give_up_at(&self) -> u64 {
+        let patience = self.plan.rules.response_within + Duration::from_secs(2);
+        nanos(self.plan.length() + patience)
+    }
+
+    fn head(&self, hellos: &[Hello]) -> Head {
+        let plan = &self.plan;
+        let ignored: BTreeSet<String> =
+            hellos.iter().flat_map(|hello| hello.ignored.iter().cloned()).collect();
+        Head {
+            schema: SCHEMA,
+            scenario: plan.scenario.clone(),
+            proves: plan.proves.clone(),
+            origin: plan.origin.clone(),
+            seed: plan.seed,
+            world: self.world_name.clone(),
+            world_notes: self.world.notes(),
+            subject: hellos.first().map(|hello| hello.name.clone()).unwrap_or_default(),
+            ignored: ignored.into_iter().collect(),
+            instances: plan.instances,
+            sessions: plan.sessions,
+            phases: plan.phases.clone(),
+            faults: u32::try_from(plan.strikes.len()).unwrap_or(u32::MAX),
+            rules: Rules { can: can(hellos), ..plan.rules.clone() },
+            expect: Expect::clone(&plan.expect),
+            allow: Vec::<Allow>::clone(&plan.allow),
+        }
+    }
+}
+
+/// What every instance can do.
+fn can(hellos: &[Hello]) -> BTreeSet<Capability> {
+    let mut each = hellos.iter().map(|hello| hello.can.iter().copied().collect::<BTreeSet<_>>());
+    let first = each.next().unwrap_or_default();
+    each.fold(first, |all, one| all.intersection(&one).copied().collect())
+}
+
+fn event_of(instance: u16, said: Said) -> Event {
+    match said {
+        Said::Breaker { from, to } => Event::Breaker { instance, from, to },
+        Said::Mode(to) => Event::Mode { instance, to },
+        Said::Resync(what) => Event::Resync { instance, what },
+    }
+}
+
+fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
