@@ -10,16 +10,20 @@
 //! history can be judged and reported again without a run.
 
 pub mod check;
+pub mod cli;
 pub mod fault;
 pub mod history;
 pub mod load;
+pub mod perform;
 pub mod plan;
 pub mod recorder;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod seed;
 pub mod stop;
 pub mod subject;
 pub mod suggest;
+pub mod suite;
 pub mod units;
 pub mod world;

@@ -26,3 +26,12 @@ pub trait Check: Sync {
     /// Judges a history.
     fn judge(&self, history: &History) -> Finding;
 }
+
+/// What all checks together found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// What each check found.
+    pub findings: Vec<Finding>,
+    /// The verdict on the run.
+    pub verdict: Verdict,
+}

@@ -32,6 +32,11 @@ use server::Server;
 
 pub use owner::sweep;
 
+/// What is missing here for any run, if something is: Docker.
+pub async fn missing() -> Option<WorldError> {
+    engine::docker().await.err()
+}
+
 /// The server's image unless the flag, the environment or the scenario names another.
 pub const DEFAULT_IMAGE: &str = "redis:8.0.2";
 

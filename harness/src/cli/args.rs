@@ -1,0 +1,216 @@
+//! What the command line can say.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::subject::Flaw;
+
+/// What a run's exit code means; shown by `--help`.
+const EXIT_CODES: &str = "Exit codes:
+  0    every run passed (or was skipped because its world cannot do what it asks, and another passed)
+  1    a check failed
+  2    wrong usage, or an error in a scenario file
+  3    the world did not start, for example because Docker does not answer
+  4    a run is unknown (nothing was seen that a check could judge) or invalid (it went wrong by itself)
+  130  stopped by Ctrl-C; 143 by a termination signal
+Of several runs the first that applies of 1, 3, 4 counts.";
+
+const TOP_EXAMPLES: &str = "Examples:
+  squall new outage/my-first             write a scenario file to start from
+  squall check                           see whether every scenario file is valid
+  squall run scenarios/outage            run all scenarios of a folder against real Redis
+  squall recheck history.jsonl           judge a saved run again";
+
+const RUN_EXAMPLES: &str = "Examples:
+  squall run                                           every scenario below scenarios/
+  squall run scenarios/resync/redis-killed.toml        one scenario, with a seed that is drawn and printed
+  squall run --seed 42 scenarios/resync                a folder, with the seed of an earlier run
+  squall run --filter breaker --filter 'reset/*'       scenarios whose name has this text, or fits this pattern
+  squall run --repeat 10 scenarios/latency             each with ten seeds
+  squall run --image valkey/valkey:8.1.1               against another server
+  squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
+
+const LIST_EXAMPLES: &str = "Examples:
+  squall list                    every scenario below scenarios/
+  squall list scenarios/ttl      those of a folder
+  squall list --json             the same for a program to read";
+
+const CHECK_EXAMPLES: &str = "Examples:
+  squall check                                   every scenario below scenarios/
+  squall check scenarios/outage/my-first.toml    one file";
+
+const NEW_EXAMPLES: &str = "Examples:
+  squall new outage/my-first     writes scenarios/outage/my-first.toml";
+
+const RECHECK_EXAMPLES: &str = "Examples:
+  squall recheck reports/resync/redis-killed/containers-7/history.jsonl
+  squall recheck history.jsonl --json";
+
+/// Finds out what a Redis-backed session client really does when the network resets, stalls or goes away.
+#[derive(Debug, Parser)]
+#[command(name = "squall", version, after_help = TOP_EXAMPLES, after_long_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios and judge what happened.
+    #[command(after_help = RUN_EXAMPLES, after_long_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Run(RunArgs),
+    /// List scenarios with what they prove.
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListArgs),
+    /// Validate scenario files, and print every error.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Write a scenario file to start from.
+    #[command(after_help = NEW_EXAMPLES)]
+    New(NewArgs),
+    /// Judge a saved history again, without a run.
+    #[command(after_help = RECHECK_EXAMPLES)]
+    Recheck(RecheckArgs),
+}
+
+/// `squall run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Scenario files, or folders of them.
+    #[arg(value_name = "FILE|FOLDER", default_value = "scenarios")]
+    pub files: Vec<PathBuf>,
+    /// Where to run them.
+    #[arg(long, value_enum, default_value_t = World::Containers)]
+    pub world: World,
+    /// The seed that every choice comes from. Drawn and printed when absent.
+    #[arg(long, value_name = "N", env = "SQUALL_SEED", hide_env_values = true)]
+    pub seed: Option<u64>,
+    /// Run each scenario so many times, with seeds that count up from the first.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: u32,
+    /// How many runs at once [default: all, at most 16; runs mostly wait on the clock].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// The folder that reports go to.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub report: PathBuf,
+    /// Only scenarios whose name has this text; with * or ?, whose whole name fits. May be given several times: any fits.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// The image of the server, such as redis:8.0.2 or valkey/valkey:8.1.1, whatever the scenario asks for.
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Plant a flaw in the reference client, to see the checks catch it.
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
+    pub flaw: Option<Flaw>,
+    /// Show no progress, and no runs that pass.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `squall list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Scenario files, or folders of them.
+    #[arg(value_name = "FILE|FOLDER", default_value = "scenarios")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `squall check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Scenario files, or folders of them.
+    #[arg(value_name = "FILE|FOLDER", default_value = "scenarios")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `squall new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The scenario's name: THEME/BEHAVIOUR in small letters, digits and hyphens.
+    pub name: String,
+}
+
+/// `squall recheck`.
+#[derive(Debug, Args)]
+pub struct RecheckArgs {
+    /// The history of an earlier run.
+    #[arg(value_name = "HISTORY")]
+    pub history: PathBuf,
+    /// Print the whole result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where runs take place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum World {
+    /// Real Redis behind real Toxiproxy, in Docker.
+    Containers,
+    /// Not in this version.
+    #[value(hide = true)]
+    Sim,
+    /// Not in this version.
+    #[value(hide = true)]
+    Local,
+}
+
+impl World {
+    /// The name that the command line takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Containers => "containers",
+            Self::Sim => "sim",
+            Self::Local => "local",
+        }
+    }
+}
+
+fn flaw_parser() -> impl clap::builder::TypedValueParser<Value = Flaw> {
+    PossibleValuesParser::new(Flaw::ALL.map(Flaw::name)).try_map(|name| name.parse::<Flaw>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_has_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn every_example_can_be_parsed() {
+        let all = [TOP_EXAMPLES, RUN_EXAMPLES, LIST_EXAMPLES, CHECK_EXAMPLES, NEW_EXAMPLES, RECHECK_EXAMPLES];
+        for line in all.iter().flat_map(|text| text.lines().skip(1)) {
+            let words = line.trim().split("  ").next().unwrap_or_default();
+            let words = words.split(' ').map(|word| word.trim_matches('\''));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn flaws_are_listed_and_misspelt_ones_refused() {
+        let error = Cli::try_parse_from(["squall", "run", "--flaw", "resync-of"]).unwrap_err().to_string();
+        assert!(error.contains("resync-off") && error.contains("ttl-reset-on-update"), "{error}");
+    }
+}

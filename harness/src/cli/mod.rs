@@ -1,0 +1,50 @@
+//! The program: what its subcommands do.
+
+mod args;
+mod filter;
+mod inspect;
+mod new;
+mod recheck;
+mod run;
+mod screen;
+mod signals;
+
+use std::io::{self, Write as _};
+
+pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs, World};
+pub use signals::Signals;
+
+/// Exit code for wrong usage, errors in scenario files, and reports that cannot be written.
+pub const USAGE: u8 = 2;
+
+/// Does what the command line says and returns the exit code.
+///
+/// # Errors
+///
+/// Everything that keeps a command from doing its work; the exit code is then [`USAGE`].
+pub fn execute(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::List(args) => inspect::list(&args),
+        Command::Check(args) => inspect::check(&args),
+        Command::New(args) => new::new(&args),
+        Command::Recheck(args) => recheck::recheck(&args),
+    }
+}
+
+/// Whether `error` only says that nobody reads our output any more, as in `squall list | head -1`.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Tells the user something on standard error. When nobody listens there, nothing can be done about it.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

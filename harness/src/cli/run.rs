@@ -1,0 +1,176 @@
+//! `squall run`: plans every scenario that is meant, runs them side by side, and reports.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use super::args::World;
+use super::filter::meant;
+use super::screen::Screen;
+use super::signals::Signals;
+use super::{RunArgs, USAGE, print, say};
+use crate::check;
+use crate::perform::{self, Setting};
+use crate::plan::Plan;
+use crate::report::{Colour, Folder, total};
+use crate::scenario::{self, ScenarioFile};
+use crate::stop::Stop;
+use crate::suite::{Job, Suite, exit_code};
+
+/// Runs that go on side by side unless the user says otherwise.
+const AT_ONCE: usize = 16;
+
+/// Runs what is meant and returns the exit code.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    match args.world {
+        World::Containers => {}
+        World::Sim | World::Local => {
+            bail!("the world {:?} is not in this version; use --world containers", args.world.name())
+        }
+    }
+    let seed = args.seed.unwrap_or_else(draw_seed);
+    let Some(jobs) = jobs(args, seed)? else { return Ok(USAGE) };
+    let folder = Folder::open(&args.report)?;
+    let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
+    say(&format!("{} to run, seed {seed}{drawn}", count(jobs.len(), "scenario")));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("failed to start the runtime")?;
+    let code = runtime.block_on(run_all(args, jobs, folder));
+    // What still hangs after a stop must not keep the program.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Result<u8> {
+    let stop = Stop::new();
+    let signals = Signals::watch(stop.clone(), say, perform::clean_up_at_once);
+    let signals = signals.context("failed to listen for signals")?;
+    let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
+    let setting = Setting { flaw: args.flaw };
+    let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
+    let suite = Suite {
+        at_once: args.jobs.map_or(AT_ONCE, usize::from),
+        perform: Arc::new(move |number, job| {
+            let progress = Screen::progress(&on_screen, number);
+            Box::pin(perform::in_containers(job.plan, setting.clone(), progress, stopping.clone()))
+        }),
+        judge: check::judge,
+        audience: screen.clone(),
+        stop,
+    };
+    let results = suite.run(jobs).await;
+    let reported = screen.finish(&results);
+    // A reader who left early has seen enough; the exit code still counts.
+    let _ = print(&format!("{}\n", total(&results, Colour::of_stdout())));
+    if let Some(code) = signals.exit_code() {
+        return Ok(code);
+    }
+    reported?;
+    Ok(exit_code(&results))
+}
+
+/// Everything to run, or `None` when a scenario is not valid, which has then been said.
+fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
+    let mut files = scenario::find(&args.files)?;
+    files.retain(|file| meant(&file.name, &args.filter));
+    if files.is_empty() {
+        bail!("no scenario's name fits --filter {}; `squall list` shows the names", args.filter.join(" or "));
+    }
+    let (mut jobs, mut errors) = (Vec::new(), 0);
+    for file in &files {
+        match file.load() {
+            Ok(scenario) => {
+                let seeds = (0..u64::from(args.repeat)).map(|turn| seed.wrapping_add(turn));
+                jobs.extend(seeds.map(|seed| job(args, file, Plan::new(&scenario, seed))));
+            }
+            Err(error) => {
+                say(&format!("{error}\n"));
+                errors += 1;
+            }
+        }
+    }
+    if errors > 0 {
+        say(&format!("nothing was run: {} not valid", count(errors, "scenario")));
+        return Ok(None);
+    }
+    Ok(Some(jobs))
+}
+
+fn job(args: &RunArgs, file: &ScenarioFile, mut plan: Plan) -> Job {
+    if args.image.is_some() {
+        plan.image.clone_from(&args.image);
+    }
+    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act));
+    Job {
+        replay: replay(args, &file.path, plan.seed),
+        world: args.world.name().to_owned(),
+        skip,
+        plan: Arc::new(plan),
+    }
+}
+
+/// The command that does the same again.
+fn replay(args: &RunArgs, path: &Path, seed: u64) -> String {
+    let path = quoted(&path.display().to_string());
+    let mut command = format!("squall run {path} --world {} --seed {seed}", args.world.name());
+    if let Some(image) = &args.image {
+        command.push_str(&format!(" --image {}", quoted(image)));
+    }
+    if let Some(flaw) = args.flaw {
+        command.push_str(&format!(" --flaw {}", flaw.name()));
+    }
+    command
+}
+
+/// `text` as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// A seed from the system's randomness, short enough to be typed.
+pub(super) fn draw_seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish() & 0xFFFF_FFFF
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn args(line: &str) -> RunArgs {
+        match Cli::parse_from(line.split(' ')).command {
+            Command::Run(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_replay_command_repeats_what_was_asked() {
+        let args = args("squall run --flaw resync-off --image valkey/valkey:8.1.1");
+        let replay = replay(&args, Path::new("my scenarios/a.toml"), 7);
+        assert_eq!(
+            replay,
+            "squall run 'my scenarios/a.toml' --world containers --seed 7 --image valkey/valkey:8.1.1 --flaw resync-off"
+        );
+    }
+
+    #[test]
+    fn worlds_to_come_are_refused_by_name() {
+        let error = run(&args("squall run --world sim")).unwrap_err().to_string();
+        assert!(error.contains("\"sim\" is not in this version"), "{error}");
+    }
+}

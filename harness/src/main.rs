@@ -1,0 +1,17 @@
+//! The program `squall`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use squall::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    match cli::execute(Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::say(&format!("error: {error:#}"));
+            ExitCode::from(cli::USAGE)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Figures of a run: operations counted, latencies, and each breaker's way. Pure functions of a history.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::{BreakerState, Entry, Event, History, Outcome, ServedBy};
+use crate::load::Kind;
+
+/// Operations of one kind, counted by how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operations {
+    /// How many were handed to an instance.
+    pub invoked: u64,
+    /// Acknowledged by Redis.
+    pub ok_redis: u64,
+    /// Acknowledged by the instance itself.
+    pub ok_local: u64,
+    /// Surely not happened, by error code.
+    pub failed: BTreeMap<String, u64>,
+    /// Perhaps happened, by error code.
+    pub unknown: BTreeMap<String, u64>,
+    /// Still without an answer when the run ended.
+    pub unfinished: u64,
+    /// How long those that ended took, however they ended; none when none ended.
+    pub latency: Option<Latency>,
+}
+
+/// How long operations took, from when the load meant them to start to their end, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Half took no longer.
+    pub p50_us: u64,
+    /// Nine of ten took no longer.
+    pub p90_us: u64,
+    /// 99 of 100 took no longer.
+    pub p99_us: u64,
+    /// 999 of 1000 took no longer.
+    pub p999_us: u64,
+    /// None took longer.
+    pub max_us: u64,
+}
+
+/// A breaker's state, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerStep {
+    /// When it was entered, in milliseconds since the start of the run.
+    pub at_ms: u64,
+    /// The state.
+    pub state: BreakerState,
+}
+
+impl Operations {
+    /// Acknowledged, by whomever.
+    pub fn ok(&self) -> u64 {
+        self.ok_redis + self.ok_local
+    }
+
+    /// Surely not happened.
+    pub fn failed_total(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Perhaps happened.
+    pub fn unknown_total(&self) -> u64 {
+        self.unknown.values().sum()
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Ok { served_by: ServedBy::Redis, .. } => self.ok_redis += 1,
+            Outcome::Ok { served_by: ServedBy::Local, .. } => self.ok_local += 1,
+            Outcome::Failed { code, .. } => *self.failed.entry(code.clone()).or_default() += 1,
+            Outcome::Unknown { code, .. } => *self.unknown.entry(code.clone()).or_default() += 1,
+        }
+    }
+}
+
+/// Counts the operations of `history` by kind. Kinds that never ran are left out.
+pub(super) fn operations(history: &History) -> BTreeMap<Kind, Operations> {
+    let mut counted: BTreeMap<Kind, Operations> = BTreeMap::new();
+    let mut running: BTreeMap<u64, (Kind, u64)> = BTreeMap::new();
+    let mut took: BTreeMap<Kind, Vec<u64>> = BTreeMap::new();
+    for Entry { t, e } in &history.entries {
+        match e {
+            Event::Invoke { id, op, due, .. } => {
+                running.insert(*id, (*op, *due));
+                counted.entry(*op).or_default().invoked += 1;
+            }
+            Event::Return { id, outcome } => {
+                // A return without its invoke is for the checks to blame; here it has no kind to be counted under.
+                let Some((kind, due)) = running.remove(id) else { continue };
+                counted.entry(kind).or_default().count(outcome);
+                took.entry(kind).or_default().push(t.saturating_sub(due) / 1_000);
+            }
+            Event::Fault { .. }
+            | Event::Phase { .. }
+            | Event::Breaker { .. }
+            | Event::Mode { .. }
+            | Event::Resync { .. }
+            | Event::Wire { .. }
+            | Event::Sample { .. }
+            | Event::Final { .. } => {}
+        }
+    }
+    for (kind, _) in running.into_values() {
+        counted.entry(kind).or_default().unfinished += 1;
+    }
+    for (kind, times) in took {
+        counted.entry(kind).or_default().latency = latency(times);
+    }
+    counted
+}
+
+/// The way of every instance's breaker, from closed on. An instance that told of no change stays closed.
+pub(super) fn breakers(history: &History) -> BTreeMap<u16, Vec<BreakerStep>> {
+    let closed = BreakerStep { at_ms: 0, state: BreakerState::Closed };
+    let mut ways: BTreeMap<u16, Vec<BreakerStep>> =
+        (0..history.head.instances).map(|instance| (instance, vec![closed])).collect();
+    for entry in &history.entries {
+        if let Event::Breaker { instance, to, .. } = &entry.e
+            && let Some(way) = ways.get_mut(instance)
+        {
+            way.push(BreakerStep { at_ms: entry.t / 1_000_000, state: *to });
+        }
+    }
+    ways
+}
+
+fn latency(mut times: Vec<u64>) -> Option<Latency> {
+    times.sort_unstable();
+    let max_us = *times.last()?;
+    // The nearest rank: the smallest time that at least this share of the operations did not exceed.
+    let rank = |thousandths: usize| times[(times.len() * thousandths).div_ceil(1000).max(1) - 1];
+    Some(Latency { p50_us: rank(500), p90_us: rank(900), p99_us: rank(990), p999_us: rank(999), max_us })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn percentiles_are_times_that_were_measured() {
+        assert_eq!(latency(Vec::new()), None);
+        let one = latency(vec![7]).unwrap();
+        assert_eq!((one.p50_us, one.p999_us, one.max_us), (7, 7, 7));
+        let many = latency((1..=1000).rev().collect()).unwrap();
+        assert_eq!((many.p50_us, many.p90_us, many.p99_us, many.p999_us), (500, 900, 990, 999));
+        assert_eq!(many.max_us, 1000);
+    }
+
+    #[test]
+    fn each_operation_is_counted_once() {
+        let counted = operations(&samples::history());
+        let update = &counted[&Kind::Update];
+        assert_eq!((update.invoked, update.ok_redis, update.unknown_total()), (2, 1, 1));
+        let get = &counted[&Kind::Get];
+        assert_eq!((get.invoked, get.ok_local, get.failed_total(), get.unfinished), (3, 1, 1, 1));
+        assert!(!counted.contains_key(&Kind::Destroy));
+    }
+
+    #[test]
+    fn latency_counts_from_when_the_load_meant_to_start() {
+        let counted = operations(&samples::history());
+        assert_eq!(counted[&Kind::Update].latency.unwrap().max_us, 1_000_000);
+    }
+
+    #[test]
+    fn a_breaker_that_never_changed_stays_closed() {
+        let ways = breakers(&samples::history());
+        assert_eq!(ways[&0].len(), 4);
+        assert_eq!(ways[&1], [BreakerStep { at_ms: 0, state: BreakerState::Closed }]);
+        assert!(!ways.contains_key(&2));
+    }
+}

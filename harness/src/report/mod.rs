@@ -1,0 +1,24 @@
+//! Reports: what people and machines read of a run. One file a format, each `&[RunResult]` in and text out, so a saved
+//! history can be reported again without a run. Only [`Folder`] touches the disk.
+
+mod entry;
+mod escape;
+mod figures;
+mod folder;
+mod json;
+mod junit;
+mod result;
+mod summary_csv;
+mod text;
+
+pub use escape::visible;
+pub use figures::{BreakerStep, Latency, Operations};
+pub use folder::{Folder, ReportError};
+pub use json::{JsonError, read_result, result_json};
+pub use junit::{JunitError, junit_xml};
+pub use result::{RESULT_SCHEMA, RunResult, Trouble, replay_command};
+pub use summary_csv::{SummaryError, summary_csv};
+pub use text::{Colour, details, line, lines, total};
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,210 @@
+//! What a run came to, as data: everything that the formats show.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::{self, BreakerStep, Operations};
+use crate::check::{Finding, Judgement, Verdict};
+use crate::history::{History, PhaseSpan};
+use crate::load::Kind;
+use crate::plan::Plan;
+
+/// The version of [`RunResult`]'s form in `result.json`.
+pub const RESULT_SCHEMA: u32 = 1;
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunResult {
+    /// [`RESULT_SCHEMA`] when it was written.
+    pub schema: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario proves.
+    pub proves: String,
+    /// The promises that it puts to the test.
+    pub origin: Vec<String>,
+    /// The world.
+    pub world: String,
+    /// What the world says of itself.
+    pub notes: Vec<String>,
+    /// The subject, as it named itself; empty when it never did.
+    pub subject: String,
+    /// Settings that the subject said it ignored.
+    pub ignored: Vec<String>,
+    /// The seed.
+    pub seed: u64,
+    /// The verdict on the run.
+    pub verdict: Verdict,
+    /// Why there is nothing to judge, if so.
+    pub trouble: Option<Trouble>,
+    /// What each check found.
+    pub findings: Vec<Finding>,
+    /// The phases as planned, `setup` first.
+    pub phases: Vec<PhaseSpan>,
+    /// How long the plan lasts until the final reads, in milliseconds.
+    pub planned_ms: u64,
+    /// How long the run took by its own clock, final reads included, in milliseconds.
+    pub took_ms: u64,
+    /// Operations by kind.
+    pub operations: BTreeMap<Kind, Operations>,
+    /// The way of every instance's breaker, by the instance's number.
+    pub breakers: BTreeMap<u16, Vec<BreakerStep>>,
+    /// The command that runs the same plan again.
+    pub replay: String,
+}
+
+/// Why a run has nothing to judge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Trouble {
+    /// The world did not start.
+    World(String),
+    /// The world cannot do what the scenario asks.
+    Skipped(String),
+    /// The run went wrong on its way.
+    Run(String),
+    /// Somebody asked it to stop.
+    Stopped,
+}
+
+impl RunResult {
+    /// What `history` came to, given how it was judged.
+    pub fn new(history: &History, judgement: &Judgement) -> Self {
+        let head = &history.head;
+        Self {
+            schema: RESULT_SCHEMA,
+            scenario: head.scenario.clone(),
+            proves: head.proves.clone(),
+            origin: head.origin.clone(),
+            world: head.world.clone(),
+            notes: head.world_notes.clone(),
+            subject: head.subject.clone(),
+            ignored: head.ignored.clone(),
+            seed: head.seed,
+            verdict: judgement.verdict,
+            trouble: None,
+            findings: judgement.findings.clone(),
+            phases: head.phases.clone(),
+            planned_ms: head.phases.last().map_or(0, |phase| phase.to / 1_000_000),
+            took_ms: history.entries.last().map_or(0, |entry| entry.t / 1_000_000),
+            operations: figures::operations(history),
+            breakers: figures::breakers(history),
+            replay: replay_command(&head.scenario, &head.world, head.seed),
+        }
+    }
+
+    /// A run of `plan` that has no history.
+    pub fn without_history(plan: &Plan, world: &str, trouble: Trouble) -> Self {
+        Self {
+            schema: RESULT_SCHEMA,
+            scenario: plan.scenario.clone(),
+            proves: plan.proves.clone(),
+            origin: plan.origin.clone(),
+            world: world.to_owned(),
+            notes: Vec::new(),
+            subject: String::new(),
+            ignored: Vec::new(),
+            seed: plan.seed,
+            verdict: match trouble {
+                Trouble::Skipped(_) => Verdict::Skipped,
+                Trouble::World(_) | Trouble::Run(_) | Trouble::Stopped => Verdict::Invalid,
+            },
+            trouble: Some(trouble),
+            findings: Vec::new(),
+            phases: plan.phases.clone(),
+            planned_ms: u64::try_from(plan.length().as_millis()).unwrap_or(u64::MAX),
+            took_ms: 0,
+            operations: BTreeMap::new(),
+            breakers: BTreeMap::new(),
+            replay: replay_command(&plan.scenario, world, plan.seed),
+        }
+    }
+
+    /// The folder of themes that the scenario lies in, such as `resync`.
+    pub fn theme(&self) -> &str {
+        self.scenario.rsplit_once('/').map_or("", |(theme, _)| theme)
+    }
+
+    /// All operations together.
+    pub fn invoked(&self) -> u64 {
+        self.operations.values().map(|of_kind| of_kind.invoked).sum()
+    }
+
+    /// All acknowledged operations together.
+    pub fn ok(&self) -> u64 {
+        self.operations.values().map(Operations::ok).sum()
+    }
+
+    /// Findings that decide the verdict: those that neither pass nor are waived nor skipped.
+    pub fn decisive(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| match finding.verdict {
+            Verdict::Pass | Verdict::Skipped => false,
+            Verdict::Unknown | Verdict::Invalid | Verdict::Fail => finding.waived.is_none(),
+        })
+    }
+
+    /// Findings that would count, had the scenario not waived them.
+    pub fn waived(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| match finding.verdict {
+            Verdict::Pass | Verdict::Skipped => false,
+            Verdict::Unknown | Verdict::Invalid | Verdict::Fail => finding.waived.is_some(),
+        })
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::World(why) => write!(f, "the world did not start: {why}"),
+            Self::Skipped(why) => write!(f, "skipped: {why}"),
+            Self::Run(why) => write!(f, "the run went wrong: {why}"),
+            Self::Stopped => f.write_str("stopped before its end"),
+        }
+    }
+}
+
+/// The command that runs a scenario of the shipped folder again. [`RunResult::new`] can know no more from a history; who
+/// knows the file and the options overwrites it.
+pub fn replay_command(scenario: &str, world: &str, seed: u64) -> String {
+    format!("squall run scenarios/{scenario}.toml --world {world} --seed {seed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn a_result_survives_being_written_and_read() {
+        let result = samples::failed();
+        let text = serde_json::to_string(&result).unwrap();
+        assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), result);
+    }
+
+    #[test]
+    fn what_a_waiver_excuses_does_not_decide() {
+        let result = samples::failed();
+        assert_eq!(
+            result.decisive().map(|finding| finding.check.as_str()).collect::<Vec<_>>(),
+            ["I1", "I14"]
+        );
+        assert_eq!(result.waived().map(|finding| finding.check.as_str()).collect::<Vec<_>>(), ["I8"]);
+    }
+
+    #[test]
+    fn a_skipped_run_is_never_a_pass() {
+        let skipped =
+            RunResult::without_history(&samples::plan(), "containers", Trouble::Skipped("no".into()));
+        assert_eq!(skipped.verdict, Verdict::Skipped);
+        let broken = RunResult::without_history(&samples::plan(), "containers", Trouble::World("no".into()));
+        assert_eq!(broken.verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn the_theme_is_the_folder() {
+        assert_eq!(samples::failed().theme(), "resync");
+    }
+}

@@ -1,0 +1,106 @@
+//! Every scenario file is a test case, run against real Redis behind real Toxiproxy in Docker.
+//!
+//! `cargo test -p squall --test scenarios outage` runs those whose name has `outage`. `SQUALL_SEED` chooses the seed; without
+//! it one is drawn. A failing case prints its verdict, its witness and the command that runs it again, and leaves its
+//! history in `reports/`. Without Docker the cases are ignored, or fail where the environment says `CI=true`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use squall::check::{self, Verdict};
+use squall::cli::{self, Signals};
+use squall::perform::{self, Setting};
+use squall::plan::Plan;
+use squall::report::{Colour, Folder, RunResult, details};
+use squall::scenario::{self, ScenarioFile};
+use squall::stop::Stop;
+use tokio::runtime::{Builder, Handle};
+
+/// Cases mostly wait on the clock, so many go side by side even on two cores.
+const AT_ONCE: usize = 16;
+
+/// What every case shares.
+#[derive(Clone)]
+struct Shared {
+    handle: Handle,
+    stop: Stop,
+    seed: u64,
+    /// Why no case can run, if so.
+    missing: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let runtime = Builder::new_multi_thread().enable_all().build().expect("the runtime starts");
+    let inside = runtime.enter();
+    let stop = Stop::new();
+    let signals =
+        Signals::watch(stop.clone(), cli::say, perform::clean_up_at_once).expect("signals are heard");
+    let shared = Shared {
+        handle: runtime.handle().clone(),
+        stop,
+        seed: seed(),
+        missing: runtime.block_on(perform::missing()),
+    };
+    drop(inside);
+    let files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
+    let trials: Vec<Trial> = files.into_iter().map(|file| trial(file, &shared)).collect();
+    arguments.test_threads.get_or_insert(trials.len().clamp(1, AT_ONCE));
+    if !arguments.list {
+        cli::say(&format!("seed {} (SQUALL_SEED={} runs the same plans again)", shared.seed, shared.seed));
+        if let Some(why) = &shared.missing {
+            cli::say(why);
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    signals.exit_code().map_or_else(|| conclusion.exit_code(), ExitCode::from)
+}
+
+fn trial(file: ScenarioFile, shared: &Shared) -> Trial {
+    let name = format!("containers::{}", file.name.replace('/', "::"));
+    let ignored = shared.missing.is_some() && std::env::var("CI").as_deref() != Ok("true");
+    let shared = shared.clone();
+    let trial = Trial::test(name, move || case(&file, &shared)).with_ignored_flag(ignored);
+    if ignored { trial.with_kind("no Docker") } else { trial }
+}
+
+fn case(file: &ScenarioFile, shared: &Shared) -> Result<(), Failed> {
+    if let Some(why) = &shared.missing {
+        return Err(Failed::from(why));
+    }
+    let scenario = file.load().map_err(|error| Failed::from(error.to_string()))?;
+    let plan = Arc::new(Plan::new(&scenario, shared.seed));
+    if let Some(why) = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act)) {
+        return Err(Failed::from(format!("the containers world cannot run this shipped scenario: {why}")));
+    }
+    let run =
+        perform::in_containers(Arc::clone(&plan), Setting::default(), Arc::new(|_| {}), shared.stop.clone());
+    let (result, history) = match shared.handle.block_on(run) {
+        Ok(history) => (RunResult::new(&history, &check::judge(&history)), Some(history)),
+        Err(trouble) => (RunResult::without_history(&plan, perform::WORLD, trouble), None),
+    };
+    if result.verdict == Verdict::Pass {
+        return Ok(());
+    }
+    let written =
+        Folder::open(&root().join("reports")).and_then(|folder| folder.write_run(&result, history.as_ref()));
+    let written = match written {
+        Ok(folder) => format!("its history is in {}", folder.display()),
+        Err(error) => error.to_string(),
+    };
+    Err(Failed::from(format!("\n{}  {written}\n", details(&result, Colour::Off))))
+}
+
+fn seed() -> u64 {
+    match std::env::var("SQUALL_SEED") {
+        Ok(text) => text.parse().expect("SQUALL_SEED should be a whole number"),
+        Err(_) => cli::draw_seed(),
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_path_buf()
+}
