@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::fault::Act;
 use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
@@ -12,7 +13,17 @@ use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::reference::Reference;
 
 /// The name of the world of [`in_containers`].
-pub const CONTAINERS: &str = "containers";
+pub const WORLD: &str = "containers";
+
+/// Told how far a run is.
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Why the containers world cannot carry out what a fault does; `None` when it can.
+pub fn unsupported(act: &Act) -> Option<String> {
+    match act {
+        Act::Bend(_) | Act::Refuse | Act::Reset { .. } | Act::Server(_) => None,
+    }
+}
 
 /// What a run needs beside its plan.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +54,7 @@ impl Setting {
 pub async fn in_containers(
     plan: Arc<Plan>,
     setting: Setting,
-    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    progress: OnProgress,
     stop: Stop,
 ) -> Result<History, Trouble> {
     use crate::world::containers::{Containers, Images};
@@ -58,7 +69,7 @@ pub async fn in_containers(
     };
     let stage = crate::run::Stage {
         world: Box::new(world.map_err(|error| Trouble::World(error.to_string()))?),
-        world_name: CONTAINERS.to_owned(),
+        world_name: WORLD.to_owned(),
         subject: setting.subject(),
         recorder,
         progress,
@@ -70,7 +81,7 @@ pub async fn in_containers(
 /// Why no run can be made in the containers world, if so: Docker does not answer.
 #[cfg(feature = "containers")]
 pub async fn missing() -> Option<String> {
-    crate::world::containers::answers().await.err().map(|error| error.to_string())
+    crate::world::containers::missing().await.map(|error| error.to_string())
 }
 
 /// Removes every container of this process, giving up after some seconds: the last thing to do when a stop did not wait for
@@ -108,7 +119,7 @@ const NOT_BUILT: &str = "this program was built without the containers world\n  
 pub async fn in_containers(
     _plan: Arc<Plan>,
     _setting: Setting,
-    _progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    _progress: OnProgress,
     _stop: Stop,
 ) -> Result<History, Trouble> {
     Err(Trouble::World(NOT_BUILT.to_owned()))

@@ -67,24 +67,27 @@ fn trial(file: ScenarioFile, shared: &Shared) -> Trial {
     let ignored = shared.missing.is_some() && !must_run && std::env::var_os("NEXTEST").is_some();
     let shared = shared.clone();
     let run = move || match &shared.missing {
-        None => case(&file, &shared).map(|()| Completion::Completed),
+        None => case(&file, &shared),
         Some(why) if must_run => Err(Failed::from(why)),
         Some(why) => Ok(Completion::ignored_with(why.lines().next().unwrap_or_default())),
     };
     Trial::ignorable_test(name, run).with_ignored_flag(ignored)
 }
 
-fn case(file: &ScenarioFile, shared: &Shared) -> Result<(), Failed> {
+fn case(file: &ScenarioFile, shared: &Shared) -> Result<Completion, Failed> {
     let scenario = file.load().map_err(|error| Failed::from(error.to_string()))?;
     let plan = Arc::new(Plan::new(&scenario, shared.seed));
+    if let Some(why) = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act)) {
+        return Ok(Completion::ignored_with(why));
+    }
     let run =
         perform::in_containers(Arc::clone(&plan), Setting::default(), Arc::new(|_| {}), shared.stop.clone());
     let (result, history) = match shared.handle.block_on(run) {
         Ok(history) => (RunResult::new(&history, &check::judge(&history)), Some(history)),
-        Err(trouble) => (RunResult::without_history(&plan, perform::CONTAINERS, trouble), None),
+        Err(trouble) => (RunResult::without_history(&plan, perform::WORLD, trouble), None),
     };
     if result.verdict == Verdict::Pass {
-        return Ok(());
+        return Ok(Completion::Completed);
     }
     let written =
         Folder::open(&root().join("reports")).and_then(|folder| folder.write_run(&result, history.as_ref()));

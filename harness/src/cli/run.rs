@@ -106,10 +106,11 @@ fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
 }
 
 fn job(args: &RunArgs, file: &ScenarioFile, plan: Plan) -> Job {
+    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act));
     Job {
         replay: replay(args, &file.path, plan.seed),
         world: args.world.name().to_owned(),
-        skip: None,
+        skip,
         plan: Arc::new(plan),
     }
 }

@@ -3,6 +3,8 @@
 pub mod flawed;
 pub mod reference;
 
+pub use flawed::Flaw;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -32,6 +32,11 @@ use server::Server;
 
 pub use owner::sweep;
 
+/// What is missing here for any run, if something is: Docker.
+pub async fn missing() -> Option<WorldError> {
+    engine::docker().await.err()
+}
+
 /// The server's image unless the flag, the environment or the scenario names another.
 pub const DEFAULT_IMAGE: &str = "redis:8.0.2";
 
@@ -41,11 +46,6 @@ pub const DEFAULT_TOXIPROXY_IMAGE: &str = "ghcr.io/shopify/toxiproxy:2.12.0";
 const API_PORT: u16 = 8474;
 const FIRST_PROXY_PORT: u16 = 20_000;
 const STARTUP_WITHIN: Duration = Duration::from_secs(60);
-
-/// Whether Docker answers; else what is missing and what to do.
-pub async fn answers() -> Result<(), WorldError> {
-    engine::docker().await.map(drop)
-}
 
 /// Which images to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
