@@ -18,6 +18,8 @@ pub const WORLD: &str = "containers";
 pub struct Setting {
     /// A flaw to plant in the reference client.
     pub flaw: Option<Flaw>,
+    /// The server's image, whatever the environment or the scenario says.
+    pub image: Option<String>,
 }
 
 /// Told how far a run is.
@@ -60,7 +62,7 @@ mod with_docker {
         stop: Stop,
     ) -> Result<History, Trouble> {
         let recorder = Recorder::new(Clock::system());
-        let images = Images::choose(None, plan.image.as_deref());
+        let images = Images::choose(setting.image.as_deref(), plan.image.as_deref());
         let world = {
             let status = |what| progress(Progress::Preparing(what));
             let starting = Containers::start(&images, plan.instances, &recorder, &status);

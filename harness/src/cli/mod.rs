@@ -12,6 +12,7 @@ mod signals;
 use std::io::{self, Write as _};
 
 pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs, World};
+pub use run::draw_seed;
 pub use signals::Signals;
 
 /// Exit code for wrong usage, errors in scenario files, and reports that cannot be written.

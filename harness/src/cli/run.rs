@@ -49,7 +49,7 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     let signals = Signals::watch(stop.clone(), say, perform::clean_up_at_once);
     let signals = signals.context("failed to listen for signals")?;
     let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
-    let setting = Setting { flaw: args.flaw };
+    let setting = Setting { flaw: args.flaw, image: args.image.clone() };
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
         at_once: args.jobs.map_or(AT_ONCE, usize::from),
@@ -99,10 +99,7 @@ fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
     Ok(Some(jobs))
 }
 
-fn job(args: &RunArgs, file: &ScenarioFile, mut plan: Plan) -> Job {
-    if args.image.is_some() {
-        plan.image.clone_from(&args.image);
-    }
+fn job(args: &RunArgs, file: &ScenarioFile, plan: Plan) -> Job {
     let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act));
     Job {
         replay: replay(args, &file.path, plan.seed),
@@ -136,7 +133,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A seed from the system's randomness, short enough to be typed.
-pub(super) fn draw_seed() -> u64 {
+pub fn draw_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish() & 0xFFFF_FFFF
 }
 
