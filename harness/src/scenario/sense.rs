@@ -39,7 +39,7 @@ impl Sense<'_, '_> {
     /// Tells of a text that is empty, long, or has control characters.
     pub(super) fn words(&mut self, path: &Path, text: &str, cure: &str) {
         if text.trim().is_empty() {
-            self.wrong(path, "there are no words", cure);
+            self.wrong(path, "it is missing or empty", cure);
         } else if text.len() > 1000 || text.chars().any(char::is_control) {
             self.wrong(
                 path,
@@ -162,7 +162,7 @@ impl Sense<'_, '_> {
             && !(exponent > 0.0 && exponent <= 10.0)
         {
             let cure = "it must be above 0 and at most 10, such as 1.1";
-            self.wrong(&path.key("keys.zipf"), format!("an exponent of {exponent}"), cure);
+            self.wrong(&path.key("keys.zipf"), format!("an exponent of {exponent:?}"), cure);
         }
     }
 
