@@ -176,7 +176,7 @@ fn a_fault_beyond_its_phase_is_told() {
 }
 
 #[test]
-fn an_unknown_fault_metric_instance_phase_and_check_are_told() {
+fn an_unknown_fault_is_told() {
     insta::assert_snapshot!(with(&[
         ("inject.latency = { delay = \"200ms\", jitter = \"50ms\" }", "inject.latncy = { delay = \"200ms\" }"),
         ("name = \"calm\"", "name = \"calm\"\nfaults = [{ inject = \"refused\" }, { inject = \"slicer\" }, { inject = \"drop_reply\" }]"),
@@ -205,6 +205,10 @@ fn an_unknown_fault_metric_instance_phase_and_check_are_told() {
     25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "drop_reply" }]
        |                                                                     ^^^^^^^^^^^^ expected one of: refuse, reset, latency, bandwidth, slicer, slow_close, limit_data, timeout, stall, pause, kill, restart
     "###);
+}
+
+#[test]
+fn an_unknown_metric_instance_phase_and_check_are_told() {
     let metric = "[[expect.metric]]\nof = \"get.okrate\"\nis = \"about 5\"\n[[expect.metric]]\nof = \"get.p99\"\nis = \"<= 0.5\"\nduring = \"outtage\"\non = \"instance-2\"\n";
     insta::assert_snapshot!(told(format!("{VALID}{metric}").as_bytes()), @r###"
     error: expect.metric[0].of: unknown metric "get.okrate"

@@ -160,6 +160,13 @@ fn large_files_are_read_or_refused() {
     ] {
         load(large(part).as_bytes());
     }
-    load(format!("origin = [{}]", large("1,")).as_bytes());
-    load(format!("origin = [{}]", large("[],")).as_bytes());
+    let half = |part: &str| part.repeat(512 * 1024 / part.len());
+    for part in ["1,", "[],", "\"x\","] {
+        load(format!("origin = [{}]", half(part)).as_bytes());
+    }
+    let phase = "proves = \"x\"\n[[phase]]\nname = \"x\"\nfor = \"1s\"\n";
+    load(format!("{phase}faults = [{}]", half("{inject=\"pause\"},")).as_bytes());
+    load(format!("{phase}faults = [{{inject=\"pause\",on=[{}]}}]", half("\"instance-0\",")).as_bytes());
+    load(format!("{phase}[[expect.breaker]]\nduring = \"{}\"\nsequence = []", half("x")).as_bytes());
+    load(format!("{phase}faults = [{{inject=\"{}\"}}]", half("x")).as_bytes());
 }

@@ -70,11 +70,19 @@ impl ScenarioError {
         let more = found.len().saturating_sub(MOST);
         let problems = found.into_iter().take(MOST).map(|found| Problem {
             place: Some(Place::of(text, &found.span)),
-            key: found.key,
-            what: found.what,
-            cure: found.cure,
+            key: short(found.key),
+            what: short(found.what),
+            cure: short(found.cure),
         });
         Self { path: path.to_owned(), problems: problems.collect(), more }
+    }
+}
+
+/// A text that quotes the file is as long as the file wants it.
+fn short(text: String) -> String {
+    match text.char_indices().nth(400) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 
