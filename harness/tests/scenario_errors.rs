@@ -620,6 +620,35 @@ fn a_file_with_nothing_in_it_too_much_or_something_else_is_told() {
 }
 
 #[test]
+fn a_mark_at_the_start_of_a_file_shifts_nothing() {
+    insta::assert_snapshot!(told(b"\xef\xbb\xbfproves = 5\n"), @r###"
+    error: proves: integer `5` cannot stand here
+     --> breaker/x.toml:1:10
+      |
+    1 | proves = 5
+      |          ^ expected a string
+    "###);
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |path: &Path| Scenario::load(path).unwrap_err().to_string();
+    let missing = folder.path().join("missing.toml");
+    assert_eq!(
+        told(&missing),
+        format!(
+            "error: failed to read the file: No such file or directory (os error 2)\n --> {}\n  = give the path of a scenario file or of a folder with some\n",
+            missing.display()
+        )
+    );
+    assert!(told(folder.path()).contains("failed to read the file"));
+    if Path::new("/dev/zero").exists() {
+        assert!(told(Path::new("/dev/zero")).contains("larger than 1 MiB"));
+    }
+}
+
+#[test]
 fn keys_of_other_types_are_told() {
     insta::assert_snapshot!(told(b"proves = 5\nclient = \"chatbot\"\nload = []\nphase = { name = \"x\" }\norigin = \"x\"\n"), @r###"
     error: proves: integer `5` cannot stand here

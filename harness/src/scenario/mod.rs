@@ -147,6 +147,35 @@ fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, ScenarioError> {
 mod tests {
     use super::*;
 
+    const REFERENCE: &str = include_str!("../../../docs/scenarios.md");
+
+    #[test]
+    fn the_examples_of_the_reference_work() {
+        let blocks = REFERENCE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let scenarios: Vec<&str> = blocks.filter(|block| block.starts_with("proves")).collect();
+        assert_eq!(scenarios.len(), 2);
+        for text in scenarios {
+            Scenario::parse("x", Path::new("docs.toml"), text.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_fault_figure_setting_and_profile() {
+        let mut names: Vec<String> =
+            crate::fault::Fault::EXAMPLES.iter().map(|&text| text.to_owned()).collect();
+        names.extend(crate::fault::Fault::NAMES.iter().map(|name| format!("| `{name}` |")));
+        names.extend(crate::load::Kind::ALL.map(|kind| format!("`{}`", kind.name())));
+        names.extend(squall_client::Profile::ALL.map(|profile| format!("`{}`", profile.name())));
+        let settings = toml::Table::try_from(Settings::default()).unwrap();
+        for (key, value) in &settings {
+            // Keys of one table may stand together: `keepalive.idle`, `.interval`.
+            names.extend(value.as_table().into_iter().flatten().map(|(inner, _)| format!(".{inner}`")));
+            names.push(format!("`{key}"));
+        }
+        let missing: Vec<_> = names.iter().filter(|name| !REFERENCE.contains(name.as_str())).collect();
+        assert!(missing.is_empty(), "docs/scenarios.md lacks {missing:?}");
+    }
+
     #[test]
     fn the_template_and_every_shipped_scenario_make_sense() {
         Scenario::parse("x", Path::new("template.toml"), TEMPLATE.as_bytes())
