@@ -369,12 +369,17 @@ mod length {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let cure = |_| {
+        let cure = |()| {
             de::Error::custom(format!(
                 "not a duration: {text:?} (expected a number with a unit, such as \"1500ms\" or \"2s\")"
             ))
         };
-        humantime::parse_duration(&text).map_err(cure)
+        // humantime panics on some sums near the largest duration, so such numbers never reach it.
+        let digits = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+        if digits > 10 || text.len() > 40 {
+            return Err(cure(()));
+        }
+        humantime::parse_duration(&text).map_err(|_| cure(()))
     }
 }
 
@@ -399,6 +404,12 @@ mod tests {
             told,
             ["deadline is 1ms; it must be from 500ms to 1h", "breaker.jitter is 1.5; it must be from 0 to 1"]
         );
+    }
+
+    #[test]
+    fn a_duration_that_would_overflow_is_refused() {
+        let json = r#"{"deadline": "584542046090y 19767615s 1000ms"}"#;
+        assert!(serde_json::from_str::<Settings>(json).is_err());
     }
 
     #[test]

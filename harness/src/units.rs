@@ -101,7 +101,7 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("not a rate: {}; expected such as \"400/s\" or \"30/min\"", quoted(text));
+        let wrong = || format!("not a rate: {}; write it like \"400/s\" or \"30/min\"", quoted(text));
         let (number, per) = text.split_once('/').ok_or_else(wrong)?;
         let seconds = match per.trim() {
             "s" => 1.0,
@@ -121,7 +121,7 @@ impl FromStr for ByteRate {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let size = text.strip_suffix("/s").and_then(|size| size.trim_end().parse::<Size>().ok());
         size.map(|size| Self(size.0))
-            .ok_or_else(|| format!("not a bandwidth: {}; expected such as \"16 KiB/s\"", quoted(text)))
+            .ok_or_else(|| format!("not a bandwidth: {}; write it like \"16 KiB/s\"", quoted(text)))
     }
 }
 

@@ -208,9 +208,10 @@ impl FromStr for Comparison {
             _ => return Err(cure()),
         };
         if let Ok(bound) = bound.trim().parse::<f64>() {
+            let bound = Some(bound).filter(|bound| bound.is_finite()).ok_or_else(cure)?;
             return Ok(Self { operator, bound, is_duration: false });
         }
-        let bound = humantime::parse_duration(bound.trim()).map_err(|_| cure())?;
+        let bound = crate::units::parse_duration(bound.trim()).map_err(|_| cure())?;
         Ok(Self { operator, bound: bound.as_secs_f64(), is_duration: true })
     }
 }

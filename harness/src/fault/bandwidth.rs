@@ -30,7 +30,8 @@ impl Inject for Bandwidth {
             return Vec::new();
         }
         let what = format!("rate is {}", self.rate);
-        let cure = "it must be from 1 kB/s to 1 GB/s; to let no byte through use inject = \"stall\"".to_owned();
+        let cure =
+            "it must be from 1 kB/s to 1 GB/s; to let no byte through use inject = \"stall\"".to_owned();
         vec![Problem { key: "rate", what, cure }]
     }
 }

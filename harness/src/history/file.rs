@@ -52,7 +52,7 @@ pub fn write(history: &History, out: impl io::Write) -> Result<(), HistoryError>
     Ok(())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(source: impl BufRead) -> Result<History, HistoryError> {
     let mut lines = source.lines().enumerate().map(|(index, text)| (index + 1, text));
     let (_, first) = lines.next().ok_or(HistoryError::Empty)?;

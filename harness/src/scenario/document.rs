@@ -9,6 +9,18 @@ use toml::de::{DeTable, DeValue};
 /// The tree of a file.
 pub(super) type Tree<'i> = Spanned<DeTable<'i>>;
 
+/// Where lists stand in a scenario. Serde would take a list for any table, its values in the order of the keys.
+const LISTS: [&str; 8] = [
+    "origin",
+    "phase",
+    "phase.[].faults",
+    "phase.[].faults.[].on",
+    "expect.breaker",
+    "expect.breaker.[].sequence",
+    "expect.metric",
+    "allow",
+];
+
 /// The way from the root to a part of a file, such as `phase[2].faults[0].at`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Path(Vec<Step>);
@@ -40,6 +52,27 @@ impl Path {
             Some((Step::Key(key), around)) => (span(tree, &Self(around.to_vec())), Some(key.clone())),
             Some((Step::Index(_), _)) | None => (tree.span(), None),
         }
+    }
+
+    /// Whether this leads to `other` or to something in it.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
+    /// The way to the list, where this leads to a part of one.
+    pub(super) fn without_index(mut self) -> Self {
+        while matches!(self.0.last(), Some(Step::Index(_))) {
+            self.0.pop();
+        }
+        self
+    }
+
+    fn is_list(&self) -> bool {
+        let steps = self.0.iter().map(|step| match step {
+            Step::Key(key) => key.as_str(),
+            Step::Index(_) => "[]",
+        });
+        LISTS.contains(&steps.collect::<Vec<_>>().join(".").as_str())
     }
 
     fn then(&self, step: Step) -> Self {
@@ -116,6 +149,36 @@ fn in_value(value: &Spanned<DeValue<'_>>, path: &Path, span: &Range<usize>) -> O
         | DeValue::Datetime(_) => None,
     };
     deeper.or_else(|| (value.span() == *span).then(|| path.clone()))
+}
+
+/// Every list that stands where none may.
+pub(super) fn misplaced_lists(tree: &Tree<'_>) -> Vec<Path> {
+    let mut found = Vec::new();
+    lists_in_table(tree.get_ref(), &Path::default(), &mut found);
+    found
+}
+
+fn lists_in_table(table: &DeTable<'_>, path: &Path, found: &mut Vec<Path>) {
+    for (key, value) in table {
+        lists_in_value(value.get_ref(), path.then(Step::Key(key.get_ref().to_string())), found);
+    }
+}
+
+fn lists_in_value(value: &DeValue<'_>, path: Path, found: &mut Vec<Path>) {
+    match value {
+        DeValue::Table(table) => lists_in_table(table, &path, found),
+        DeValue::Array(_) if !path.is_list() => found.push(path),
+        DeValue::Array(array) => {
+            for (index, value) in array.iter().enumerate() {
+                lists_in_value(value.get_ref(), path.then(Step::Index(index)), found);
+            }
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => {}
+    }
 }
 
 /// Takes the part at `path` out of the tree; says whether it was there.

@@ -27,7 +27,7 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, expect: &Expect, phases: &[&str],
             let what = format!("{} is a share, not a duration", metric.of);
             sense.wrong(&path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
         } else if !bound.is_duration && !(0.0..=1.0).contains(&bound.bound) {
-            let what = format!("{} is a share, and {} is none", metric.of, bound.bound);
+            let what = format!("{} is a share, and {:?} is none", metric.of, bound.bound);
             sense.wrong(&path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
         }
     }

@@ -11,6 +11,7 @@ mod find;
 mod judge;
 mod problem;
 mod sense;
+mod syntax;
 mod timeline;
 mod typed;
 
@@ -84,11 +85,15 @@ impl Scenario {
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            return Err(ScenarioError::found(path, text, syntax(text, &errors)));
+            return Err(ScenarioError::found(path, text, syntax::found(text, &errors)));
         }
         let mut found = Vec::new();
         let file = typed::read::<file::File>(&tree, &tree, &mut found);
         client::types(&tree, &mut found);
+        if found.is_empty() {
+            let lists = document::misplaced_lists(&tree).into_iter();
+            found.extend(lists.map(|list| typed::misplaced(&list, document::span(&tree, &list))));
+        }
         let scenario = match file {
             Some(file) if found.is_empty() => sense::scenario(name, file, &tree, &mut found),
             Some(_) | None => None,
@@ -138,32 +143,38 @@ fn utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, ScenarioError> {
     })
 }
 
-/// Errors of syntax, one a line: those that follow from the first one of a line say little.
-fn syntax(text: &str, errors: &[toml::de::Error]) -> Vec<Found> {
-    let mut found: Vec<Found> = Vec::new();
-    let mut lines = std::collections::BTreeSet::new();
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let before = text.get(..span.start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        if !lines.insert(line_start) {
-            continue;
-        }
-        let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
-        let key = if key.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) { key } else { "" };
-        let (what, cure) = match error.message() {
-            "duplicate key" => ("the key stands here for the second time".to_owned(), "keep one of the two"),
-            message => (message.to_owned(), "this is not TOML; see docs/scenarios.md"),
-        };
-        found.push(Found { key: key.to_owned(), what, cure: cure.to_owned(), span });
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const REFERENCE: &str = include_str!("../../../docs/scenarios.md");
+
+    #[test]
+    fn the_examples_of_the_reference_work() {
+        let blocks = REFERENCE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let scenarios: Vec<&str> = blocks.filter(|block| block.starts_with("proves")).collect();
+        assert_eq!(scenarios.len(), 2);
+        for text in scenarios {
+            Scenario::parse("x", Path::new("docs.toml"), text.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_fault_figure_setting_and_profile() {
+        let mut names: Vec<String> =
+            crate::fault::Fault::EXAMPLES.iter().map(|&text| text.to_owned()).collect();
+        names.extend(crate::fault::Fault::NAMES.iter().map(|name| format!("| `{name}` |")));
+        names.extend(crate::load::Kind::ALL.map(|kind| format!("`{}`", kind.name())));
+        names.extend(squall_client::Profile::ALL.map(|profile| format!("`{}`", profile.name())));
+        let settings = toml::Table::try_from(Settings::default()).unwrap();
+        for (key, value) in &settings {
+            // Keys of one table may stand together: `keepalive.idle`, `.interval`.
+            names.extend(value.as_table().into_iter().flatten().map(|(inner, _)| format!(".{inner}`")));
+            names.push(format!("`{key}"));
+        }
+        let missing: Vec<_> = names.iter().filter(|name| !REFERENCE.contains(name.as_str())).collect();
+        assert!(missing.is_empty(), "docs/scenarios.md lacks {missing:?}");
+    }
 
     #[test]
     fn the_template_and_every_shipped_scenario_make_sense() {

@@ -70,20 +70,30 @@ impl ScenarioError {
         let more = found.len().saturating_sub(MOST);
         let problems = found.into_iter().take(MOST).map(|found| Problem {
             place: Some(Place::of(text, &found.span)),
-            key: found.key,
-            what: found.what,
-            cure: found.cure,
+            key: short(found.key),
+            what: short(found.what),
+            cure: short(found.cure),
         });
         Self { path: path.to_owned(), problems: problems.collect(), more }
+    }
+}
+
+/// A text that quotes the file is as long as the file wants it.
+fn short(text: String) -> String {
+    match text.char_indices().nth(400) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 
 impl Place {
     /// Where `span` lies in `text`. Any span will do.
     fn of(text: &str, span: &Range<usize>) -> Self {
-        let start = boundary(text, span.start);
+        // The mark that some editors put first is no column.
+        let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let start = boundary(text, span.start).max(mark);
         let end = boundary(text, span.end).max(start);
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_start = text[..start].rfind('\n').map_or(mark, |newline| newline + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         let shown = text[line_start..line_end].trim_end_matches('\r');
         Self {

@@ -39,7 +39,7 @@ impl Sense<'_, '_> {
     /// Tells of a text that is empty, long, or has control characters.
     pub(super) fn words(&mut self, path: &Path, text: &str, cure: &str) {
         if text.trim().is_empty() {
-            self.wrong(path, "there are no words", cure);
+            self.wrong(path, "it is missing or empty", cure);
         } else if text.len() > 1000 || text.chars().any(char::is_control) {
             self.wrong(
                 path,
@@ -54,6 +54,9 @@ impl Sense<'_, '_> {
 pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Scenario> {
     let settings = client::settings(&file.client, tree, found);
     let mut sense = Sense { tree, found };
+    if !sense.counts(&file) {
+        return None;
+    }
     sense.head(&file);
     sense.redis(&file.redis);
     sense.load(&file.load);
@@ -81,6 +84,32 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
 }
 
 impl Sense<'_, '_> {
+    /// Tells of lists that no person wrote. Says whether the rest is worth a look.
+    fn counts(&mut self, file: &File) -> bool {
+        let phases = root("phase");
+        let expect = root("expect");
+        let mut fine = true;
+        let mut most = |path: Path, count: usize, most: usize| {
+            if count > most {
+                self.wrong(&path, format!("{count} entries"), format!("write {most} at most"));
+                fine = false;
+            }
+        };
+        most(root("origin"), file.origin.len(), 100);
+        most(root("allow"), file.allow.len(), CHECKS.len());
+        most(expect.key("breaker"), file.expect.breaker.len(), 200);
+        most(expect.key("metric"), file.expect.metric.len(), 200);
+        most(phases.clone(), file.phase.len(), 200);
+        for (index, phase) in file.phase.iter().enumerate().take(200) {
+            most(phases.index(index).key("faults"), phase.faults.len(), 100);
+            for (number, fault) in phase.faults.iter().enumerate().take(100) {
+                let path = phases.index(index).key("faults").index(number);
+                most(path.key("on"), fault.on.len(), MOST_INSTANCES.into());
+            }
+        }
+        fine
+    }
+
     fn head(&mut self, file: &File) {
         let cure = "say in one sentence what a pass proves: proves = \"After an outage nothing acknowledged is lost\"";
         self.words(&root("proves"), &file.proves, cure);
@@ -162,7 +191,7 @@ impl Sense<'_, '_> {
             && !(exponent > 0.0 && exponent <= 10.0)
         {
             let cure = "it must be above 0 and at most 10, such as 1.1";
-            self.wrong(&path.key("keys.zipf"), format!("an exponent of {exponent}"), cure);
+            self.wrong(&path.key("keys.zipf"), format!("an exponent of {exponent:?}"), cure);
         }
     }
 

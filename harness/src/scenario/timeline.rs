@@ -7,7 +7,6 @@ use super::file::{File, Phase, PhaseFault};
 use super::judge::last_fault;
 use super::sense::Sense;
 use crate::fault::Act;
-use crate::suggest;
 use crate::units::format_duration;
 
 /// The longest run, setup aside.
@@ -112,13 +111,11 @@ fn window(sense: &mut Sense<'_, '_>, path: &Path, fault: &PhaseFault, phase: &Ph
 }
 
 fn targets(sense: &mut Sense<'_, '_>, path: &Path, fault: &PhaseFault, instances: u16) {
-    let known: Vec<String> = (0..instances.min(64)).map(|number| format!("instance-{number}")).collect();
     for (index, target) in fault.on.iter().enumerate() {
         let path = path.key("on").index(index);
         if target.0 >= instances {
-            let told = suggest::unknown("instance", &target.to_string(), &known);
-            let what = told.split("; ").next().unwrap_or_default();
             let last = instances.saturating_sub(1);
+            let what = format!("unknown instance \"{target}\"");
             sense.wrong(&path, what, format!("the load has instance-0 to instance-{last}"));
         } else if fault.on[..index].contains(target) {
             sense.wrong(&path, format!("{target} is named twice"), "name it once");
@@ -133,7 +130,7 @@ fn parameters(sense: &mut Sense<'_, '_>, path: &Path, fault: &PhaseFault) {
         sense.wrong(&path, problem.what, problem.cure);
     }
     if let Some(probability) = fault.probability.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-        let what = format!("a probability of {probability}");
+        let what = format!("a probability of {probability:?}");
         sense.wrong(&path.key("probability"), what, "it must be above 0 and at most 1, such as 0.5");
     }
     let bends = match fault.inject.act() {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Deserializer;
 
-use super::document::{self, Tree};
+use super::document::{self, Path, Tree};
 use super::problem::Found;
 use crate::suggest;
 
@@ -18,35 +18,73 @@ pub(super) fn read<'i, T: Deserialize<'i>>(
     part: &Tree<'i>,
     found: &mut Vec<Found>,
 ) -> Option<T> {
-    let mut part = part.clone();
-    let mut removed: Vec<(Range<usize>, String)> = Vec::new();
+    let mut reading = Reading { whole, part: part.clone(), removed: Vec::new(), found };
     let mut clean = true;
     for _ in 0..MOST {
-        let error = match T::deserialize(Deserializer::from(part.clone())) {
+        let error = match T::deserialize(Deserializer::from(reading.part.clone())) {
             Ok(value) => return clean.then_some(value),
             Err(error) => error,
         };
         clean = false;
         let span = error.span().unwrap_or_else(|| part.span());
-        let missing = missing_key(error.message());
-        // A key that was taken out because it is wrong is not missing.
-        let followed = missing.is_some_and(|key| removed.iter().any(|(at, k)| *at == span && k == key));
-        if !followed {
-            let path = document::find(whole, &span).unwrap_or_default();
-            let path = missing.map_or_else(|| path.clone(), |key| path.key(key));
-            let (what, cure) = in_our_words(error.message());
-            found.push(Found { key: path.to_string(), what, cure, span: span.clone() });
-        }
-        let Some(path) = document::find(&part, &span) else { break };
-        let (around, key) = path.last(&part);
-        if let Some(key) = key {
-            removed.push((around, key));
-        }
-        if !document::remove(&mut part, &path) {
+        let path = document::find(whole, &span).unwrap_or_default();
+        let lists = document::misplaced_lists(whole);
+        let went_on = match lists.iter().find(|list| path.is_within(list)) {
+            Some(list) => reading.list(list),
+            None => reading.error(error.message(), &path, span),
+        };
+        if !went_on {
             break;
         }
     }
     None
+}
+
+/// What is read, and what was taken out of it so far.
+struct Reading<'a, 'i> {
+    whole: &'a Tree<'i>,
+    part: Tree<'i>,
+    /// Where the table stands that a key was taken out of, with the key, or with the key that was meant.
+    removed: Vec<(Range<usize>, String)>,
+    found: &'a mut Vec<Found>,
+}
+
+impl Reading<'_, '_> {
+    /// Tells of an error, unless it follows from one that was told. Says whether something could be taken out.
+    fn error(&mut self, message: &str, path: &Path, span: Range<usize>) -> bool {
+        let missing = missing_key(message);
+        let (what, cure) = in_our_words(message);
+        let followed = self.removed.iter().any(|(at, key)| *at == span && missing.is_none_or(|m| m == key));
+        if !followed {
+            let key = missing.map_or_else(|| path.clone(), |key| path.key(key));
+            self.found.push(Found { key: key.to_string(), what, cure: cure.clone(), span: span.clone() });
+        }
+        let Some(path) = document::find(&self.part, &span) else { return false };
+        if let (around, Some(key)) = path.last(&self.part) {
+            if let Some(meant) = cure.strip_prefix("did you mean \"").and_then(|m| m.strip_suffix("\"?")) {
+                self.removed.push((around.clone(), meant.to_owned()));
+            }
+            self.removed.push((around, key));
+        }
+        document::remove(&mut self.part, &path)
+    }
+
+    fn list(&mut self, list: &Path) -> bool {
+        let span = document::span(self.whole, list);
+        self.found.push(misplaced(list, span.clone()));
+        document::find(&self.part, &span).is_some_and(|path| {
+            // The list of one table stands where the table stands; only the list as a whole is taken out.
+            let path = path.without_index();
+            document::remove(&mut self.part, &path)
+        })
+    }
+}
+
+/// Tells of a list that stands where none may.
+pub(super) fn misplaced(list: &Path, span: Range<usize>) -> Found {
+    let what = "a list cannot stand here".to_owned();
+    let cure = "write [...] and not [[...]] for a table, and a single value without brackets".to_owned();
+    Found { key: list.to_string(), what, cure, span }
 }
 
 fn missing_key(message: &str) -> Option<&str> {
@@ -80,7 +118,18 @@ fn in_our_words(message: &str) -> (String, String) {
             message.strip_prefix(start).and_then(|m| m.rsplit_once(", expected "))
         {
             let wrong: String = wrong.chars().take(80).collect();
-            return (format!("{wrong} cannot stand here"), format!("expected {expected}"));
+            if wrong == "map" && expected == "a sequence" {
+                return (
+                    "a table cannot stand here".to_owned(),
+                    "write [[...]] and not [...] for a list".to_owned(),
+                );
+            }
+            let what = match wrong.as_str() {
+                "map" => "a table",
+                "sequence" => "a list",
+                other => other.trim_end_matches(" as i128").trim_end_matches(" as u128"),
+            };
+            return (format!("{what} cannot stand here"), format!("expected {}", kind(expected)));
         }
     }
     if let Some((what, cure)) = message.rsplit_once("; ") {
@@ -90,6 +139,22 @@ fn in_our_words(message: &str) -> (String, String) {
         return (what.to_owned(), format!("expected {}", expected.trim_end_matches(')')));
     }
     (message, "write it as docs/scenarios.md shows".to_owned())
+}
+
+/// What a type of Rust is called in a file.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" => "a whole number, 0 or more",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list, such as [\"...\"]",
+        "a map" => "a table, such as { key = \"value\" }",
+        other if other.starts_with("struct ") => "a table, such as { key = \"value\" }",
+        other => other,
+    }
 }
 
 fn example(key: &str) -> String {
