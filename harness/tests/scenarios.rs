@@ -4,9 +4,11 @@
 //! it one is drawn. A failing case prints its verdict, its witness and the command that runs it again, and leaves its
 //! history in `reports/`. Without Docker the cases are ignored, or fail where the environment says `CI=true`.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use squall::check::{self, Verdict};
@@ -44,7 +46,9 @@ fn main() -> ExitCode {
         missing: runtime.block_on(perform::missing()),
     };
     drop(inside);
-    let files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
+    let mut files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
+    // The longest first, so that none is left to run alone at the end.
+    files.sort_by_key(|file| Reverse(file.load().map_or(Duration::ZERO, |scenario| scenario.length())));
     let trials: Vec<Trial> = files.into_iter().map(|file| trial(file, &shared)).collect();
     arguments.test_threads.get_or_insert(trials.len().clamp(1, AT_ONCE));
     if !arguments.list {
