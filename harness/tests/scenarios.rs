@@ -93,13 +93,16 @@ fn case(file: &ScenarioFile, shared: &Shared) -> Result<Completion, Failed> {
     if result.verdict == Verdict::Pass {
         return Ok(Completion::Completed);
     }
-    let written =
-        Folder::open(&root().join("reports")).and_then(|folder| folder.write_run(&result, history.as_ref()));
+    let written = history.map(|history| {
+        let folder = Folder::open(&root().join("reports"))?;
+        folder.write_run(&result, Some(&history))
+    });
     let written = match written {
-        Ok(folder) => format!("its history is in {}", folder.display()),
-        Err(error) => error.to_string(),
+        Some(Ok(folder)) => format!("  history  {}\n", folder.display()),
+        Some(Err(error)) => format!("  {error}\n"),
+        None => String::new(),
     };
-    Err(Failed::from(format!("\n{}  {written}\n", details(&result, Colour::Off))))
+    Err(Failed::from(format!("\n{}{written}", details(&result, Colour::Off))))
 }
 
 fn seed() -> u64 {
