@@ -139,13 +139,17 @@ impl Audience for Screen {
     }
 
     fn ended(&self, number: usize, result: &RunResult, history: Option<&History>) {
+        let mut story = self.story(result);
         // A run that was stopped says nothing; what an earlier one left stays.
-        if result.trouble != Some(Trouble::Stopped)
-            && let Err(error) = self.folder.write_run(result, history)
-        {
-            self.state().failed.get_or_insert(error);
+        if result.trouble != Some(Trouble::Stopped) {
+            match self.folder.write_run(result, history) {
+                Ok(folder) if history.is_some() && result.verdict != Verdict::Pass => {
+                    story.push_str(&format!("  history  {}\n", folder.join("history.jsonl").display()));
+                }
+                Ok(_) => {}
+                Err(error) => drop(self.state().failed.get_or_insert(error)),
+            }
         }
-        let story = self.story(result);
         let bar = self.state().bars.remove(&number);
         if let Some(bar) = bar {
             bar.bar.finish_and_clear();

@@ -138,20 +138,20 @@ impl RunResult {
         self.operations.values().map(Operations::ok).sum()
     }
 
-    /// Findings that decide the verdict: those that neither pass nor are waived nor skipped.
+    /// Findings that decide the verdict; none for a pass. An invariant that saw nothing counts for nothing, unless all did.
     pub fn decisive(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| match finding.verdict {
-            Verdict::Pass | Verdict::Skipped => false,
-            Verdict::Unknown | Verdict::Invalid | Verdict::Fail => finding.waived.is_none(),
-        })
+        let expectation = |finding: &Finding| finding.check.starts_with("expect.");
+        let counts = move |finding: &&Finding| {
+            finding.waived.is_none() && finding.verdict == self.verdict && self.verdict > Verdict::Pass
+        };
+        let only_expectations =
+            self.verdict == Verdict::Unknown && self.findings.iter().filter(counts).any(expectation);
+        self.findings.iter().filter(counts).filter(move |finding| !only_expectations || expectation(finding))
     }
 
-    /// Findings that would count, had the scenario not waived them.
+    /// Failures that the scenario waives.
     pub fn waived(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| match finding.verdict {
-            Verdict::Pass | Verdict::Skipped => false,
-            Verdict::Unknown | Verdict::Invalid | Verdict::Fail => finding.waived.is_some(),
-        })
+        self.findings.iter().filter(|finding| finding.waived.is_some() && finding.verdict == Verdict::Fail)
     }
 }
 
@@ -187,11 +187,21 @@ mod tests {
     #[test]
     fn what_a_waiver_excuses_does_not_decide() {
         let result = samples::failed();
-        assert_eq!(
-            result.decisive().map(|finding| finding.check.as_str()).collect::<Vec<_>>(),
-            ["I1", "I14"]
-        );
+        assert_eq!(result.decisive().map(|finding| finding.check.as_str()).collect::<Vec<_>>(), ["I1"]);
         assert_eq!(result.waived().map(|finding| finding.check.as_str()).collect::<Vec<_>>(), ["I8"]);
+    }
+
+    #[test]
+    fn what_saw_nothing_decides_only_where_nothing_else_does() {
+        let names = |result: &RunResult| result.decisive().map(|one| one.check.clone()).collect::<Vec<_>>();
+        let mut result = samples::failed();
+        (result.verdict, result.findings[0].verdict) = (Verdict::Pass, Verdict::Pass);
+        assert!(names(&result).is_empty());
+        result.verdict = Verdict::Unknown;
+        assert_eq!(names(&result), ["I14"]);
+        let expectation = Finding { check: "expect.breaker[0]".to_owned(), ..result.findings[3].clone() };
+        result.findings.push(expectation);
+        assert_eq!(names(&result), ["expect.breaker[0]"]);
     }
 
     #[test]
