@@ -271,7 +271,7 @@ impl SessionClient {
                 let now = store.clock.now();
                 Ok(store.memory.lock().learn(now, answer.sent, id, &answer.known))
             }
-            Fate::Destroyed | Fate::Unburied | Fate::Expired => Ok(known),
+            Fate::Destroyed | Fate::Expired => Ok(known),
             Fate::Absent => Err(CallError::NotNow("it has just lost its data".to_owned()).into()),
             Fate::Damaged => Err(Unanswered::Damaged),
         }

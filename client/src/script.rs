@@ -134,7 +134,6 @@ fn fate_of(text: &[u8]) -> Option<Fate> {
     match text {
         b"alive" => Some(Fate::Alive),
         b"destroyed" => Some(Fate::Destroyed),
-        b"unburied" => Some(Fate::Unburied),
         b"expired" => Some(Fate::Expired),
         b"absent" => Some(Fate::Absent),
         b"damaged" => Some(Fate::Damaged),

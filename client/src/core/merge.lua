@@ -72,20 +72,18 @@ end
 -- Remembers what is gone: until `needed` at least, until `wanted` if it is written at all, never shorter than before.
 local function bury(text, needed, wanted)
   local until_now = whole(tombstone, TOMBSTONE) and now + redis.call('PTTL', KEYS[2]) or 0
-  if text == tombstone and until_now >= needed then return true end
-  local at = string.format('%.0f', math.max(needed, wanted, until_now))
-  local done = redis.pcall('SET', KEYS[2], text, 'PXAT', at)
-  if done.err then return false end
+  -- The clock may have moved on since it was read.
+  if text == tombstone and until_now + MARGIN_MS >= needed then return end
+  redis.call('SET', KEYS[2], text, 'PXAT', string.format('%.0f', math.max(needed, wanted, until_now)))
   wrote = 1
-  return true
 end
 
 if version(destruction) ~= NEVER and version(destruction) >= version(creation) then
-  -- First what needs no memory, so that a full Redis still lets go of sessions.
+  -- DEL first: a Redis that is full refuses a script's writes only as long as it has made none.
   wrote = redis.call('DEL', KEYS[1])
   local grave = 'sq1;' .. destruction .. remembered
-  local done = bury(grave, latest + MARGIN_MS, now + tonumber(ARGV[4]))
-  return answer(done and 'destroyed' or 'unburied', '', grave)
+  bury(grave, latest + MARGIN_MS, now + tonumber(ARGV[4]))
+  return answer('destroyed', '', grave)
 end
 
 if value == '' and damaged then return answer('damaged', '', '') end

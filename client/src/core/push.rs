@@ -59,10 +59,8 @@ pub struct Answer {
 pub enum Fate {
     /// It lives.
     Alive,
-    /// It is destroyed, and Redis remembers that.
+    /// It is destroyed.
     Destroyed,
-    /// It is destroyed, but Redis had no room to remember that.
-    Unburied,
     /// Its time is over.
     Expired,
     /// Redis knows nothing of it, and was told nothing.
@@ -131,7 +129,7 @@ impl Fate {
             (Self::Alive, _) | (_, Change::Create { .. }) if overruled => Meaning::Again,
             (Self::Alive, _) | (_, Change::Create { .. } | Change::Destroy) => Meaning::Stored,
             (
-                Self::Destroyed | Self::Unburied | Self::Expired | Self::Absent | Self::Damaged,
+                Self::Destroyed | Self::Expired | Self::Absent | Self::Damaged,
                 Change::Update { .. } | Change::Touch { .. },
             ) => Meaning::Gone,
         }

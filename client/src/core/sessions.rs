@@ -235,16 +235,16 @@ impl Sessions {
         self.local.change(&push.id, |entry| {
             entry.merge(&answer.known);
             match answer.fate {
-                Fate::Destroyed | Fate::Unburied if entry.record.life(wall) == Life::Destroyed => {
+                Fate::Destroyed if entry.record.life(wall) == Life::Destroyed => {
                     entry.record.bury();
                 }
                 Fate::Expired if entry.record.expiry.version <= answer.known.expiry.version => {
                     entry.over = entry.record.expiry.version;
                 }
-                Fate::Alive | Fate::Destroyed | Fate::Unburied | Fate::Expired | Fate::Absent | Fate::Damaged => {}
+                Fate::Alive | Fate::Destroyed | Fate::Expired | Fate::Absent | Fate::Damaged => {}
             }
             if fresh && answer.fate != Fate::Damaged {
-                entry.dirty = answer.fate == Fate::Unburied || entry.record.ahead_of(&considered);
+                entry.dirty = entry.record.ahead_of(&considered);
                 entry.refused = false;
             }
             entry.settled = answer.received;
