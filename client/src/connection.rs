@@ -29,8 +29,8 @@ pub(crate) struct Connection {
 /// What Redis says of itself when a connection opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Greeting {
-    /// Redis's own clock, in milliseconds since 1970, when it answered.
-    pub(crate) unix_ms: u64,
+    /// Redis's own clock, in microseconds since 1970, when it answered.
+    pub(crate) server_us: u64,
     /// Our clock when it was asked and when the answer was there.
     pub(crate) asked: Time,
     /// See `asked`.
@@ -134,7 +134,7 @@ impl Connection {
         let (info, (seconds, micros)) = replied.map_err(|error| refused(&error))?;
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
         Ok(Greeting {
-            unix_ms: seconds * 1000 + micros / 1000,
+            server_us: seconds * 1_000_000 + micros,
             asked,
             answered,
             run_id: run_id.trim().to_owned(),

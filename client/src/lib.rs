@@ -18,6 +18,8 @@ pub mod endpoint;
 pub mod error;
 pub mod event;
 pub mod gateway;
+mod generation;
+mod mode;
 mod pool;
 pub mod profile;
 mod script;
