@@ -59,6 +59,9 @@ pub async fn in_containers(
 ) -> Result<History, Trouble> {
     use crate::world::containers::{Containers, Images};
 
+    if stop.is_requested() {
+        return Err(Trouble::Stopped);
+    }
     let recorder = crate::recorder::Recorder::new(squall_client::Clock::system());
     let images = Images::choose(setting.image.as_deref(), plan.image.as_deref());
     let status = |what| progress(Progress::Preparing(what));

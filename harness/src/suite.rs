@@ -1,5 +1,6 @@
 //! Many runs side by side: carries out jobs, judges what comes back, and gathers the results.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,10 @@ impl Suite {
     pub async fn run(&self, jobs: Vec<Job>) -> Vec<RunResult> {
         let mut results: BTreeMap<usize, RunResult> = BTreeMap::new();
         let mut running = Running { tasks: JoinSet::new(), numbers: BTreeMap::new() };
-        let mut waiting = (0..jobs.len()).peekable();
+        // The longest first, so that none is left to run alone at the end.
+        let mut order: Vec<usize> = (0..jobs.len()).collect();
+        order.sort_by_key(|number| Reverse(jobs[*number].plan.length()));
+        let mut waiting = order.into_iter().peekable();
         // One for the whole suite: a run that ends in time gives the others no more of it.
         let out_of_patience = self.out_of_patience();
         tokio::pin!(out_of_patience);

@@ -4,9 +4,11 @@
 //! it one is drawn. A failing case prints its verdict, its witness and the command that runs it again, and leaves its
 //! history in `reports/`. Without Docker the cases are ignored, or fail where the environment says `CI=true`.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use squall::check::{self, Verdict};
@@ -44,7 +46,9 @@ fn main() -> ExitCode {
         missing: runtime.block_on(perform::missing()),
     };
     drop(inside);
-    let files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
+    let mut files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
+    // The longest first, so that none is left to run alone at the end.
+    files.sort_by_key(|file| Reverse(file.load().map_or(Duration::ZERO, |scenario| scenario.length())));
     let trials: Vec<Trial> = files.into_iter().map(|file| trial(file, &shared)).collect();
     arguments.test_threads.get_or_insert(trials.len().clamp(1, AT_ONCE));
     if !arguments.list {
@@ -89,13 +93,16 @@ fn case(file: &ScenarioFile, shared: &Shared) -> Result<Completion, Failed> {
     if result.verdict == Verdict::Pass {
         return Ok(Completion::Completed);
     }
-    let written =
-        Folder::open(&root().join("reports")).and_then(|folder| folder.write_run(&result, history.as_ref()));
+    let written = history.map(|history| {
+        let folder = Folder::open(&root().join("reports"))?;
+        folder.write_run(&result, Some(&history))
+    });
     let written = match written {
-        Ok(folder) => format!("its history is in {}", folder.display()),
-        Err(error) => error.to_string(),
+        Some(Ok(folder)) => format!("  history  {}\n", folder.display()),
+        Some(Err(error)) => format!("  {error}\n"),
+        None => String::new(),
     };
-    Err(Failed::from(format!("\n{}  {written}\n", details(&result, Colour::Off))))
+    Err(Failed::from(format!("\n{}{written}", details(&result, Colour::Off))))
 }
 
 fn seed() -> u64 {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use squall::fault::Fault;
 use squall::scenario::{self, Scenario};
 
-/// Lines that a source file may have, tests included.
+/// Lines that a source file may have, its tests not counted.
 const MOST_LINES: usize = 400;
 
 /// Parts of the program that must not know a runtime, a socket, or a clock.
@@ -58,10 +58,12 @@ fn scenarios() -> Vec<(Scenario, String)> {
 
 #[test]
 fn no_file_is_too_long_to_read_and_none_is_half_done() {
-    let marks = ["TO", "FIX", "XX"].map(|mark| format!("{mark}{}", if mark == "TO" { "DO" } else { "ME" }));
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
     for (path, text) in sources() {
-        assert!(text.lines().count() <= MOST_LINES, "{} is too long", path.display());
-        assert!(!marks.iter().any(|mark| text.contains(mark.as_str())), "{} is half done", path.display());
+        let tests = path.components().any(|part| part.as_os_str() == "tests");
+        let code = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        assert!(tests || code <= MOST_LINES, "{} is too long", path.display());
+        assert!(!marks.iter().any(|mark| text.contains(mark)), "{} is half done", path.display());
     }
 }
 

@@ -129,7 +129,9 @@ impl Screen {
 impl Audience for Screen {
     fn begins(&self, number: usize, _job: &Job) {
         if let Show::Bars(bars) = &self.show {
-            let bar = Bar::new(self.labels.get(number).map_or("", String::as_str));
+            let longest = self.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+            let label = self.labels.get(number).map_or("", String::as_str);
+            let bar = Bar::new(&format!("{label:<longest$}"));
             let shown = bars.add(bar.bar.clone());
             shown.enable_steady_tick(Duration::from_millis(250));
             self.state().bars.insert(number, bar);

@@ -1,0 +1,111 @@
+//! What the documents say is true: their commands are valid, and the files that they name are there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Parser as _;
+use squall::cli::Cli;
+
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "docs/how-to-add.md", "docs/scenarios.md", "reports/README.md"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Every document with its text.
+fn documents() -> impl Iterator<Item = (&'static str, String)> {
+    DOCUMENTS.into_iter().map(|name| (name, std::fs::read_to_string(root().join(name)).unwrap()))
+}
+
+/// What stands in backquotes within a line, and every line of a block of commands.
+fn code(text: &str) -> Vec<String> {
+    let (mut found, mut block) = (Vec::new(), None);
+    for line in text.lines() {
+        match (line.strip_prefix("```"), block) {
+            (Some(language), None) => block = Some(language == "sh"),
+            (Some(_), Some(_)) => block = None,
+            (None, Some(true)) => found.push(line.to_owned()),
+            (None, Some(false)) => {}
+            (None, None) => found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned)),
+        }
+    }
+    found
+}
+
+/// A command's words after the program's name, if it is one of ours with arguments; place holders end it.
+fn ours(code: &str) -> Option<Vec<String>> {
+    let arguments =
+        code.strip_prefix("cargo run --release -p squall --").or_else(|| code.strip_prefix("squall "))?;
+    let words: Vec<String> =
+        arguments.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect();
+    Some(std::iter::once("squall".to_owned()).chain(words).collect())
+}
+
+#[test]
+fn every_command_of_ours_is_one() {
+    let mut seen = 0;
+    for (name, text) in documents() {
+        for code in code(&text) {
+            let Some(words) = ours(&code) else { continue };
+            // A subcommand alone is a name in a sentence.
+            let sentence = words.len() == 2 && matches!(words[1].as_str(), "new" | "recheck");
+            let parsed = Cli::try_parse_from(&words);
+            assert!(sentence || parsed.is_ok(), "{name}: {code}\n{}", parsed.unwrap_err());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} commands found: are they still written as before?");
+}
+
+#[test]
+fn every_file_that_is_named_is_there() {
+    let mut seen = 0;
+    for (name, text) in documents() {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned);
+        for path in code(&text).into_iter().chain(links.filter(|link| !link.contains("://"))) {
+            let plain = !path.contains([' ', '<', '*', '=']);
+            let ours = ["harness/", "client/", "docs/", "scripts/", "benches/", ".ci/"];
+            if plain && (ours.iter().any(|folder| path.starts_with(folder)) || path.ends_with(".md")) {
+                assert!(root().join(&path).exists(), "{name} names {path}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} files found: are they still written as before?");
+}
+
+#[test]
+fn the_ten_minutes_of_the_readme_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let from = text.find("## Your first scenario").unwrap();
+    let to = from + text[from..].find("## See it again").unwrap();
+    let mut done = Vec::new();
+    for words in code(&text[from..to]).iter().filter_map(|code| ours(code)) {
+        // A run needs Docker; that its command is valid is seen above, and that it runs by the scenarios' own cases.
+        if words[1] != "run" {
+            let output = Command::new(env!("CARGO_BIN_EXE_squall"))
+                .args(&words[1..])
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{words:?}: {output:?}");
+            done.push(words[1].clone());
+        }
+    }
+    assert_eq!(done, ["new", "check"]);
+}
+
+#[test]
+fn every_test_target_that_is_named_is_there() {
+    let named = documents().flat_map(|(_, text)| code(&text));
+    let targets: Vec<String> =
+        named.filter_map(|code| Some(code.split_once("--test ")?.1.split(' ').next()?.to_owned())).collect();
+    assert!(!targets.is_empty());
+    for target in targets {
+        assert!(root().join(format!("harness/tests/{target}.rs")).exists(), "{target}");
+    }
+}
