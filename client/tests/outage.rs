@@ -75,7 +75,9 @@ async fn what_happened_while_redis_was_away_is_there_when_it_is_back_empty() {
     }
     // The others started while it was away, within the time that the kill took to be noticed.
     for (id, ttl) in [("touched", 2 * MINUTE), ("shortened", MINUTE / 2), ("new", MINUTE)] {
-        let Lookup::Found { session: left, .. } = a.client.ttl(id).await.unwrap() else { panic!("{id} is there") };
+        let Lookup::Found { session: left, .. } = a.client.ttl(id).await.unwrap() else {
+            panic!("{id} is there")
+        };
         assert!(left < ttl);
         assert_left(&redis, id, left).await;
     }
@@ -330,14 +332,21 @@ async fn without_a_fallback_nothing_is_accepted_that_redis_did_not_take() {
     assert!(!error.definite());
     redis.go_on();
     redis.kill();
-    eventually("refusals", || async { a.client.create("n", value("x"), MINUTE).await.is_err_and(|e| e.definite()) })
-        .await;
+    eventually("refusals", || async {
+        a.client.create("n", value("x"), MINUTE).await.is_err_and(|e| e.definite())
+    })
+    .await;
     assert!(matches!(a.client.get("s").await, Ok(Lookup::Unknown { .. })));
     assert_eq!(a.client.stats().dirty, 0);
     redis.start_again().await;
     a.clean().await;
-    eventually("redis is asked again", || async { matches!(a.client.get("n").await, Ok(Lookup::Absent { .. }) | Ok(Lookup::Unknown { because: CallError::NotNow(_) })) })
-        .await;
+    eventually("redis is asked again", || async {
+        matches!(
+            a.client.get("n").await,
+            Ok(Lookup::Absent { .. }) | Ok(Lookup::Unknown { because: CallError::NotNow(_) })
+        )
+    })
+    .await;
     assert_eq!(fresh(&redis, "n").await, None, "what was surely refused never comes");
     assert_eq!(a.count(|event| mode(event).is_some()), 0);
 }

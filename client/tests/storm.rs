@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand_chacha::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use redis::{Redis, eventually, quick};
 use squall_client::core::breaker::State;
 use squall_client::{Clock, Event, Lookup, SessionClient, SessionError};

@@ -23,6 +23,7 @@ pub(crate) struct Told {
 
 impl Redis {
     /// Starts one, without data. `None`, said on stderr, if there is none on this machine.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) async fn start() -> Option<Self> {
         let installed = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !installed {
@@ -30,7 +31,8 @@ impl Redis {
             eprintln!("SKIPPED: no redis-server on PATH");
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
+        let port =
+            TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
         let mut redis = Self { port, child: None };
         redis.start_again().await;
         Some(redis)
