@@ -239,12 +239,7 @@ impl SessionClient {
         }
     }
 
-    async fn bring_back(
-        &self,
-        id: &str,
-        damaged: Option<Bytes>,
-        deadline: Time,
-    ) -> Result<Look, Unanswered> {
+    async fn bring_back(&self, id: &str, damaged: Option<Bytes>, deadline: Time) -> Result<Look, Unanswered> {
         let store = &*self.store;
         let mut push = store.memory.lock().push(id);
         push.damaged = damaged.unwrap_or_default();

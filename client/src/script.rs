@@ -86,7 +86,8 @@ impl Script {
     fn command(&self, by: &str, script: &str, push: &Push, record: &Bytes) -> Cmd {
         let (key, tombstone) = keys(&self.key_prefix, &push.id);
         let known_beside = if record.is_empty() { push.record.expiry } else { Expiry::default() };
-        let beside = Record { destruction: push.record.destruction, expiry: known_beside, ..Record::default() };
+        let beside =
+            Record { destruction: push.record.destruction, expiry: known_beside, ..Record::default() };
         let mut command = redis::cmd(by);
         command.arg(script).arg(2).arg(key).arg(tombstone);
         command.arg(&record[..]).arg(&encode_tombstone(&push.id, &beside)[..]);

@@ -103,7 +103,9 @@ impl Store {
             let merged = match self.script.merge(&bringing.push, deadline).await {
                 Ok(merged) => merged,
                 // Part of the write may stand already.
-                Err(error) if settled_before && error.definite() => return Err(CallError::Broken(error.to_string())),
+                Err(error) if settled_before && error.definite() => {
+                    return Err(CallError::Broken(error.to_string()));
+                }
                 Err(error) => return Err(error),
             };
             self.serving.redis();
@@ -112,7 +114,9 @@ impl Store {
                 Merged::Damaged(found) => {
                     self.tell_damaged();
                     if last {
-                        return Err(CallError::Broken("what redis holds is damaged again and again".to_owned()));
+                        return Err(CallError::Broken(
+                            "what redis holds is damaged again and again".to_owned(),
+                        ));
                     }
                     settled_before = true;
                     bringing.push.damaged = found;

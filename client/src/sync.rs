@@ -88,7 +88,11 @@ async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
         let batch = bring_batch(store, pushes, deadline).await;
         total.arrived += batch.arrived;
         total.refused += batch.refused;
-        if batch.failed > 0 { pace.bad() } else { pace.good() }
+        if batch.failed > 0 {
+            pace.bad()
+        } else {
+            pace.good()
+        }
         // What comes last need not wait for others.
         if batch.failed > 0 || waiting(store, false) > 0 {
             tokio::time::sleep_until(store.clock.instant(earliest_end)).await;

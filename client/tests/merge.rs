@@ -4,12 +4,12 @@
 #[expect(dead_code, reason = "each test file uses its part")]
 mod redis;
 
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncTypedCommands as _, Script};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncTypedCommands as _, Script};
 use squall_client::core::encoding::{decode_record, decode_tombstone, encode_record, encode_tombstone};
 use squall_client::core::record::{Expiry, Life, Record, Value};
 use squall_client::core::version::Version;
@@ -39,7 +39,8 @@ impl Merge {
     async fn merge(&mut self, record: &Record, latest_expiry: u64, damaged: &[u8]) -> Answer {
         let whole = record.value.version != Version::NEVER;
         let sent = if whole { encode_record("s", record) } else { Bytes::new() };
-        let beside = Record { expiry: if whole { Expiry::default() } else { record.expiry }, ..record.clone() };
+        let beside =
+            Record { expiry: if whole { Expiry::default() } else { record.expiry }, ..record.clone() };
         let mut invocation = self.script.key("session:s");
         invocation.key("{session:s}:tomb").arg(&sent[..]).arg(&encode_tombstone("s", &beside)[..]);
         invocation.arg(latest_expiry).arg(TOMBSTONE_TTL_MS).arg(damaged);
@@ -124,7 +125,8 @@ async fn it_agrees_with_the_records_own_merge_in_any_order() {
         match oracle.life(now) {
             Life::Alive => {
                 assert_eq!(answer.fate, "alive", "{sent:#?}");
-                let stored: Vec<u8> = merge.server.get("session:s").await.expect("GET").expect("a value").into();
+                let stored: Vec<u8> =
+                    merge.server.get("session:s").await.expect("GET").expect("a value").into();
                 let read = decode_record("s", &Bytes::from(stored)).expect("whole");
                 assert_eq!((read.expiry, &read.creation), (oracle.expiry, &oracle.creation), "{sent:#?}");
                 assert_eq!(read.value, oracle.value, "{sent:#?}");
@@ -160,7 +162,8 @@ async fn a_copy_that_missed_a_shorter_expiry_does_not_bring_the_session_back() {
     touched.expiry = Expiry { version: at(2, 2), unix_ms: now + 300 };
     assert_eq!(merge.merge(&touched, now + 300, b"").await.fate, "alive");
     let side = redis.side().await;
-    redis::eventually("it expires", || async { !side.clone().exists("session:s").await.expect("EXISTS") }).await;
+    redis::eventually("it expires", || async { !side.clone().exists("session:s").await.expect("EXISTS") })
+        .await;
     let mut updated = old.clone();
     updated.value = Value { version: at(3, 1), payload: Bytes::from_static(b"late") };
     let answer = merge.merge(&updated, now + 60_000, b"").await;
@@ -201,7 +204,12 @@ async fn what_is_not_a_session_is_replaced_and_never_taken_for_one() {
     // Whole to look at, but damaged, which only the client can tell.
     let mut damaged = encode_record("s", &created(9, "other", now + 60_000)).to_vec();
     *damaged.last_mut().expect("a byte") ^= 1;
-    ::redis::cmd("SET").arg("session:s").arg(&damaged).query_async::<()>(&mut merge.server).await.expect("SET");
+    ::redis::cmd("SET")
+        .arg("session:s")
+        .arg(&damaged)
+        .query_async::<()>(&mut merge.server)
+        .await
+        .expect("SET");
     let answer = merge.merge(&mine, 0, &damaged).await;
     assert_eq!((answer.fate.as_str(), answer.known.value.payload.as_ref()), ("alive", &b"mine"[..]));
 }

@@ -154,7 +154,8 @@ impl LocalCopy {
         let wants = OVERHEAD_BYTES + id.len() as u64 + payload as u64;
         let grows = wants.saturating_sub(has);
         loop {
-            let fits = self.len() + sessions <= self.limits.sessions && self.bytes + grows <= self.limits.bytes;
+            let fits =
+                self.len() + sessions <= self.limits.sessions && self.bytes + grows <= self.limits.bytes;
             if fits || (grows == 0 && sessions == 0) {
                 return true;
             }

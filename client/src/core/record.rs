@@ -174,14 +174,14 @@ mod tests {
 
     fn record() -> impl Strategy<Value = Record> {
         let value = (version(), prop::collection::vec(0u8..3, 0..2));
-        (version(), (version(), 0u64..3), value, version()).prop_map(|(creation, expiry, value, destruction)| {
-            Record {
+        (version(), (version(), 0u64..3), value, version()).prop_map(
+            |(creation, expiry, value, destruction)| Record {
                 creation,
                 expiry: Expiry { version: expiry.0, unix_ms: expiry.1 },
                 value: Value { version: value.0, payload: Bytes::from(value.1) },
                 destruction,
-            }
-        })
+            },
+        )
     }
 
     fn merged(a: &Record, b: &Record) -> Record {

@@ -112,8 +112,14 @@ mod tests {
     #[test]
     fn tombstones_first_then_what_is_wanted_then_what_expires_soon() {
         let mut queue = Queue::default();
-        let ranks =
-            [Rank::Refused, Rank::Expires(20), Rank::Destroyed(9), Rank::Expires(10), Rank::Wanted, Rank::Destroyed(5)];
+        let ranks = [
+            Rank::Refused,
+            Rank::Expires(20),
+            Rank::Destroyed(9),
+            Rank::Expires(10),
+            Rank::Wanted,
+            Rank::Destroyed(5),
+        ];
         for (name, rank) in ["a", "b", "c", "d", "e", "f"].into_iter().zip(ranks) {
             queue.insert(&Arc::from(name), rank);
         }
@@ -149,7 +155,8 @@ mod tests {
 
     #[test]
     fn the_pace_keeps_to_its_cap_and_gives_way() {
-        let settings = ResyncSettings { rate_start: 100.0, rate_max: 200.0, growth: 2.0, ..Default::default() };
+        let settings =
+            ResyncSettings { rate_start: 100.0, rate_max: 200.0, growth: 2.0, ..Default::default() };
         let mut pace = Pace::new(&settings);
         (0..9).for_each(|_| pace.good());
         assert_eq!(pace.interval(20), Duration::from_millis(100));

@@ -211,7 +211,9 @@ impl Sessions {
     /// refused before wait until `refused_too`.
     pub fn next_pushes(&mut self, count: usize, refused_too: bool) -> Vec<Push> {
         let mut pushes = Vec::new();
-        while pushes.len() < count && self.queue.first().is_some_and(|rank| refused_too || rank != Rank::Refused) {
+        while pushes.len() < count
+            && self.queue.first().is_some_and(|rank| refused_too || rank != Rank::Refused)
+        {
             let Some((id, _)) = self.queue.pop() else { break };
             pushes.push(self.push(&id));
         }
@@ -375,3 +377,7 @@ fn look(record: &Record, life: Life, wall: u64) -> Look {
 const LOST_LATELY: Duration = Duration::from_secs(30);
 /// Sessions that one sweep looks at.
 const SWEEP: usize = 500;
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

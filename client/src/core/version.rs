@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_version_is_refused() {
-        for text in ["", "0", "00000000000000000000000G", "00000000000000000000000A", "+00000000000000000000000"] {
+        for text in
+            ["", "0", "00000000000000000000000G", "00000000000000000000000A", "+00000000000000000000000"]
+        {
             assert_eq!(Version::parse(text.as_bytes()), None, "{text}");
         }
     }
