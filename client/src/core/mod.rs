@@ -1,6 +1,8 @@
 //! The sans-IO core: no socket, no clock, no source of chance. Time and randomness are arguments.
 
+pub mod backoff;
 pub mod breaker;
+pub mod health;
 pub mod local;
 pub mod offset;
 pub mod record;
