@@ -1,7 +1,9 @@
 //! The sans-IO core: no socket, no clock, no source of chance. Time and randomness are arguments.
 
+pub mod backoff;
 pub mod breaker;
 pub mod encoding;
+pub mod health;
 pub mod local;
 pub mod offset;
 pub mod push;
