@@ -34,11 +34,11 @@ pub struct Found {
 
 /// The answer to "is there such a session?". Only `Absent` may log a user out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup {
+pub enum Lookup<T = Found> {
     /// There is.
     Found {
-        /// The session.
-        session: Found,
+        /// The session, or what was asked of it.
+        session: T,
         /// Who says so.
         served_by: ServedBy,
     },
@@ -52,6 +52,17 @@ pub enum Lookup {
         /// Why Redis cannot be asked.
         because: CallError,
     },
+}
+
+impl<T> Lookup<T> {
+    /// The same answer with something else about the session that was found.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Self::Found { session, served_by } => Lookup::Found { session: of(session), served_by },
+            Self::Absent { served_by } => Lookup::Absent { served_by },
+            Self::Unknown { because } => Lookup::Unknown { because },
+        }
+    }
 }
 
 /// Why a write was not accepted, or a read not answered.

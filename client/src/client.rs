@@ -1,11 +1,11 @@
-//! The session client.
+//! The session client: what a user holds.
 //!
-//! Every session that passes through is kept in a local copy, always. A write goes to the local copy first, under a new
-//! version, and then to Redis by a merge that takes the newer of each fact; when Redis does not take it now, the write stays
-//! accepted and the resync brings it later. A read asks Redis and merges the answer with the local copy, so what an instance
-//! has seen never goes back; when Redis does not answer, the local copy does.
+//! A write goes into the local copy first, under a new version and dirty, then to Redis. If Redis does not take it, the local
+//! copy has accepted it and the resync brings it later. A read asks Redis and merges the answer with the local copy, so what an
+//! instance has seen never goes back; when Redis does not answer, the local copy does.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,27 +13,18 @@ use tokio::task::AbortHandle;
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::clock::Clock;
-use crate::core::breaker::State;
-use crate::core::record::{Corrupt, Record};
+use crate::core::push::{Fate, Push};
+use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
-use crate::core::version::Version;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::event::{Event, Mode, Observer};
+use crate::event::Observer;
 use crate::gateway::Gateway;
-use crate::script::{self, Stored};
+use crate::mode::Serving;
+use crate::script::{Merged, Script, Stored, key_problem};
 use crate::settings::{Fallback, Settings, SettingsError};
-use crate::store::{Memory, Store};
+use crate::store::{Brought, Memory, Store};
 use crate::sync;
-
-/// The longest id, in bytes.
-const MAX_ID: usize = 1024;
-
-/// The largest value: Redis takes 512 MB, header included.
-const MAX_VALUE: usize = 500 * 1024 * 1024;
-
-/// The longest TTL: a hundred years.
-const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What a client takes from its surroundings.
 pub struct Environment {
@@ -43,7 +34,7 @@ pub struct Environment {
     pub seed: u64,
     /// A number that no other instance on the same Redis has; versions carry it.
     pub writer: u32,
-    /// Told of everything that happens.
+    /// Told of everything that happens. It must not block, nor call the client.
     pub observer: Observer,
 }
 
@@ -65,14 +56,14 @@ pub struct Stats {
     pub local_bytes: u64,
     /// Sessions whose newest Redis does not know yet.
     pub dirty: u64,
+    /// How often Redis held something that was not a session of ours, or not whole.
+    pub damaged: u64,
 }
 
-/// A change to a session.
-enum Change {
-    Create { value: Bytes, ttl: Duration },
-    Update { value: Bytes },
-    Touch { ttl: Duration },
-    Destroy,
+/// Why a session could not be looked up at Redis.
+enum Unanswered {
+    Call(CallError),
+    Damaged,
 }
 
 impl SessionClient {
@@ -85,18 +76,23 @@ impl SessionClient {
     ) -> Result<Self, SettingsError> {
         settings.validate()?;
         let Environment { clock, seed, writer, observer } = environment;
-        let memory = Arc::new(Memory::new(&settings, writer));
-        let (greeted, greeting_clock) = (Arc::clone(&memory), clock.clone());
-        let observer = tell_mode_too(observer, settings.fallback);
+        let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));
+        let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, observer));
+        let observer = serving.following();
+        let greeted = Arc::clone(&memory);
         let gateway = Gateway::start(
             settings.clone(),
             endpoint,
             clock.clone(),
             seed,
             Arc::clone(&observer),
-            move |greeting| greeted.greeted(greeting, &greeting_clock),
+            move |greeting| greeted.greeted(greeting),
         );
-        let store = Arc::new(Store { settings, clock, observer, gateway, memory });
+        let key_prefix = settings.key_prefix.clone();
+        let tombstone_ttl_ms = u64::try_from(settings.resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
+        let script = Script { gateway, clock: clock.clone(), key_prefix, tombstone_ttl_ms };
+        let damaged = AtomicU64::new(0);
+        let store = Arc::new(Store { settings, clock, observer, script, memory, serving, damaged });
         let resyncing = store.settings.resync.enabled.then(|| {
             let task = tokio::spawn(sync::resync_whenever_due(Arc::clone(&store)));
             Arc::new(AbortOnDrop(task.abort_handle()))
@@ -106,216 +102,199 @@ impl SessionClient {
 
     /// Makes a session that lives for `ttl`; one that exists is replaced.
     pub async fn create(&self, id: &str, value: Bytes, ttl: Duration) -> Result<Ack, SessionError> {
-        self.write(id, Change::Create { value, ttl }).await
+        self.write(id, Write::Create { payload: value, ttl }).await
     }
 
     /// Writes a session's value and keeps its TTL.
     pub async fn update(&self, id: &str, value: Bytes) -> Result<Ack, SessionError> {
-        self.write(id, Change::Update { value }).await
+        self.write(id, Write::Update { payload: value }).await
     }
 
     /// Lets a session live for `ttl` from now on.
     pub async fn touch(&self, id: &str, ttl: Duration) -> Result<Ack, SessionError> {
-        self.write(id, Change::Touch { ttl }).await
+        self.write(id, Write::Touch { ttl }).await
     }
 
     /// Ends a session. It is fine if there is none.
     pub async fn destroy(&self, id: &str) -> Result<Ack, SessionError> {
-        self.write(id, Change::Destroy).await
+        self.write(id, Write::Destroy).await
     }
 
     /// Reads a session with what is left of its TTL, and changes neither.
     pub async fn get(&self, id: &str) -> Result<Lookup, SessionError> {
-        check_id(id)?;
-        let deadline = self.deadline();
-        let store = &*self.store;
-        let stored = script::read(&store.gateway, &store.settings.key_prefix, id, deadline).await;
-        match stored {
-            Ok(Stored::Record(record)) => {
-                let theirs = record.clone();
-                let mut state = store.memory.lock();
-                let known = state.learn(id, record);
-                let redis_lacks = known.value_version > theirs.value_version
-                    || known.expiry_version > theirs.expiry_version
-                    || known.created > theirs.created
-                    || !known.exists();
-                if redis_lacks && !state.local.dirty().contains(id) {
-                    // Redis went back behind what it had told: a failover, say.
-                    state.local.mark(id);
-                    store.memory.dirtied.notify_one();
-                }
-                drop(state);
-                Ok(self.lookup(&known, ServedBy::Redis))
-            }
-            Ok(Stored::Nothing) => Ok(self.heal(id, deadline).await),
-            Ok(Stored::Corrupt(corrupt)) => self.replace_corrupt(id, corrupt, deadline).await,
-            Err(error) => Ok(self.serve_locally(id, error)),
+        self.check_id(id)?;
+        match self.ask(id, self.deadline()).await {
+            Ok(look) => Ok(lookup(look, ServedBy::Redis)),
+            Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
+            Err(Unanswered::Call(error)) => Ok(self.serve_locally(id, error)),
         }
+    }
+
+    /// What is left of a session's TTL.
+    pub async fn ttl(&self, id: &str) -> Result<Lookup<Duration>, SessionError> {
+        Ok(self.get(id).await?.map(|found| found.ttl))
     }
 
     /// What the client holds just now.
     pub fn stats(&self) -> Stats {
-        let state = self.store.memory.lock();
+        let sessions = self.store.memory.lock();
         Stats {
-            connections: self.store.gateway.connections() as u64,
-            local_sessions: state.local.sessions() as u64,
-            local_bytes: state.local.bytes(),
-            dirty: state.local.dirty().len() as u64,
+            connections: self.store.script.gateway.connections() as u64,
+            local_sessions: sessions.local().len(),
+            local_bytes: sessions.local().bytes(),
+            dirty: sessions.local().dirty(),
+            damaged: self.store.damaged.load(Ordering::Relaxed),
         }
     }
 
     /// Brings to Redis what it does not know yet, as far as that is possible within one deadline, and ends.
     pub async fn shutdown(&self) {
-        let deadline = self.deadline();
-        if self.resyncing.is_some() {
-            while self.store.gateway.state() == State::Closed && self.store.clock.now() < deadline {
-                let ids = self.store.memory.lock().local.dirty().most_urgent(1);
-                let Some(id) = ids.first() else { break };
-                if !matches!(self.store.push(id, deadline).await, Some(Ok(_))) {
-                    break;
-                }
+        if let Some(resyncing) = &self.resyncing {
+            resyncing.0.abort();
+            sync::bring_the_rest(&self.store, self.deadline()).await;
+        }
+        self.store.script.gateway.close();
+    }
+
+    async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
+        self.check_id(id)?;
+        check(&write)?;
+        let (store, deadline) = (&*self.store, self.deadline());
+        let synchronised = store.synchronise(deadline).await;
+        let begun = store.memory.lock().write(store.clock.now(), id, &write);
+        let begun = match begun {
+            Err(Refusal::Missing) => {
+                self.find(id, deadline).await?;
+                store.memory.lock().write(store.clock.now(), id, &write)
+            }
+            begun => begun,
+        };
+        let push = begun.map_err(|refusal| match refusal {
+            Refusal::Missing => SessionError::NoSession,
+            Refusal::Full => SessionError::Full,
+        })?;
+        let mut bringing = store.bringing(push);
+        let brought = match synchronised {
+            Ok(()) => store.bring(&mut bringing, deadline).await,
+            // Nothing of this was sent.
+            Err(error) if store.settings.fallback == Fallback::None => {
+                return Err(SessionError::Unavailable(error));
+            }
+            Err(error) => Err(error),
+        };
+        match brought {
+            Ok(Brought::Stored) => Ok(Ack { served_by: ServedBy::Redis }),
+            Ok(Brought::Gone) => Err(SessionError::NoSession),
+            Err(error @ (CallError::Refused(_) | CallError::Closed)) => {
+                bringing.undo();
+                Err(SessionError::Call(error))
+            }
+            Err(error) if store.settings.fallback == Fallback::None => Err(SessionError::Call(error)),
+            Err(_) => {
+                store.serving.local();
+                Ok(Ack { served_by: ServedBy::Local })
             }
         }
-        self.store.gateway.close();
     }
 
-    async fn write(&self, id: &str, change: Change) -> Result<Ack, SessionError> {
-        check_id(id)?;
-        check(&change)?;
-        let deadline = self.deadline();
-        if matches!(change, Change::Update { .. } | Change::Touch { .. }) {
-            self.ensure_known(id, deadline).await?;
-        }
-        let must_live = matches!(change, Change::Update { .. } | Change::Touch { .. });
-        let before = self.apply(id, change)?;
-        match self.store.push(id, deadline).await {
-            Some(Ok(merged)) if must_live && !merged.lives => Err(SessionError::NoSession),
-            Some(Ok(_)) | None => Ok(Ack { served_by: ServedBy::Redis }),
-            Some(Err(error)) => self.accept_locally(id, before, error),
+    /// Makes sure that the session is there, for a write that needs it.
+    async fn find(&self, id: &str, deadline: Time) -> Result<(), SessionError> {
+        match self.ask(id, deadline).await {
+            Ok(Look::Alive { .. }) => Ok(()),
+            Ok(Look::Destroyed | Look::Expired | Look::Unknown) => Err(SessionError::NoSession),
+            Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
+            Err(Unanswered::Call(error)) => {
+                let store = &*self.store;
+                let known = store.memory.lock().look(store.clock.now(), id);
+                let gone = known == Look::Destroyed && store.settings.fallback == Fallback::Memory;
+                Err(if gone { SessionError::NoSession } else { SessionError::Unavailable(error) })
+            }
         }
     }
 
-    /// Makes sure that the local copy knows a living session of that id.
-    async fn ensure_known(&self, id: &str, deadline: Time) -> Result<(), SessionError> {
-        if self.known_alive(id) {
-            return Ok(());
-        }
+    /// Asks Redis, and merges its answer with what is known here. What Redis holds nothing of, or nothing whole, but is known
+    /// to live here, is brought to it: it was evicted or forgotten, or it was destroyed, which the merge tells.
+    async fn ask(&self, id: &str, deadline: Time) -> Result<Look, Unanswered> {
         let store = &*self.store;
-        let stored = script::read(&store.gateway, &store.settings.key_prefix, id, deadline).await;
-        match stored {
-            Ok(Stored::Record(record)) => {
-                let known = store.memory.lock().learn(id, record);
-                if known.alive(store.redis_now()) { Ok(()) } else { Err(SessionError::NoSession) }
+        store.synchronise(deadline).await?;
+        let sent = store.clock.now();
+        let stored = store.script.read(id, deadline).await?;
+        store.serving.redis();
+        let damaged = match stored {
+            Stored::Record(record) => {
+                return Ok(store.memory.lock().learn(store.clock.now(), sent, id, &record));
             }
-            Ok(Stored::Nothing) if self.known_alive(id) => Ok(()),
-            Ok(Stored::Nothing) => Err(SessionError::NoSession),
-            Ok(Stored::Corrupt(corrupt)) => {
-                self.tell_corrupt();
-                Err(SessionError::Corrupt(words(corrupt)))
+            Stored::Nothing => None,
+            Stored::Damaged(found) => {
+                store.tell_damaged();
+                Some(found)
             }
-            Err(error) => Err(SessionError::Unavailable(error)),
+        };
+        let known = store.memory.lock().look(store.clock.now(), id);
+        match known {
+            Look::Alive { .. } => self.bring_back(id, damaged, deadline).await,
+            Look::Destroyed => Ok(known),
+            Look::Expired | Look::Unknown if damaged.is_some() => Err(Unanswered::Damaged),
+            Look::Expired | Look::Unknown => self.ask_for_the_tombstone(id, known, deadline).await,
         }
     }
 
-    /// Writes to the local copy, under a new version; returns what it knew before.
-    fn apply(&self, id: &str, change: Change) -> Result<Option<Record>, SessionError> {
+    async fn bring_back(&self, id: &str, damaged: Option<Bytes>, deadline: Time) -> Result<Look, Unanswered> {
         let store = &*self.store;
-        let mut state = store.memory.lock();
-        let version = state.tick(&store.clock);
-        let now = state.offset.theirs(store.clock.unix_ms());
-        let before = state.local.record(id).cloned();
-        let mut record = before.clone().unwrap_or_default();
-        match change {
-            Change::Create { value, ttl } => {
-                record.created = version;
-                set_value(&mut record, version, value);
-                set_expiry(&mut record, version, now, ttl);
+        let mut push = store.memory.lock().push(id);
+        push.damaged = damaged.unwrap_or_default();
+        let mut bringing = store.bringing(push);
+        store.bring(&mut bringing, deadline).await?;
+        Ok(store.memory.lock().look(store.clock.now(), id))
+    }
+
+    /// Redis holds nothing and nothing alive is known here. That means "no such session", unless Redis has just lost its data:
+    /// then another instance may be about to bring it back, and only a tombstone is proof.
+    async fn ask_for_the_tombstone(&self, id: &str, known: Look, deadline: Time) -> Result<Look, Unanswered> {
+        let store = &*self.store;
+        if store.memory.generation.doubtful() {
+            store.check_generation(deadline).await?;
+        }
+        if !store.memory.lock().data_lost_lately(store.clock.now()) {
+            return Ok(known);
+        }
+        let Merged::Answer(answer) = store.script.merge(&Push::question(id), deadline).await? else {
+            return Err(Unanswered::Damaged);
+        };
+        match answer.fate {
+            Fate::Alive => {
+                let now = store.clock.now();
+                Ok(store.memory.lock().learn(now, answer.sent, id, &answer.known))
             }
-            Change::Update { value } => set_value(&mut record, version, value),
-            Change::Touch { ttl } => set_expiry(&mut record, version, now, ttl),
-            Change::Destroy => {
-                record.destroyed = version;
-                record.value = Bytes::new();
+            Fate::Destroyed | Fate::Expired => Ok(known),
+            Fate::Absent => Err(CallError::NotNow("it has just lost its data".to_owned()).into()),
+            Fate::Damaged => Err(Unanswered::Damaged),
+        }
+    }
+
+    fn serve_locally(&self, id: &str, because: CallError) -> Lookup {
+        let store = &*self.store;
+        if store.settings.fallback == Fallback::None {
+            return Lookup::Unknown { because };
+        }
+        let look = store.memory.lock().use_and_look(store.clock.now(), id);
+        match look {
+            Look::Alive { .. } | Look::Destroyed => {
+                store.serving.local();
+                lookup(look, ServedBy::Local)
             }
-        }
-        state.local.write(id, record).map_err(|_| SessionError::Full)?;
-        Ok(before)
-    }
-
-    /// Redis did not take a write that the local copy has.
-    fn accept_locally(
-        &self,
-        id: &str,
-        before: Option<Record>,
-        error: CallError,
-    ) -> Result<Ack, SessionError> {
-        let refused = matches!(error, CallError::Refused(_));
-        if !refused && self.store.settings.fallback == Fallback::Memory {
-            return Ok(Ack { served_by: ServedBy::Local });
-        }
-        if error.definite() {
-            let mut state = self.store.memory.lock();
-            state.local.forget(id);
-            if let Some(before) = before {
-                state.local.learn(id, before);
-            }
-        }
-        Err(SessionError::Call(error))
-    }
-
-    /// Redis holds nothing under the key. If the local copy knows a living session, Redis lost it, or another instance
-    /// destroyed it: the merge tells which, and brings it back in the first case.
-    async fn heal(&self, id: &str, deadline: Time) -> Lookup {
-        if !self.known_alive(id) {
-            return Lookup::Absent { served_by: ServedBy::Redis };
-        }
-        match self.store.push(id, deadline).await {
-            Some(Ok(merged)) => self.lookup(&merged.record, ServedBy::Redis),
-            Some(Err(error)) => self.serve_locally(id, error),
-            None => Lookup::Absent { served_by: ServedBy::Redis },
-        }
-    }
-
-    /// Redis holds something under the key that is not a session of ours, or not whole. The local copy replaces it.
-    async fn replace_corrupt(
-        &self,
-        id: &str,
-        corrupt: Corrupt,
-        deadline: Time,
-    ) -> Result<Lookup, SessionError> {
-        self.tell_corrupt();
-        if !self.known_alive(id) {
-            return Err(SessionError::Corrupt(words(corrupt)));
-        }
-        Ok(self.heal(id, deadline).await)
-    }
-
-    fn serve_locally(&self, id: &str, error: CallError) -> Lookup {
-        if self.store.settings.fallback == Fallback::None {
-            return Lookup::Unknown { because: error };
-        }
-        let now = self.store.redis_now();
-        let state = self.store.memory.lock();
-        match state.local.record(id) {
-            Some(record) if record.alive(now) => found(record, now, ServedBy::Local),
-            Some(record) if !record.exists() => Lookup::Absent { served_by: ServedBy::Local },
             // Expired as far as is known here; another instance may have extended it.
-            Some(_) | None => Lookup::Unknown { because: error },
+            Look::Expired | Look::Unknown => Lookup::Unknown { because },
         }
     }
 
-    fn lookup(&self, record: &Record, served_by: ServedBy) -> Lookup {
-        let now = self.store.redis_now();
-        if record.alive(now) { found(record, now, served_by) } else { Lookup::Absent { served_by } }
-    }
-
-    fn known_alive(&self, id: &str) -> bool {
-        let now = self.store.redis_now();
-        self.store.memory.lock().local.record(id).is_some_and(|record| record.alive(now))
-    }
-
-    fn tell_corrupt(&self) {
-        (self.store.observer)(&Event::Corrupt { at: self.store.clock.now() });
+    fn check_id(&self, id: &str) -> Result<(), SessionError> {
+        let problem = match id.len() {
+            0 => Some("the id is empty"),
+            1..=MAX_ID => key_problem(&self.store.settings.key_prefix, id),
+            _ => Some("the id is longer than 1 KiB"),
+        };
+        problem.map_or(Ok(()), |problem| Err(SessionError::Invalid(problem)))
     }
 
     fn deadline(&self) -> Time {
@@ -323,66 +302,35 @@ impl SessionClient {
     }
 }
 
-fn found(record: &Record, now: u64, served_by: ServedBy) -> Lookup {
-    let ttl = Duration::from_millis(record.expires_ms.saturating_sub(now));
-    Lookup::Found { session: Found { value: record.value.clone(), ttl }, served_by }
-}
-
-fn set_value(record: &mut Record, version: Version, value: Bytes) {
-    record.value_version = version;
-    record.value = value;
-}
-
-fn set_expiry(record: &mut Record, version: Version, now: u64, ttl: Duration) {
-    record.expiry_version = version;
-    record.expires_ms = now.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-}
-
-fn check_id(id: &str) -> Result<(), SessionError> {
-    match id.len() {
-        0 => Err(SessionError::Invalid("the id is empty")),
-        1..=MAX_ID => Ok(()),
-        _ => Err(SessionError::Invalid("the id is longer than 1 KiB")),
+impl From<CallError> for Unanswered {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
     }
 }
 
-fn check(change: &Change) -> Result<(), SessionError> {
-    let (value, ttl) = match change {
-        Change::Create { value, ttl } => (Some(value), Some(*ttl)),
-        Change::Update { value } => (Some(value), None),
-        Change::Touch { ttl } => (None, Some(*ttl)),
-        Change::Destroy => (None, None),
+fn lookup(look: Look, served_by: ServedBy) -> Lookup {
+    match look {
+        Look::Alive { payload, left } => {
+            Lookup::Found { session: Found { value: payload, ttl: left }, served_by }
+        }
+        Look::Destroyed | Look::Expired | Look::Unknown => Lookup::Absent { served_by },
+    }
+}
+
+fn check(write: &Write) -> Result<(), SessionError> {
+    let (payload, ttl) = match write {
+        Write::Create { payload, ttl } => (Some(payload), Some(*ttl)),
+        Write::Update { payload } => (Some(payload), None),
+        Write::Touch { ttl } => (None, Some(*ttl)),
+        Write::Destroy => (None, None),
     };
-    if value.is_some_and(|value| value.len() > MAX_VALUE) {
+    if payload.is_some_and(|payload| payload.len() > MAX_VALUE) {
         return Err(SessionError::Invalid("the value is larger than 500 MiB"));
     }
     if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1) || ttl > MAX_TTL) {
         return Err(SessionError::Invalid("the TTL must be from 1 ms to 100 years"));
     }
     Ok(())
-}
-
-fn words(corrupt: Corrupt) -> &'static str {
-    match corrupt {
-        Corrupt::Foreign => "it was not written by this client",
-        Corrupt::Checksum => "its checksum does not fit its payload",
-    }
-}
-
-/// Follows the breaker: while it is not closed, the local copy serves.
-fn tell_mode_too(observer: Observer, fallback: Fallback) -> Observer {
-    Arc::new(move |event| {
-        observer(event);
-        let Event::Breaker { at, from, to, .. } = event else { return };
-        let mode = match (from, to) {
-            (State::Closed, State::Open) => Mode::Local,
-            (_, State::Closed) => Mode::Redis,
-            (_, State::Open | State::HalfOpen) => return,
-        };
-        if fallback == Fallback::Memory {
-            observer(&Event::Mode { at: *at, to: mode });
-        }
-    })
 }
 
 struct AbortOnDrop(AbortHandle);
@@ -392,3 +340,11 @@ impl Drop for AbortOnDrop {
         self.0.abort();
     }
 }
+
+/// The longest id, in bytes.
+const MAX_ID: usize = 1024;
+/// The largest value: Redis takes 512 MB, header included.
+const MAX_VALUE: usize = 500 * 1024 * 1024;
+/// The longest TTL: a hundred years.
+const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const DAMAGED: &str = "it was not written by this client, or is damaged";

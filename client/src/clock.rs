@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 use crate::core::time::Time;
 
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// A clock that never goes back. Its wall time is read once, when it starts, so a stepped system clock hurts nothing.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -39,8 +41,29 @@ impl Clock {
         self.epoch_unix_ms.saturating_add(self.now().as_nanos() / 1_000_000)
     }
 
-    /// The instant of `time`, for tokio's timers.
+    /// The instant of `time`, for tokio's timers; of a time beyond all of them, one in 30 years.
     pub fn instant(&self, time: Time) -> Instant {
-        self.start + time.since(Time::START)
+        let elapsed = time.since(Time::START);
+        self.start.checked_add(elapsed).unwrap_or_else(|| self.start + FAR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn wall_time_goes_on_from_where_it_was_at_the_start() {
+        let clock = Clock::new(1_000_000);
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        assert_eq!(clock.now(), Time::from_nanos(1_500_000_000));
+        assert_eq!(clock.unix_ms(), 1_001_500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_beyond_every_timer_has_an_instant() {
+        let clock = Clock::new(0);
+        let never = clock.instant(Time::after_start(Duration::MAX));
+        assert!(never > clock.instant(Time::from_nanos(1)));
     }
 }

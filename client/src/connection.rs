@@ -1,14 +1,17 @@
 //! One multiplexed connection to Redis, and what is known of its health.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, Value};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue as _, Value};
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::core::health::Health;
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
@@ -19,33 +22,34 @@ pub(crate) struct Connection {
     multiplexed: MultiplexedConnection,
     driver: AbortHandle,
     clock: Clock,
-    drop_after_timeouts: u32,
+    opened: Time,
     given_up: AtomicBool,
-    timeouts_in_a_row: AtomicU32,
     in_flight: AtomicU32,
-    last_reply_nanos: AtomicU64,
+    health: Mutex<Health>,
+    /// Held while it is asked for a sign of life.
+    pub(crate) checking: AsyncMutex<()>,
 }
 
 /// What Redis says of itself when a connection opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Greeting {
-    /// Redis's own clock, in milliseconds since 1970, when it answered.
-    pub(crate) unix_ms: u64,
+    /// Redis's own clock, in microseconds since 1970, when it answered.
+    pub(crate) server_us: u64,
     /// Our clock when it was asked and when the answer was there.
     pub(crate) asked: Time,
     /// See `asked`.
     pub(crate) answered: Time,
-    /// Names this process of Redis: another one may have forgotten everything.
+    /// Names this process of Redis: another one may have forgotten everything. Empty when this user may not know.
     pub(crate) run_id: String,
 }
 
 impl Connection {
-    /// Opens a connection, handshake and greeting included, within `limit`.
+    /// Opens a connection, handshake and greeting included, within the connect timeout. `sockets` counts those that are open.
     pub(crate) async fn open(
         endpoint: &Endpoint,
         settings: &Settings,
         clock: &Clock,
-        limit: Duration,
+        sockets: &Arc<AtomicUsize>,
     ) -> Result<(Self, Greeting), CallError> {
         let opening = async {
             let stream = endpoint
@@ -53,28 +57,39 @@ impl Connection {
                 .connect()
                 .await
                 .map_err(|error| CallError::Connect(error.kind().to_string()))?;
+            let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made = MultiplexedConnection::new_with_config(&endpoint.info(), stream, config).await;
             let (multiplexed, driver) = made.map_err(|error| refused(&error))?;
+            let driver = tokio::spawn(async move {
+                driver.await;
+                drop(socket);
+            });
+            let now = clock.now();
             let connection = Self {
                 multiplexed,
-                driver: tokio::spawn(driver).abort_handle(),
+                driver: driver.abort_handle(),
                 clock: clock.clone(),
-                drop_after_timeouts: settings.drop_after_timeouts,
+                opened: now,
                 given_up: AtomicBool::new(false),
-                timeouts_in_a_row: AtomicU32::new(0),
                 in_flight: AtomicU32::new(0),
-                last_reply_nanos: AtomicU64::new(clock.now().as_nanos()),
+                health: Mutex::new(Health::new(
+                    now,
+                    settings.operation_timeout,
+                    settings.drop_after_timeouts,
+                )),
+                checking: AsyncMutex::new(()),
             };
             let greeting = connection.greet().await?;
             Ok((connection, greeting))
         };
-        timeout(limit, opening).await.unwrap_or_else(|_| Err(CallError::Connect("timed out".to_owned())))
+        let opened = timeout(settings.connect_timeout, opening).await;
+        opened.unwrap_or_else(|_| Err(CallError::Connect("timed out".to_owned())))
     }
 
     /// Sends one command and waits at most `limit` for its reply.
     pub(crate) async fn send(&self, command: &Cmd, limit: Duration) -> Result<Value, CallError> {
-        let _counted = InFlight::new(&self.in_flight);
+        let mut waiting = Waiting::new(self);
         let mut multiplexed = self.multiplexed.clone();
         let reply = match timeout(limit, multiplexed.send_packed_command(command)).await {
             Ok(Ok(Value::ServerError(error))) => Err(CallError::from(&redis::RedisError::from(error))),
@@ -82,7 +97,7 @@ impl Connection {
             Ok(Err(error)) => Err(CallError::from(&error)),
             Err(_) => Err(CallError::Timeout),
         };
-        self.learn(&reply);
+        waiting.ended(&reply);
         reply
     }
 
@@ -96,9 +111,19 @@ impl Connection {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// How long ago the last reply came.
-    pub(crate) fn idle(&self) -> Duration {
-        self.clock.now().since(Time::from_nanos(self.last_reply_nanos.load(Ordering::Relaxed)))
+    /// When it opened.
+    pub(crate) fn opened(&self) -> Time {
+        self.opened
+    }
+
+    /// When the last reply came.
+    pub(crate) fn last_reply(&self) -> Time {
+        self.health().last_reply()
+    }
+
+    /// If it was given up because it had gone silent: from when on it was.
+    pub(crate) fn gone_silent(&self) -> Option<Time> {
+        if self.given_up.load(Ordering::Relaxed) { self.health().silent_since() } else { None }
     }
 
     /// Sends nothing more on it.
@@ -106,35 +131,35 @@ impl Connection {
         self.given_up.store(true, Ordering::Relaxed);
     }
 
-    fn learn(&self, reply: &Result<Value, CallError>) {
-        match reply {
-            Err(CallError::Timeout) => {
-                let timeouts = self.timeouts_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                if timeouts >= self.drop_after_timeouts {
-                    self.give_up();
-                }
-                return;
-            }
-            Err(CallError::Broken(_)) => return self.give_up(),
-            // A demoted primary stays reachable and refuses for ever; a new connection may reach the new one.
-            Err(CallError::NotNow(code)) if code == "READONLY" => self.give_up(),
-            Ok(_) | Err(_) => {}
-        }
-        self.timeouts_in_a_row.store(0, Ordering::Relaxed);
-        self.last_reply_nanos.store(self.clock.now().as_nanos(), Ordering::Relaxed);
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn greet(&self) -> Result<Greeting, CallError> {
         let mut multiplexed = self.multiplexed.clone();
         let mut pipeline = redis::pipe();
-        pipeline.cmd("INFO").arg("server").cmd("TIME");
+        pipeline.cmd("TIME").cmd("INFO").arg("server");
         let asked = self.clock.now();
-        let replied = pipeline.query_async::<(String, (u64, u64))>(&mut multiplexed).await;
+        let replied = multiplexed.send_packed_commands(&pipeline, 0, 2).await;
         let answered = self.clock.now();
-        let (info, (seconds, micros)) = replied.map_err(|error| refused(&error))?;
+        let replied: [Value; 2] = replied
+            .map_err(|error| refused(&error))?
+            .try_into()
+            .map_err(|_| CallError::Connect("handshake: not as many replies as questions".to_owned()))?;
+        let [time, info] = replied.map(Value::extract_error);
+        let time = time.map_err(|error| refused(&error))?;
+        let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
+            .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
+        let info = match info.map_err(|error| CallError::from(&error)) {
+            Ok(info) => String::from_redis_value(info).unwrap_or_default(),
+            // INFO counts as dangerous: many a user may do all that sessions need, but not that.
+            Err(CallError::Auth(code)) if code == "NOPERM" => String::new(),
+            Err(CallError::Refused(_)) => String::new(),
+            Err(error) => return Err(CallError::Connect(format!("handshake: {error}"))),
+        };
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
         Ok(Greeting {
-            unix_ms: seconds * 1000 + micros / 1000,
+            server_us: seconds.saturating_mul(1_000_000).saturating_add(micros),
             asked,
             answered,
             run_id: run_id.trim().to_owned(),
@@ -159,16 +184,54 @@ impl Drop for Connection {
     }
 }
 
-struct InFlight<'a>(&'a AtomicU32);
+/// A call whose reply is awaited. A caller that goes away tells the connection's health how long it had waited.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    sent: Time,
+    ended: bool,
+}
 
-impl<'a> InFlight<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl<'a> Waiting<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        connection.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self { connection, sent: connection.clock.now(), ended: false }
+    }
+
+    fn ended(&mut self, reply: &Result<Value, CallError>) {
+        let connection = self.connection;
+        match reply {
+            // Nobody answered: dropping this tells so.
+            Err(CallError::Timeout) => return,
+            Err(CallError::Broken(_)) => connection.give_up(),
+            // A demoted primary stays reachable and refuses for ever; a new connection may reach the new one.
+            Err(CallError::NotNow(code)) if code == "READONLY" => connection.give_up(),
+            Ok(_) | Err(_) => connection.health().replied(connection.clock.now()),
+        }
+        self.ended = true;
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let connection = self.connection;
+        connection.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.ended && connection.health().unanswered(self.sent, connection.clock.now()) {
+            connection.give_up();
+        }
+    }
+}
+
+/// One of the sockets that are open.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(sockets: &Arc<AtomicUsize>) -> Self {
+        sockets.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(sockets))
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -67,7 +67,9 @@ impl CallError {
     /// Whether trying the same call again may help.
     pub fn transient(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Timeout | Self::Broken(_) | Self::NotNow(_) => true,
+            // A Redis that is out of memory is so for longer than any retry waits.
+            Self::NotNow(code) => code != "OOM",
+            Self::Connect(_) | Self::Timeout | Self::Broken(_) => true,
             // The breaker's own "open" is no reason to try again: that is what it is for.
             Self::Rejected { .. } | Self::Overloaded | Self::Auth(_) | Self::TooLate => false,
             Self::Refused(_) | Self::Closed => false,
@@ -77,6 +79,7 @@ impl CallError {
     /// Whether Redis, or the way to it, is to blame.
     pub fn blame(&self) -> Blame {
         match self {
+            Self::NotNow(code) | Self::Auth(code) if HEALTHY.contains(&code.as_str()) => Blame::Nobody,
             Self::Connect(_) | Self::Auth(_) | Self::Timeout | Self::Broken(_) | Self::NotNow(_) => {
                 Blame::Redis
             }
@@ -102,7 +105,7 @@ impl CallError {
 }
 
 /// Errors with which Redis says that it did not do what was asked, and that may pass.
-const NOT_NOW: [&str; 10] = [
+const NOT_NOW: [&str; 11] = [
     "LOADING",
     "BUSY",
     "READONLY",
@@ -113,10 +116,15 @@ const NOT_NOW: [&str; 10] = [
     "NOREPLICAS",
     "OOM",
     "MOVED",
+    "ASK",
 ];
 
 /// Errors about who is asking.
 const AUTH: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
+
+/// Errors among these two kinds that a healthy Redis gives: one that is full still serves reads, and what this user may not
+/// do, or this node does not hold, says nothing about the rest.
+const HEALTHY: [&str; 4] = ["OOM", "MOVED", "ASK", "NOPERM"];
 
 impl From<&redis::RedisError> for CallError {
     fn from(error: &redis::RedisError) -> Self {
@@ -128,8 +136,12 @@ impl From<&redis::RedisError> for CallError {
         if AUTH.contains(&code) {
             return Self::Auth(code.to_owned());
         }
-        if NOT_NOW.contains(&code) || is_max_clients(error) {
+        if NOT_NOW.contains(&code) || says(error, "max number of clients") {
             return Self::NotNow(code.to_owned());
+        }
+        if says(error, "Protocol error") {
+            // Redis lost track of what it was sent, and ends the connection.
+            return Self::Broken("protocol error".to_owned());
         }
         if !code.is_empty() {
             return Self::Refused(code.to_owned());
@@ -141,8 +153,8 @@ impl From<&redis::RedisError> for CallError {
     }
 }
 
-fn is_max_clients(error: &redis::RedisError) -> bool {
-    error.detail().is_some_and(|detail| detail.contains("max number of clients"))
+fn says(error: &redis::RedisError, text: &str) -> bool {
+    error.detail().is_some_and(|detail| detail.contains(text))
 }
 
 #[cfg(test)]
@@ -155,6 +167,77 @@ mod tests {
         assert!(!CallError::Broken(String::new()).definite());
         assert!(CallError::Connect(String::new()).definite());
         assert!(CallError::NotNow("LOADING".to_owned()).definite());
+    }
+
+    /// What the client makes of a server's error line.
+    fn told(line: &str) -> CallError {
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => CallError::from(&redis::RedisError::from(error)),
+            other => panic!("not a server's error: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_redis_that_cannot_now_is_to_blame_and_did_surely_not_do_it() {
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "MASTERDOWN Link with MASTER is down",
+            "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MISCONF Redis is configured to save RDB snapshots",
+            "NOREPLICAS Not enough good replicas to write.",
+            "BUSY Redis is busy running a script.",
+            "ERR max number of clients reached",
+        ] {
+            let error = told(line);
+            assert!(matches!(error, CallError::NotNow(_)), "{line}: {error:?}");
+            assert!(error.definite() && error.transient(), "{line}");
+            assert_eq!(error.blame(), Blame::Redis, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_healthy_redis_refuses_says_nothing_about_its_health() {
+        for line in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "NOSCRIPT No matching script.",
+            "EXECABORT Transaction discarded because of previous errors.",
+            "MOVED 3999 127.0.0.1:6381",
+            "ASK 3999 127.0.0.1:6381",
+            "NOPERM this user has no permissions to run the 'get' command",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "ERR value is not an integer or out of range",
+        ] {
+            let error = told(line);
+            assert!(error.definite(), "{line}");
+            assert_eq!(error.blame(), Blame::Nobody, "{line}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_are_refused_and_memory_that_is_full_are_no_reason_to_try_again() {
+        for line in [
+            "NOAUTH Authentication required.",
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOPERM this user has no permissions to run the 'get' command",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+        ] {
+            assert!(!told(line).transient(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_redis_that_lost_track_of_the_protocol_leaves_the_outcome_unknown() {
+        let error = told("ERR Protocol error: invalid bulk length");
+        assert!(matches!(error, CallError::Broken(_)));
+        assert!(!error.definite());
+    }
+
+    #[test]
+    fn the_text_of_a_servers_error_is_not_kept() {
+        let error = told("ERR unknown command 'AUTH', with args beginning with: 'hunter2'");
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
     }
 
     #[test]

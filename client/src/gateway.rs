@@ -15,28 +15,29 @@ use tokio::sync::{Notify, Semaphore, TryAcquireError};
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
-use crate::connection::Greeting;
+use crate::connection::{Connection, Greeting};
 use crate::core::breaker::{Breaker, Outcome, Permit, Rejected, State};
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
-use crate::pool::Pool;
+use crate::pool::{Pool, Urgency};
 use crate::settings::Settings;
+use crate::teller::Teller;
 
 /// Sends calls to one Redis. Clones share everything.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
     /// Ends the probe task when the last clone goes.
-    _probing: Arc<AbortOnDrop>,
+    probing: Arc<AbortOnDrop>,
 }
 
 struct Shared {
     settings: Settings,
     clock: Clock,
-    observer: Observer,
+    teller: Teller,
     pool: Pool,
     breaker: Mutex<Breaker>,
     budget: Mutex<Budget>,
@@ -57,7 +58,7 @@ impl Gateway {
         on_greeting: impl Fn(&Greeting) + Send + Sync + 'static,
     ) -> Self {
         let shared = Arc::new(Shared {
-            pool: Pool::new(endpoint, settings.clone(), clock.clone(), Box::new(on_greeting)),
+            pool: Pool::new(endpoint, settings.clone(), clock.clone(), seed, Box::new(on_greeting)),
             breaker: Mutex::new(Breaker::new(settings.breaker.clone())),
             budget: Mutex::new(Budget::new(&settings.retry)),
             chance: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
@@ -65,33 +66,45 @@ impl Gateway {
             changed: Notify::new(),
             settings,
             clock,
-            observer,
+            teller: Teller::new(observer),
         });
         let probing = tokio::spawn(probe_whenever_due(Arc::clone(&shared))).abort_handle();
-        Self { shared, _probing: Arc::new(AbortOnDrop(probing)) }
+        Self { shared, probing: Arc::new(AbortOnDrop(probing)) }
     }
 
     /// Sends `command` and returns its reply by `deadline`. `repeatable`: applying it twice is the same as once.
+    ///
+    /// An error is definite only if no attempt may have been applied: what a retry says does not undo what an earlier attempt
+    /// may have done.
     pub async fn call(&self, command: &Cmd, repeatable: bool, deadline: Time) -> Result<Value, CallError> {
         let shared = &*self.shared;
         let _slot = shared.in_flight.try_acquire().map_err(|full| match full {
             TryAcquireError::NoPermits => CallError::Overloaded,
             TryAcquireError::Closed => CallError::Closed,
         })?;
+        let mut permit = shared.ask()?;
         lock(&shared.budget).earn(shared.clock.now());
         let mut retries = Retries::new(&shared.settings.retry, deadline, repeatable);
+        let mut unknown = None;
         loop {
-            let error = match self.attempt(command, deadline).await {
+            let error = match shared.attempt(permit, command, deadline).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             let failed = Failed { transient: error.transient(), definite: error.definite() };
             let random = shared.random();
             let decision = retries.after(shared.clock.now(), failed, &mut lock(&shared.budget), random);
+            if !failed.definite {
+                unknown = Some(error.clone());
+            }
             match decision {
                 Decision::After(wait) => tokio::time::sleep(wait).await,
-                Decision::GiveUp(_) => return Err(error),
+                Decision::GiveUp(_) => return Err(unknown.unwrap_or(error)),
             }
+            permit = match shared.ask() {
+                Ok(permit) => permit,
+                Err(rejected) => return Err(unknown.unwrap_or(rejected)),
+            };
         }
     }
 
@@ -115,33 +128,55 @@ impl Gateway {
         self.shared.random()
     }
 
-    /// Gives up every connection.
+    /// Gives up every connection and opens no other: every call from now on is answered `Closed`.
     pub(crate) fn close(&self) {
         self.shared.in_flight.close();
-        self.shared.pool.clear();
-    }
-
-    async fn attempt(&self, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
-        let shared = &*self.shared;
-        let asked = shared.clock.now();
-        let permit = lock(&shared.breaker)
-            .ask(asked)
-            .map_err(|Rejected { retry_after }| CallError::Rejected { retry_after })?;
-        let mut pending = Pending { shared, permit: Some(permit), asked };
-        let reply = shared.send(command, deadline).await;
-        pending.record(outcome_of(&reply));
-        let now = shared.clock.now();
-        let took = now.since(asked);
-        if took > shared.settings.slow_call {
-            (shared.observer)(&Event::Slow { at: now, took });
-        }
-        reply
+        self.probing.0.abort();
+        self.shared.pool.close();
     }
 }
 
 impl Shared {
-    async fn send(&self, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
-        let connection = self.pool.connection(deadline).await?;
+    fn ask(&self) -> Result<Permit, CallError> {
+        let asked = lock(&self.breaker).ask(self.clock.now());
+        asked.map_err(|Rejected { retry_after }| CallError::Rejected { retry_after })
+    }
+
+    async fn attempt(&self, permit: Permit, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
+        let asked = self.clock.now();
+        let mut pending = Pending { shared: self, permit: Some(permit), asked };
+        let reply = self.send_permitted(&mut pending, command, deadline).await;
+        let now = self.clock.now();
+        pending.record(self.outcome(&reply, now.since(asked)));
+        let took = now.since(asked);
+        if took > self.settings.slow_call {
+            self.teller.push(Event::Slow { at: now, took });
+            self.tell();
+        }
+        reply
+    }
+
+    async fn send_permitted(
+        &self,
+        pending: &mut Pending<'_>,
+        command: &Cmd,
+        deadline: Time,
+    ) -> Result<Value, CallError> {
+        if let Some(connection) = self.pool.ready() {
+            return self.send_on(&connection, command, deadline).await;
+        }
+        let connection = self.pool.connection(deadline, Urgency::Paced).await?;
+        // The breaker may have opened while the connection was awaited.
+        pending.permit = Some(self.ask()?);
+        self.send_on(&connection, command, deadline).await
+    }
+
+    async fn send_on(
+        &self,
+        connection: &Connection,
+        command: &Cmd,
+        deadline: Time,
+    ) -> Result<Value, CallError> {
         let left = deadline.since(self.clock.now());
         if left.is_zero() {
             return Err(CallError::TooLate);
@@ -149,23 +184,54 @@ impl Shared {
         connection.send(command, self.settings.operation_timeout.min(left)).await
     }
 
+    /// What the breaker is to learn from a call that ended so after `waited`.
+    fn outcome(&self, reply: &Result<Value, CallError>, waited: Duration) -> Outcome {
+        match reply {
+            Ok(_) => Outcome::Success,
+            Err(CallError::Timeout | CallError::TooLate) => self.outcome_without_reply(waited),
+            Err(error) => match error.blame() {
+                Blame::Redis => Outcome::Failure,
+                Blame::Nobody => Outcome::Neutral,
+            },
+        }
+    }
+
+    /// A call that its deadline or its caller cut short says nothing, unless it had waited for as long as one may.
+    fn outcome_without_reply(&self, waited: Duration) -> Outcome {
+        if waited >= self.settings.operation_timeout { Outcome::Failure } else { Outcome::Neutral }
+    }
+
     fn record(&self, permit: Permit, outcome: Outcome) {
         let random = self.random();
         let mut breaker = lock(&self.breaker);
         breaker.record(self.clock.now(), permit, outcome, random);
-        self.tell_changes(&mut breaker);
+        self.take_changes(breaker);
     }
 
-    /// Tells every change, in order: the breaker is locked meanwhile.
-    fn tell_changes(&self, breaker: &mut Breaker) {
+    /// Takes the breaker's changes into the order of events while it is still locked, then tells them.
+    fn take_changes(&self, mut breaker: MutexGuard<'_, Breaker>) {
+        let mut changed = false;
         while let Some(change) = breaker.poll() {
+            changed = true;
             if change.to == State::Open {
                 // What made it open may hang on these connections for ever; the probe opens its own.
                 self.pool.clear();
             }
-            let event =
-                Event::Breaker { at: change.at, from: change.from, to: change.to, reason: change.reason };
-            (self.observer)(&event);
+            self.teller.push(Event::Breaker {
+                at: change.at,
+                from: change.from,
+                to: change.to,
+                reason: change.reason,
+            });
+        }
+        drop(breaker);
+        if changed {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        if self.teller.tell() {
             self.changed.notify_waiters();
         }
     }
@@ -174,18 +240,23 @@ impl Shared {
         lock(&self.chance).random()
     }
 
+    /// Whether Redis answers. It ends with the probe's lease at the latest.
     async fn probe(&self) -> Outcome {
-        let limit = self.settings.breaker.probe_lease;
-        let deadline = self.clock.now() + limit;
-        let probe = self.send_probe(deadline);
-        match tokio::time::timeout(limit, probe).await {
-            Ok(reply) => outcome_of(&reply),
-            Err(_) => Outcome::Failure,
+        let deadline = self.clock.now() + self.settings.breaker.probe_lease;
+        let probe = async {
+            let connection = self.pool.connection(deadline, Urgency::AtOnce).await?;
+            self.send_on(&connection, &redis::cmd("PING"), deadline).await
+        };
+        match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
+            Ok(Ok(_)) => Outcome::Success,
+            // Redis answered; this user may not ask it, that is all.
+            Ok(Err(error @ (CallError::Refused(_) | CallError::Auth(_) | CallError::NotNow(_))))
+                if error.blame() == Blame::Nobody =>
+            {
+                Outcome::Success
+            }
+            Ok(Err(_)) | Err(_) => Outcome::Failure,
         }
-    }
-
-    async fn send_probe(&self, deadline: Time) -> Result<Value, CallError> {
-        self.send(&redis::cmd("PING"), deadline).await
     }
 }
 
@@ -203,7 +274,7 @@ async fn probe_whenever_due(shared: Arc<Shared>) {
         let permit = {
             let mut breaker = lock(&shared.breaker);
             let permit = breaker.ask_probe(shared.clock.now(), random);
-            shared.tell_changes(&mut breaker);
+            shared.take_changes(breaker);
             permit
         };
         match permit {
@@ -234,17 +305,10 @@ impl Pending<'_> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let waited = self.shared.clock.now().since(self.asked);
-        let out_of_time = waited >= self.shared.settings.operation_timeout;
-        self.record(if out_of_time { Outcome::Failure } else { Outcome::Neutral });
-    }
-}
-
-fn outcome_of(reply: &Result<Value, CallError>) -> Outcome {
-    match reply.as_ref().err().map(CallError::blame) {
-        None => Outcome::Success,
-        Some(Blame::Redis) => Outcome::Failure,
-        Some(Blame::Nobody) => Outcome::Neutral,
+        if self.permit.is_some() {
+            let waited = self.shared.clock.now().since(self.asked);
+            self.record(self.shared.outcome_without_reply(waited));
+        }
     }
 }
 
@@ -259,3 +323,7 @@ impl Drop for AbortOnDrop {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;

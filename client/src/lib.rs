@@ -17,13 +17,18 @@ pub mod core;
 pub mod endpoint;
 pub mod error;
 pub mod event;
+#[cfg(test)]
+mod fake_redis;
 pub mod gateway;
+mod generation;
+mod mode;
 mod pool;
 pub mod profile;
 mod script;
 pub mod settings;
 mod store;
 mod sync;
+mod teller;
 
 pub use answer::{Ack, Found, Lookup, ServedBy, SessionError};
 pub use client::{Environment, SessionClient, Stats};

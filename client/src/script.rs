@@ -1,126 +1,174 @@
-//! Brings one record to Redis by the merge script, and reads one from there.
+//! The two things that are asked of Redis about a session: what it holds, and to merge in what is known here.
 
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use redis::{Cmd, Script, Value};
+use redis::{Cmd, Value};
 
-use crate::core::record::{Corrupt, HEADER_LEN, Record, Side};
+use crate::clock::Clock;
+use crate::core::encoding::{decode_record, decode_tombstone, encode_record, encode_tombstone};
+use crate::core::push::{Answer, Fate, Push};
+use crate::core::record::{Expiry, Record};
 use crate::core::time::Time;
+use crate::core::version::Version;
 use crate::error::CallError;
 use crate::gateway::Gateway;
 
-/// The script's text; `core/merge.lua` says what it does.
-const MERGE: &str = include_str!("core/merge.lua");
-
-static HASH: LazyLock<String> = LazyLock::new(|| Script::new(MERGE).get_hash().to_owned());
-
-/// What Redis knows of a session after a merge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Merged {
-    /// All facts, as far as Redis knows them: the newer of its own and of those that were brought.
-    pub(crate) record: Record,
-    /// Whether the session lives in Redis now.
-    pub(crate) lives: bool,
-    /// Whether anything was written.
-    pub(crate) wrote: bool,
+/// How to ask Redis about sessions.
+pub(crate) struct Script {
+    pub(crate) gateway: Gateway,
+    pub(crate) clock: Clock,
+    pub(crate) key_prefix: String,
+    pub(crate) tombstone_ttl_ms: u64,
 }
 
 /// What Redis holds under a session's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
-    /// A record.
+    /// A session.
     Record(Record),
     /// Nothing.
     Nothing,
-    /// Something that is not a whole record of ours.
-    Corrupt(Corrupt),
+    /// Something that is not a session of ours, or not whole.
+    Damaged(Bytes),
 }
 
-/// Where a session lies in Redis, and where what outlives it does. Both are in one cluster slot.
+/// What the merge brought.
+#[derive(Clone, Debug)]
+pub(crate) enum Merged {
+    /// An answer.
+    Answer(Answer),
+    /// The merge met a fact that is damaged: this is what Redis holds now.
+    Damaged(Bytes),
+}
+
+/// What is wrong with an id, if anything. The tombstone must lie in the session's cluster slot, and a brace outside of a hash
+/// tag would make that impossible.
+pub(crate) fn key_problem(prefix: &str, id: &str) -> Option<&'static str> {
+    let key = format!("{prefix}{id}");
+    let fine = !key.contains('}') || has_hash_tag(&key);
+    (!fine).then_some("a closing brace must end a hash tag, as in {user}:session")
+}
+
+impl Script {
+    /// Reads what Redis holds of a session.
+    pub(crate) async fn read(&self, id: &str, deadline: Time) -> Result<Stored, CallError> {
+        let mut get = redis::cmd("GET");
+        get.arg(format!("{}{id}", self.key_prefix));
+        match self.gateway.call(&get, true, deadline).await {
+            Ok(Value::Nil) => Ok(Stored::Nothing),
+            Ok(reply) => {
+                let bytes = bytes(reply)?;
+                Ok(decode_record(id, &bytes).map_or(Stored::Damaged(bytes), Stored::Record))
+            }
+            Err(CallError::Refused(code)) if code == "WRONGTYPE" => Ok(Stored::Damaged(Bytes::new())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Merges what is known of a session into what Redis knows. Doing it twice, or late, changes nothing.
+    pub(crate) async fn merge(&self, push: &Push, deadline: Time) -> Result<Merged, CallError> {
+        let has_value = push.record.value.version != Version::NEVER;
+        let record = if has_value { encode_record(&push.id, &push.record) } else { Bytes::new() };
+        let sent = self.clock.now();
+        let by_hash = self.command("EVALSHA", &HASH, push, &record);
+        let reply = match self.gateway.call(&by_hash, true, deadline).await {
+            // A Redis that restarted has forgotten its scripts; EVAL loads it again.
+            Err(CallError::Refused(code)) if code == "NOSCRIPT" => {
+                self.gateway.call(&self.command("EVAL", MERGE, push, &record), true, deadline).await?
+            }
+            reply => reply?,
+        };
+        let received = self.clock.now();
+        answer(reply, push, sent, received)
+    }
+
+    fn command(&self, by: &str, script: &str, push: &Push, record: &Bytes) -> Cmd {
+        let (key, tombstone) = keys(&self.key_prefix, &push.id);
+        let known_beside = if record.is_empty() { push.record.expiry } else { Expiry::default() };
+        let beside =
+            Record { destruction: push.record.destruction, expiry: known_beside, ..Record::default() };
+        let mut command = redis::cmd(by);
+        command.arg(script).arg(2).arg(key).arg(tombstone);
+        command.arg(&record[..]).arg(&encode_tombstone(&push.id, &beside)[..]);
+        command.arg(push.latest_expiry).arg(self.tombstone_ttl_ms).arg(&push.damaged[..]);
+        command
+    }
+}
+
+/// Where a session lies in Redis, and where its tombstone: both in the same cluster slot.
 fn keys(prefix: &str, id: &str) -> (String, String) {
     let key = format!("{prefix}{id}");
-    let side = format!("{{{key}}}:side");
-    (key, side)
+    let tombstone = if has_hash_tag(&key) { format!("tomb:{key}") } else { format!("{{{key}}}:tomb") };
+    (key, tombstone)
 }
 
-/// Reads what Redis holds of a session.
-pub(crate) async fn read(
-    gateway: &Gateway,
-    prefix: &str,
-    id: &str,
-    deadline: Time,
-) -> Result<Stored, CallError> {
-    let mut get = redis::cmd("GET");
-    get.arg(keys(prefix, id).0);
-    match gateway.call(&get, true, deadline).await? {
-        Value::Nil => Ok(Stored::Nothing),
-        Value::BulkString(bytes) => Ok(match Record::decode(&Bytes::from(bytes)) {
-            Ok(record) => Stored::Record(record),
-            Err(corrupt) => Stored::Corrupt(corrupt),
-        }),
-        _ => Err(unexpected()),
+/// Whether a part of the key alone decides on its slot: what stands in the first braces, unless that is nothing.
+fn has_hash_tag(key: &str) -> bool {
+    let within = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    within.is_some_and(|(tag, _)| !tag.is_empty())
+}
+
+fn answer(reply: Value, push: &Push, sent: Time, received: Time) -> Result<Merged, CallError> {
+    let Value::Array(fields) = reply else { return Err(unexpected()) };
+    let [server_us, fate, record, tombstone, wrote] =
+        <[Value; 5]>::try_from(fields).map_err(|_| unexpected())?;
+    let server_us = String::from_utf8_lossy(&bytes(server_us)?).parse().map_err(|_| unexpected())?;
+    let fate = fate_of(&bytes(fate)?).ok_or_else(unexpected)?;
+    let (record, tombstone) = (bytes(record)?, bytes(tombstone)?);
+    let mut known = match &record[..] {
+        b"" => Record::default(),
+        b"=" => Record { destruction: Version::NEVER, ..push.record.clone() },
+        _ => match decode_record(&push.id, &record) {
+            Ok(known) => known,
+            Err(_) => return Ok(Merged::Damaged(record)),
+        },
+    };
+    if !tombstone.is_empty() {
+        known.merge(&decode_tombstone(&push.id, &tombstone).map_err(|_| unexpected())?);
     }
+    let wrote = wrote != Value::Int(0);
+    Ok(Merged::Answer(Answer { sent, received, server_us, fate, known, wrote }))
 }
 
-/// Merges `record` into what Redis knows of the session. Doing it twice is the same as once.
-pub(crate) async fn merge(
-    gateway: &Gateway,
-    prefix: &str,
-    id: &str,
-    record: &Record,
-    tombstone_ms: u64,
-    deadline: Time,
-) -> Result<Merged, CallError> {
-    let command = |by: &str, script: &str| {
-        let (key, side) = keys(prefix, id);
-        let mut command = redis::cmd(by);
-        command.arg(script).arg(2).arg(key).arg(side);
-        command.arg(record.encode()).arg(record.destroyed.to_string()).arg(tombstone_ms);
-        command
-    };
-    let by_hash: Cmd = command("EVALSHA", &HASH);
-    let reply = match gateway.call(&by_hash, true, deadline).await {
-        // A Redis that restarted has forgotten its scripts; EVAL loads it again.
-        Err(CallError::Refused(code)) if code == "NOSCRIPT" => {
-            gateway.call(&command("EVAL", MERGE), true, deadline).await?
-        }
-        reply => reply?,
-    };
-    merged(reply, record).ok_or_else(unexpected)
-}
-
-fn merged(reply: Value, brought: &Record) -> Option<Merged> {
-    let Value::Array(fields) = reply else { return None };
-    let mut fields = fields.into_iter();
-    let (verdict, wrote) = (text(fields.next()?)?, fields.next()? == Value::Int(1));
-    let side = Side::decode(&text(fields.next()?)?).ok()?;
-    let beside = Record {
-        destroyed: side.destroyed,
-        expiry_version: side.expiry_version,
-        expires_ms: side.expires_ms,
-        ..Record::default()
-    };
-    if &verdict[..] != b"live" {
-        return Some(Merged { record: brought.clone().merge(beside), lives: false, wrote });
-    }
-    let bytes = text(fields.next()?)?;
-    let record = if bytes.len() == HEADER_LEN && !brought.value.is_empty() {
-        let (header, _) = Record::decode_header(&bytes).ok()?;
-        Record { value: brought.value.clone(), ..header }
-    } else {
-        Record::decode(&bytes).ok()?
-    };
-    Some(Merged { record: record.merge(beside), lives: true, wrote })
-}
-
-fn text(value: Value) -> Option<Bytes> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes.into()),
+fn fate_of(text: &[u8]) -> Option<Fate> {
+    match text {
+        b"alive" => Some(Fate::Alive),
+        b"destroyed" => Some(Fate::Destroyed),
+        b"expired" => Some(Fate::Expired),
+        b"absent" => Some(Fate::Absent),
+        b"damaged" => Some(Fate::Damaged),
         _ => None,
+    }
+}
+
+fn bytes(value: Value) -> Result<Bytes, CallError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes.into()),
+        _ => Err(unexpected()),
     }
 }
 
 fn unexpected() -> CallError {
     CallError::Refused("an answer of another form than was asked for".to_owned())
+}
+
+/// The script's text; it says itself what it does.
+const MERGE: &str = include_str!("core/merge.lua");
+
+static HASH: LazyLock<String> = LazyLock::new(|| redis::Script::new(MERGE).get_hash().to_owned());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tombstone_lies_in_the_slot_of_its_session() {
+        assert_eq!(keys("session:", "a").1, "{session:a}:tomb");
+        assert_eq!(keys("session:", "{user}:a").1, "tomb:session:{user}:a");
+        assert_eq!(key_problem("session:", "{user}:a"), None);
+        assert_eq!(key_problem("session:", "a{b"), None);
+        assert!(key_problem("session:", "a}").is_some());
+        assert!(key_problem("session:", "{}").is_some());
+    }
 }

@@ -1,20 +1,20 @@
-//! What the sessions of one client share: the local copy, its clock, the gateway, and how a session gets to Redis.
+//! What the tasks of one client share: the sessions, the way to Redis, and how a session gets there.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::connection::Greeting;
-use crate::core::local::Local;
-use crate::core::offset::Offset;
-use crate::core::record::Record;
+use crate::core::push::{Push, Settled};
+use crate::core::sessions::Sessions;
 use crate::core::time::Time;
-use crate::core::version::{HybridClock, Version};
 use crate::error::CallError;
-use crate::event::Observer;
-use crate::gateway::Gateway;
-use crate::script::{self, Merged};
+use crate::event::{Event, Observer};
+use crate::generation::Generation;
+use crate::mode::Serving;
+use crate::script::{Merged, Script};
 use crate::settings::Settings;
 
 /// Everything that a client's tasks share.
@@ -22,105 +22,149 @@ pub(crate) struct Store {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) observer: Observer,
-    pub(crate) gateway: Gateway,
+    pub(crate) script: Script,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) damaged: AtomicU64,
 }
 
 /// The part that the gateway's greetings reach too.
 pub(crate) struct Memory {
-    state: Mutex<State>,
-    /// Told whenever something may wait for the resync.
-    pub(crate) dirtied: Notify,
+    clock: Clock,
+    sessions: Mutex<Sessions>,
+    pub(crate) generation: Generation,
+    /// Told whenever something may wait to be brought to Redis.
+    pub(crate) waiting: Notify,
 }
 
-pub(crate) struct State {
-    pub(crate) local: Local,
-    pub(crate) offset: Offset,
-    pub(crate) versions: HybridClock,
-    run_id: Option<String>,
+/// What became of a session that was brought to Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// Redis has considered all that was brought.
+    Stored,
+    /// The session is gone, and the write with it.
+    Gone,
+}
+
+/// A push in the making: however it ends, a caller that goes away included, the session is released.
+pub(crate) struct Bringing<'a> {
+    memory: &'a Memory,
+    push: Push,
+    refused: bool,
 }
 
 impl Memory {
-    pub(crate) fn new(settings: &Settings, writer: u32) -> Self {
-        let state = State {
-            local: Local::new(settings.local.clone()),
-            offset: Offset::default(),
-            versions: HybridClock::new(writer),
-            run_id: None,
-        };
-        Self { state: Mutex::new(state), dirtied: Notify::new() }
+    pub(crate) fn new(settings: &Settings, writer: u32, clock: Clock) -> Self {
+        let sessions = Sessions::new(settings, writer, clock.now(), clock.unix_ms());
+        let generation = Generation::default();
+        Self { clock, sessions: Mutex::new(sessions), generation, waiting: Notify::new() }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection has opened: learns Redis's time, and whether it is another Redis, which may have forgotten everything.
-    pub(crate) fn greeted(&self, greeting: &Greeting, clock: &Clock) {
-        let mut state = self.lock();
-        state.offset.measure(greeting.unix_ms, clock.unix_ms(), greeting.asked, greeting.answered);
-        let before = state.run_id.replace(greeting.run_id.clone());
-        if before.is_some_and(|before| before != greeting.run_id) {
-            let now = state.offset.theirs(clock.unix_ms());
-            state.local.mark_all(now);
-            drop(state);
-            self.dirtied.notify_one();
+    /// A connection has opened: learns Redis's time, and whether it is another process, which may have forgotten. No call uses
+    /// the connection before.
+    pub(crate) fn greeted(&self, greeting: &Greeting) {
+        let other = self.generation.greeted(&greeting.run_id);
+        let mut sessions = self.lock();
+        sessions.synchronise(greeting.asked, greeting.answered, greeting.server_us);
+        if other {
+            sessions.bring_all(self.clock.now());
+            drop(sessions);
+            self.waiting.notify_one();
         }
-    }
-}
-
-impl State {
-    /// A version newer than all that this instance has seen.
-    pub(crate) fn tick(&mut self, clock: &Clock) -> Version {
-        let now = self.offset.theirs(clock.unix_ms());
-        self.versions.tick(now)
-    }
-
-    /// Learns what Redis said; returns all that is known now.
-    pub(crate) fn learn(&mut self, id: &str, news: Record) -> Record {
-        self.versions.observe(news.newest());
-        self.local.learn(id, news)
     }
 }
 
 impl Store {
-    /// Milliseconds since 1970 by Redis's clock, as far as it is known.
-    pub(crate) fn redis_now(&self) -> u64 {
-        self.memory.lock().offset.theirs(self.clock.unix_ms())
+    /// Makes sure that Redis's clock is known: nothing is written for Redis by another clock.
+    pub(crate) async fn synchronise(&self, deadline: Time) -> Result<(), CallError> {
+        if self.memory.lock().synchronised() {
+            return Ok(());
+        }
+        self.check_generation(deadline).await
     }
 
-    /// Brings what is known of a session to Redis, and learns what Redis knew. The session stays dirty if that fails, or if
-    /// it was written again meanwhile. Nothing known: `None`.
-    pub(crate) async fn push(&self, id: &str, deadline: Time) -> Option<Result<Merged, CallError>> {
-        let record = self.memory.lock().local.begin(id)?;
-        let mut bringing = Bringing { memory: &self.memory, id, redis_knows: None };
-        let tombstone_ms = u64::try_from(self.settings.resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
-        let merged =
-            script::merge(&self.gateway, &self.settings.key_prefix, id, &record, tombstone_ms, deadline)
-                .await;
-        if let Ok(merged) = &merged {
-            self.memory.lock().learn(id, merged.record.clone());
-            bringing.redis_knows = Some(merged.record.clone());
+    /// Takes care that what `push` took is released.
+    pub(crate) fn bringing(&self, push: Push) -> Bringing<'_> {
+        Bringing { memory: &self.memory, push, refused: false }
+    }
+
+    /// Brings a session to Redis and learns what Redis knew of it.
+    pub(crate) async fn bring(
+        &self,
+        bringing: &mut Bringing<'_>,
+        deadline: Time,
+    ) -> Result<Brought, CallError> {
+        let mut settled_before = false;
+        for round in 1.. {
+            let merged = match self.script.merge(&bringing.push, deadline).await {
+                Ok(merged) => merged,
+                // Part of the write may stand already.
+                Err(error) if settled_before && error.definite() => {
+                    return Err(CallError::Broken(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            };
+            self.serving.redis();
+            let last = round == ROUNDS;
+            match merged {
+                Merged::Damaged(found) => {
+                    self.tell_damaged();
+                    if last {
+                        return Err(CallError::Broken(
+                            "what redis holds is damaged again and again".to_owned(),
+                        ));
+                    }
+                    settled_before = true;
+                    bringing.push.damaged = found;
+                }
+                Merged::Answer(answer) => {
+                    settled_before = true;
+                    let settled = self.memory.lock().settle(&bringing.push, &answer);
+                    match settled {
+                        Settled::Again(push) if !last => bringing.push = *push,
+                        // It stood for a moment, and others wrote over it.
+                        Settled::Again(_) | Settled::Stored => return Ok(Brought::Stored),
+                        Settled::Gone => return Ok(Brought::Gone),
+                    }
+                }
+            }
         }
-        Some(merged)
+        Ok(Brought::Stored)
+    }
+
+    /// Counts and tells that Redis holds something that is not a session of ours, or not whole.
+    pub(crate) fn tell_damaged(&self) {
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+        (self.observer)(&Event::Corrupt { at: self.clock.now() });
     }
 }
 
-/// A session that is being brought. However that ends, a cancelled caller included, it is told to the local copy.
-struct Bringing<'a> {
-    memory: &'a Memory,
-    id: &'a str,
-    redis_knows: Option<Record>,
+impl Bringing<'_> {
+    /// Redis refuses it for good: the write is taken back.
+    pub(crate) fn undo(&mut self) {
+        self.memory.lock().undo(&self.push);
+    }
+
+    /// Redis refuses it for good: others come first from now on.
+    pub(crate) fn refused(&mut self) {
+        self.refused = true;
+    }
 }
 
 impl Drop for Bringing<'_> {
     fn drop(&mut self) {
-        let mut state = self.memory.lock();
-        state.local.end(self.id, self.redis_knows.as_ref());
-        let waiting = state.local.dirty().waiting() > 0;
-        drop(state);
-        if waiting {
-            self.memory.dirtied.notify_one();
+        let mut sessions = self.memory.lock();
+        sessions.release(&self.push.id, self.refused);
+        if sessions.waiting(self.refused) > 0 {
+            drop(sessions);
+            self.memory.waiting.notify_one();
         }
     }
 }
+
+/// How often one write is brought again because others, whose clocks are ahead, wrote before it, or because of damage.
+const ROUNDS: u32 = 5;

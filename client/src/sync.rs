@@ -1,98 +1,142 @@
-//! The resync: brings to Redis what was accepted locally, as soon as Redis is back.
+//! The resync: brings to Redis what it lacks, as soon as it can be reached, and watches over whether it forgets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use crate::core::breaker::State;
+use crate::core::push::Push;
 use crate::core::resync::Pace;
+use crate::core::time::Time;
 use crate::error::CallError;
 use crate::event::{Event, Resync};
 use crate::store::Store;
 
-/// Brings dirty sessions to Redis whenever there are some and the breaker is closed, for ever.
+/// What a batch brought.
+#[derive(Default)]
+struct Batch {
+    arrived: u64,
+    refused: u64,
+    failed: u64,
+}
+
+/// Brings what waits whenever the breaker is closed, for ever.
 pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
+    let mut next_look = store.clock.now();
+    let mut refused_wait_until = store.clock.now();
     loop {
-        until_due(&store).await;
-        let delay = store.settings.resync.start_delay_max.mul_f64(store.gateway.random());
-        tokio::time::sleep(delay).await;
-        if due(&store) {
-            resync(&store).await;
+        // Before anything is looked at, so that no change is missed.
+        let changed = store.script.gateway.changed();
+        let now = store.clock.now();
+        if reachable(&store) && now >= next_look && !store.memory.lock().local().is_empty() {
+            next_look = now + LOOK_EVERY;
+            store.memory.lock().sweep(now);
+            // If that fails, the breaker has been told, and the next look is soon.
+            let _ = store.check_generation(now + store.settings.deadline).await;
+        }
+        let refused_too = now >= refused_wait_until;
+        if reachable(&store) && waiting(&store, refused_too) > 0 {
+            let delay = store.settings.resync.start_delay_max.mul_f64(store.script.gateway.random());
+            tokio::time::sleep(delay).await;
+            if resync(&store, refused_too).await.refused > 0 {
+                refused_wait_until = store.clock.now() + REFUSED_WAIT;
+            }
+            continue;
+        }
+        let next = if next_look > now { next_look } else { now + LOOK_EVERY };
+        tokio::select! {
+            biased;
+            () = store.memory.waiting.notified() => {}
+            () = changed => {}
+            () = tokio::time::sleep_until(store.clock.instant(next)) => {}
         }
     }
 }
 
-fn due(store: &Store) -> bool {
-    store.gateway.state() == State::Closed && waiting(store) > 0
-}
-
-fn waiting(store: &Store) -> usize {
-    store.memory.lock().local.dirty().waiting()
-}
-
-async fn until_due(store: &Store) {
-    loop {
-        let dirtied = store.memory.dirtied.notified();
-        let changed = store.gateway.changed();
-        if due(store) {
+/// Brings what can be brought by `deadline`, as fast as possible.
+pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
+    while reachable(store) && store.clock.now() < deadline {
+        let pushes = store.memory.lock().next_pushes(store.settings.resync.batch as usize, false);
+        if pushes.is_empty() || bring_batch(store, pushes, deadline).await.arrived == 0 {
             return;
-        }
-        tokio::select! {
-            biased;
-            () = dirtied => {}
-            () = changed => {}
         }
     }
 }
 
 /// One resync: ends when nothing waits, or when the breaker opens.
-async fn resync(store: &Arc<Store>) {
-    let mut pace = Pace::new(store.settings.resync.clone());
-    let mut brought = 0;
-    tell(store, Resync::Started { sessions: waiting(store) as u64 });
+async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
+    let mut pace = Pace::new(&store.settings.resync);
+    let mut total = Batch::default();
+    let sessions = waiting(store, refused_too);
+    if sessions == 0 || !reachable(store) {
+        return total;
+    }
+    tell(store, Resync::Started { sessions });
     loop {
-        let left = waiting(store);
-        if left == 0 {
-            return tell(store, Resync::Finished { sessions: brought });
+        if !reachable(store) {
+            tell(store, Resync::Interrupted { sessions: waiting(store, true) });
+            return total;
         }
-        if store.gateway.state() != State::Closed {
-            return tell(store, Resync::Interrupted { sessions: left as u64 });
+        let pushes = store.memory.lock().next_pushes(pace.batch(), refused_too && total.refused == 0);
+        if pushes.is_empty() {
+            tell(store, Resync::Finished { sessions: total.arrived });
+            return total;
         }
-        let (count, takes) = pace.next(left);
-        let earliest_end = store.clock.now() + takes;
-        let good = bring_batch(store, count).await;
-        brought += good;
-        pace.brought(good == count as u64);
-        tokio::time::sleep_until(store.clock.instant(earliest_end)).await;
+        let earliest_end = store.clock.now() + pace.interval(pushes.len());
+        let deadline = store.clock.now() + store.settings.deadline;
+        let batch = bring_batch(store, pushes, deadline).await;
+        total.arrived += batch.arrived;
+        total.refused += batch.refused;
+        if batch.failed > 0 {
+            pace.bad()
+        } else {
+            pace.good()
+        }
+        // What comes last need not wait for others.
+        if batch.failed > 0 || waiting(store, false) > 0 {
+            tokio::time::sleep_until(store.clock.instant(earliest_end)).await;
+        }
     }
 }
 
-/// Brings the most urgent sessions, at most `count`; returns how many Redis took.
-async fn bring_batch(store: &Arc<Store>, count: usize) -> u64 {
-    let ids = store.memory.lock().local.dirty().most_urgent(count);
-    let mut batch = JoinSet::new();
-    for id in ids {
+async fn bring_batch(store: &Arc<Store>, pushes: Vec<Push>, deadline: Time) -> Batch {
+    let mut tasks = JoinSet::new();
+    for push in pushes {
         let store = Arc::clone(store);
-        batch.spawn(async move {
-            let deadline = store.clock.now() + store.settings.deadline;
-            match store.push(&id, deadline).await {
-                Some(Ok(_)) | None => true,
-                Some(Err(CallError::Refused(_))) => {
-                    // Redis will never take it: a value of another type lies under its key, say.
-                    store.memory.lock().local.forget(&id);
-                    true
-                }
-                Some(Err(_)) => false,
+        tasks.spawn(async move {
+            let mut bringing = store.bringing(push);
+            let brought = store.bring(&mut bringing, deadline).await;
+            if let Err(CallError::Refused(_)) = brought {
+                bringing.refused();
             }
+            brought
         });
     }
-    let mut good = 0;
-    while let Some(ended) = batch.join_next().await {
-        good += u64::from(ended.unwrap_or(false));
+    let mut batch = Batch::default();
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(Ok(_)) => batch.arrived += 1,
+            Ok(Err(CallError::Refused(_))) => batch.refused += 1,
+            Ok(Err(_)) | Err(_) => batch.failed += 1,
+        }
     }
-    good
+    batch
+}
+
+fn reachable(store: &Store) -> bool {
+    store.script.gateway.state() == State::Closed
+}
+
+fn waiting(store: &Store, refused_too: bool) -> u64 {
+    store.memory.lock().waiting(refused_too)
 }
 
 fn tell(store: &Store, what: Resync) {
     (store.observer)(&Event::Resync { at: store.clock.now(), what });
 }
+
+/// How often Redis is asked whether it has forgotten. It also makes sure that an instance without load notices an outage.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long what Redis refused waits before it is tried again.
+const REFUSED_WAIT: Duration = Duration::from_secs(5);

@@ -27,7 +27,7 @@ async fn world() -> Option<Containers> {
     match Containers::start(&images, 2, &Recorder::new(Clock::system()), &|_| {}).await {
         Ok(world) => Some(world),
         Err(WorldError::Missing { what, cure }) if std::env::var_os("CI").is_none() => {
-            eprintln!("skipped: {what}; {cure}");
+            say(&format!("skipped: {what}; {cure}"));
             None
         }
         Err(error) => panic!("{error}"),
@@ -175,4 +175,9 @@ async fn nothing_is_left_after_a_close_and_a_second_close_is_fine() {
     let listed = Command::new("docker").args(["ps", "-a", "--format", "{{.Names}}"]).output().unwrap();
     let names = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(!names.contains(world.run_name()), "{names}");
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }

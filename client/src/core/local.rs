@@ -1,231 +1,305 @@
-//! The local copy of every session: bounded, and never forgetting what Redis does not know yet.
+//! The bounded local copy of every session. What Redis does not have yet ("dirty") is never dropped; of the rest, what was used
+//! longest ago goes first.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
 
-use thiserror::Error;
-
-use super::record::Record;
-use super::resync::{DirtyMap, Urgency};
+use super::record::{Life, Record};
+use super::resync::Rank;
+use super::time::Time;
+use super::version::Version;
 use crate::settings::LocalSettings;
 
-/// What a session costs beside its id and value, in bytes, roughly.
-const OVERHEAD: u64 = 256;
-
-/// Every session that this instance knows of.
+/// The local copy.
 #[derive(Debug)]
-pub struct Local {
-    settings: LocalSettings,
-    entries: BTreeMap<String, Entry>,
-    /// Sessions by when they were last used: the front goes first when room is needed.
-    by_use: BTreeMap<u64, String>,
-    next_use: u64,
+pub struct LocalCopy {
+    limits: LocalSettings,
+    entries: BTreeMap<Arc<str>, Entry>,
+    /// The sessions that may be dropped, by when they were last used.
+    idle: BTreeMap<u64, Arc<str>>,
     bytes: u64,
-    dirty: DirtyMap,
+    dirty: u64,
+    uses: u64,
+    swept: Option<Arc<str>>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    record: Record,
+/// One session in the local copy.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// The newest that is known of it.
+    pub record: Record,
+    /// The latest expiry that any copy of it may still believe in, in milliseconds since 1970.
+    pub latest_expiry: u64,
+    /// The version of the expiry that Redis says is over.
+    pub over: Version,
+    /// Redis lacks something that the record knows.
+    pub dirty: bool,
+    /// How many tasks are bringing it to Redis.
+    pub pushes: u32,
+    /// When Redis last said what it has stored.
+    pub settled: Time,
+    /// It was used since it became dirty.
+    pub wanted: bool,
+    /// Redis refused it, for a reason that trying again does not mend.
+    pub refused: bool,
     used: u64,
 }
 
-/// The local copy is full of what Redis does not know yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the local copy is full of sessions that wait for Redis")]
-pub struct Full;
-
-impl Local {
-    /// An empty copy.
-    pub fn new(settings: LocalSettings) -> Self {
-        let (entries, by_use, dirty) = (BTreeMap::new(), BTreeMap::new(), DirtyMap::default());
-        Self { settings, entries, by_use, next_use: 0, bytes: 0, dirty }
+impl Entry {
+    /// Whether the session is there, when it is `unix_ms` at Redis.
+    pub fn life(&self, unix_ms: u64) -> Life {
+        let life = self.record.life(unix_ms);
+        let over = self.over != Version::NEVER && self.over == self.record.expiry.version;
+        if life == Life::Alive && over { Life::Expired } else { life }
     }
 
-    /// What is known of a session.
-    pub fn record(&self, id: &str) -> Option<&Record> {
-        self.entries.get(id).map(|entry| &entry.record)
+    /// Takes in what is known elsewhere.
+    pub fn merge(&mut self, record: &Record) {
+        self.record.merge(record);
+        self.latest_expiry = self.latest_expiry.max(record.expiry.unix_ms);
     }
 
-    /// Learns what Redis said; returns all that is known now.
-    pub fn learn(&mut self, id: &str, news: Record) -> Record {
-        let merged = match self.entries.get(id) {
-            Some(entry) => entry.record.clone().merge(news),
-            None => news,
-        };
-        // What Redis knows need not be remembered when there is no room.
-        if self.make_room(id, &merged).is_ok() {
-            self.put(id, merged.clone());
+    /// How urgent it is to bring it to Redis.
+    pub fn rank(&self) -> Rank {
+        if self.refused {
+            return Rank::Refused;
         }
-        merged
+        if self.life(0) == Life::Destroyed {
+            return Rank::Destroyed(self.record.destruction.unix_ms());
+        }
+        if self.wanted { Rank::Wanted } else { Rank::Expires(self.record.expiry.unix_ms) }
     }
 
-    /// Learns what this instance did; it stays dirty until [`end`](Self::end) says that Redis knows.
-    pub fn write(&mut self, id: &str, record: Record) -> Result<(), Full> {
-        self.make_room(id, &record)?;
-        self.dirty.mark(id, urgency(&record));
-        self.put(id, record);
-        Ok(())
-    }
-
-    /// Marks a session as dirty: Redis may not know it any more.
-    pub fn mark(&mut self, id: &str) {
-        if let Some(entry) = self.entries.get(id) {
-            self.dirty.mark(id, urgency(&entry.record));
+    /// Whether a Redis that has forgotten must be told of it, when it is `unix_ms` there: it lives, or some copy may still
+    /// believe so.
+    pub fn matters(&self, unix_ms: u64, tombstone_ttl: Duration) -> bool {
+        match self.life(unix_ms) {
+            Life::Alive => true,
+            Life::Destroyed | Life::Expired => !self.spent(unix_ms, tombstone_ttl),
+            Life::Unknown => false,
         }
     }
 
-    /// Marks every session that existed at `unix_ms` and every destruction as dirty: Redis has forgotten.
-    pub fn mark_all(&mut self, unix_ms: u64) {
-        for (id, entry) in &self.entries {
-            if !entry.record.exists() || entry.record.alive(unix_ms) {
-                self.dirty.mark(id, urgency(&entry.record));
-            }
+    /// Whether nobody needs it any more: no copy anywhere can still believe that the session lives.
+    fn spent(&self, unix_ms: u64, tombstone_ttl: Duration) -> bool {
+        let ttl = u64::try_from(tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
+        match self.life(unix_ms) {
+            Life::Alive => false,
+            Life::Destroyed => self.record.destruction.unix_ms().saturating_add(ttl) < unix_ms,
+            Life::Expired => self.latest_expiry.saturating_add(MARGIN_MS) < unix_ms,
+            Life::Unknown => self.latest_expiry < unix_ms,
         }
     }
 
-    /// Begins to bring a session to Redis: what is to be brought, if it is known.
-    pub fn begin(&mut self, id: &str) -> Option<Record> {
-        let record = self.entries.get(id)?.record.clone();
-        self.dirty.begin(id);
-        Some(record)
+    fn droppable(&self) -> bool {
+        !self.dirty && self.pushes == 0
     }
 
-    /// Bringing a session ended. It is clean if Redis now knows every fact that is known here.
-    pub fn end(&mut self, id: &str, redis_knows: Option<&Record>) {
-        let known = self.entries.get(id).map(|entry| &entry.record);
-        let clean = redis_knows.is_some_and(|theirs| known.is_none_or(|ours| ours.same_facts(theirs)));
-        self.dirty.end(id, clean);
+    fn bytes(&self, id: &str) -> u64 {
+        let payload = self.record.value.payload.len();
+        OVERHEAD_BYTES.saturating_add(id.len() as u64).saturating_add(payload as u64)
+    }
+}
+
+impl LocalCopy {
+    /// An empty copy with these limits.
+    pub fn new(limits: LocalSettings) -> Self {
+        let (entries, idle) = (BTreeMap::new(), BTreeMap::new());
+        Self { limits, entries, idle, bytes: 0, dirty: 0, uses: 0, swept: None }
     }
 
-    /// Forgets a session that Redis refuses for good.
-    pub fn forget(&mut self, id: &str) {
-        self.dirty.end(id, true);
-        self.take(id);
+    /// Sessions in it, those that are gone but not forgotten included.
+    pub fn len(&self) -> u64 {
+        self.entries.len() as u64
     }
 
-    /// What waits for Redis.
-    pub fn dirty(&self) -> &DirtyMap {
-        &self.dirty
+    /// Whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
-    /// How many sessions are remembered, the destroyed ones included.
-    pub fn sessions(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// How many bytes they take, roughly.
+    /// Bytes in it: ids, values, and what it takes to keep them.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    fn make_room(&mut self, id: &str, record: &Record) -> Result<(), Full> {
-        let old = self.entries.get(id).map(|entry| cost(id, &entry.record));
-        let extra = cost(id, record).saturating_sub(old.unwrap_or(0));
-        let one_more = u64::from(old.is_none());
-        while self.entries.len() as u64 + one_more > self.settings.sessions
-            || self.bytes + extra > self.settings.bytes
-        {
-            let clean =
-                self.by_use.values().find(|other| *other != id && !self.dirty.contains(other)).cloned();
-            self.take(&clean.ok_or(Full)?);
+    /// Sessions of which Redis lacks something.
+    pub fn dirty(&self) -> u64 {
+        self.dirty
+    }
+
+    /// What is known of a session.
+    pub fn entry(&self, id: &str) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    /// The id as the copy keeps it, so that it is kept once.
+    pub fn id(&self, id: &str) -> Arc<str> {
+        self.entries.get_key_value(id).map_or_else(|| Arc::from(id), |(id, _)| Arc::clone(id))
+    }
+
+    /// The ids of all sessions.
+    pub fn ids(&self) -> Vec<Arc<str>> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Makes room for a session with a value of `payload` bytes. Says whether there is.
+    pub fn make_room(&mut self, id: &str, payload: usize) -> bool {
+        let (has, sessions) = match self.entries.get(id) {
+            Some(entry) => (entry.bytes(id), 0),
+            None => (0, 1),
+        };
+        let wants = OVERHEAD_BYTES + id.len() as u64 + payload as u64;
+        let grows = wants.saturating_sub(has);
+        loop {
+            let fits =
+                self.len() + sessions <= self.limits.sessions && self.bytes + grows <= self.limits.bytes;
+            if fits || (grows == 0 && sessions == 0) {
+                return true;
+            }
+            if !self.drop_oldest(id) {
+                return false;
+            }
         }
-        Ok(())
     }
 
-    fn put(&mut self, id: &str, record: Record) {
-        self.take(id);
-        self.bytes += cost(id, &record);
-        self.by_use.insert(self.next_use, id.to_owned());
-        self.entries.insert(id.to_owned(), Entry { record, used: self.next_use });
-        self.next_use += 1;
+    /// Changes what is known of a session, which counts as a use of it; adds it when it was not known.
+    pub fn change<T>(&mut self, id: &str, change: impl FnOnce(&mut Entry) -> T) -> T {
+        let id = self.id(id);
+        self.uses += 1;
+        let entry = self.entries.entry(Arc::clone(&id)).or_insert_with(|| {
+            let entry = Entry::default();
+            self.bytes += entry.bytes(&id);
+            entry
+        });
+        self.idle.remove(&entry.used);
+        self.bytes -= entry.bytes(&id);
+        self.dirty -= u64::from(entry.dirty);
+        let result = change(entry);
+        entry.used = self.uses;
+        self.bytes += entry.bytes(&id);
+        self.dirty += u64::from(entry.dirty);
+        if entry.droppable() {
+            self.idle.insert(self.uses, id);
+        }
+        result
     }
 
-    fn take(&mut self, id: &str) {
+    /// Looks at the next `count` sessions, round and round, and drops those that nobody needs any more.
+    pub fn sweep(&mut self, count: usize, unix_ms: u64, tombstone_ttl: Duration) {
+        let from = self.swept.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let seen: Vec<_> = self.entries.range::<Arc<str>, _>((from, Bound::Unbounded)).take(count).collect();
+        self.swept = if seen.len() < count { None } else { seen.last().map(|(id, _)| Arc::clone(id)) };
+        let spent: Vec<Arc<str>> = seen
+            .into_iter()
+            .filter(|(_, entry)| entry.droppable() && entry.spent(unix_ms, tombstone_ttl))
+            .map(|(id, _)| Arc::clone(id))
+            .collect();
+        spent.iter().for_each(|id| self.remove(id));
+    }
+
+    fn drop_oldest(&mut self, but: &str) -> bool {
+        let oldest = self.idle.values().find(|id| ***id != *but).cloned();
+        oldest.as_ref().inspect(|id| self.remove(id)).is_some()
+    }
+
+    fn remove(&mut self, id: &str) {
         if let Some(entry) = self.entries.remove(id) {
-            self.by_use.remove(&entry.used);
-            self.bytes -= cost(id, &entry.record);
+            self.idle.remove(&entry.used);
+            self.bytes -= entry.bytes(id);
+            self.dirty -= u64::from(entry.dirty);
         }
     }
 }
 
-fn cost(id: &str, record: &Record) -> u64 {
-    OVERHEAD + 2 * id.len() as u64 + record.value.len() as u64
-}
-
-fn urgency(record: &Record) -> Urgency {
-    if record.exists() { Urgency::Living { expires_ms: record.expires_ms } } else { Urgency::Destroyed }
-}
+/// What keeping a session takes beyond its id and value: the record, and its place in the two maps.
+const OVERHEAD_BYTES: u64 = 256;
+const MARGIN_MS: u64 = 1000;
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
-    use crate::core::version::HybridClock;
+    use crate::core::record::Change;
 
-    fn local(sessions: u64) -> Local {
-        Local::new(LocalSettings { sessions, bytes: 1 << 20 })
+    fn copy(sessions: u64, bytes: u64) -> LocalCopy {
+        LocalCopy::new(LocalSettings { sessions, bytes })
     }
 
-    fn created(ms: u64) -> Record {
-        let created = HybridClock::new(1).tick(ms);
-        Record {
-            created,
-            value_version: created,
-            expiry_version: created,
-            expires_ms: 1000,
-            ..Record::default()
+    fn put(copy: &mut LocalCopy, id: &str, dirty: bool) -> bool {
+        if !copy.make_room(id, 3) {
+            return false;
         }
+        copy.change(id, |entry| {
+            let create = Change::Create { payload: Bytes::from_static(b"abc"), expires_unix_ms: 100 };
+            entry.record.apply(&create, Version::new(10, 0, 1));
+            entry.latest_expiry = 100;
+            entry.dirty = dirty;
+        });
+        true
+    }
+
+    fn ids(copy: &LocalCopy) -> Vec<String> {
+        copy.ids().iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn the_least_used_clean_session_goes_first_and_dirty_ones_never() {
-        let mut local = local(2);
-        local.write("dirty", created(1)).unwrap();
-        local.learn("old", created(1));
-        local.learn("new", created(1));
-        assert!(local.record("old").is_none());
-        assert!(local.record("dirty").is_some() && local.record("new").is_some());
-        local.write("new", created(2)).unwrap();
-        assert_eq!(local.write("one more", created(3)), Err(Full));
+    fn what_was_used_longest_ago_goes_first() {
+        let mut copy = copy(2, 1 << 20);
+        put(&mut copy, "a", false);
+        put(&mut copy, "b", false);
+        copy.change("a", |_| ());
+        assert!(put(&mut copy, "c", false));
+        assert_eq!(ids(&copy), ["a", "c"]);
     }
 
     #[test]
-    fn bytes_are_bounded_too_and_counted_back() {
-        let mut local = Local::new(LocalSettings { sessions: 100, bytes: 1000 });
-        let big = Record { value: vec![0; 600].into(), ..created(1) };
-        local.learn("a", big.clone());
-        local.learn("b", big);
-        assert_eq!((local.sessions(), local.record("a").is_some()), (1, false));
-        local.forget("b");
-        assert_eq!(local.bytes(), 0);
+    fn what_redis_lacks_is_never_dropped() {
+        let mut copy = copy(2, 1 << 20);
+        put(&mut copy, "a", true);
+        put(&mut copy, "b", false);
+        assert!(put(&mut copy, "c", true));
+        assert!(!put(&mut copy, "d", true));
+        assert!(put(&mut copy, "a", true), "a known session can still be written");
+        assert_eq!((ids(&copy), copy.dirty()), (vec!["a".to_owned(), "c".to_owned()], 2));
     }
 
     #[test]
-    fn a_write_during_its_own_flush_stays_dirty() {
-        let mut local = local(9);
-        local.write("a", created(1)).unwrap();
-        let brought = local.begin("a").unwrap();
-        local.write("a", created(2)).unwrap();
-        local.end("a", Some(&brought));
-        assert_eq!(local.dirty().most_urgent(9), ["a"]);
-        let brought = local.begin("a").unwrap();
-        local.end("a", Some(&brought));
-        assert!(local.dirty().is_empty());
+    fn bytes_are_bounded_and_counted() {
+        let mut copy = copy(1000, 3 * (OVERHEAD_BYTES + 4));
+        for id in ["a", "b", "c", "d"] {
+            assert!(put(&mut copy, id, false));
+        }
+        assert_eq!((copy.len(), copy.bytes()), (3, 3 * (OVERHEAD_BYTES + 4)));
+        assert!(!copy.make_room("e", 1 << 20));
+        assert_eq!((copy.len(), copy.bytes()), (0, 0));
     }
 
     #[test]
-    fn old_news_changes_nothing() {
-        let mut local = local(9);
-        local.learn("a", created(5));
-        assert_eq!(local.learn("a", created(3)), created(5));
+    fn what_is_being_brought_to_redis_stays() {
+        let mut copy = copy(1, 1 << 20);
+        put(&mut copy, "a", false);
+        copy.change("a", |entry| entry.pushes = 1);
+        assert!(!put(&mut copy, "b", false));
+        copy.change("a", |entry| entry.pushes = 0);
+        assert!(put(&mut copy, "b", false));
     }
 
     #[test]
-    fn a_redis_that_forgot_gets_the_living_and_the_destroyed_but_not_the_expired() {
-        let mut local = local(9);
-        local.learn("living", created(1));
-        local.learn("expired", Record { expires_ms: 10, ..created(1) });
-        local.learn("destroyed", Record { destroyed: HybridClock::new(1).tick(7), ..created(1) });
-        local.mark_all(500);
-        assert_eq!(local.dirty().most_urgent(9), ["destroyed", "living"]);
+    fn a_sweep_drops_what_is_over_but_remembers_what_was_destroyed() {
+        let mut copy = copy(10, 1 << 20);
+        for id in ["a", "b", "c", "d"] {
+            put(&mut copy, id, id == "d");
+        }
+        let ttl = Duration::from_secs(60);
+        copy.change("b", |entry| entry.record.apply(&Change::Destroy, Version::new(20, 0, 1)));
+        copy.change("c", |entry| entry.latest_expiry = 50_000);
+        (0..3).for_each(|_| copy.sweep(2, 101 + MARGIN_MS, ttl));
+        assert_eq!(ids(&copy), ["b", "c", "d"]);
+        (0..3).for_each(|_| copy.sweep(2, 60_021, ttl));
+        assert_eq!(ids(&copy), ["d"], "what Redis lacks is not swept");
     }
 }

@@ -1,77 +1,105 @@
--- Merges what a client knows of a session into what Redis knows, atomically: the newer of each fact survives.
--- KEYS: the session's key, its side key.
--- ARGV: the client's record (header and payload), its destruction's version, how long to remember a destruction in ms.
--- Returns: verdict ('live', 'dead' or 'expired'), whether anything was written, the destruction with the newest expiry in the
--- form of the side key, and for 'live' the record as it now is: its header alone when the payload is the client's own.
-local HEADER, NEVER = 94, string.rep('0', 24)
+-- Merges what a client knows of a session into what Redis knows: the newer of each fact stands.
+--
+-- KEYS  1 the session   2 its tombstone, in the same slot
+-- ARGV  1 the record, or ''   2 a tombstone: the destruction and, if there is no record, the expiry that the client knows
+--       3 the latest expiry that any copy of the session may still believe in, in ms since 1970
+--       4 how long to remember a destruction, in ms   5 a stored value that the client found damaged, or ''
+-- Returns { Redis's time in us, what became of the session, record or '=' when it is ARGV[1], tombstone, whether it wrote }
+--
+-- A key that has expired leaves no trace, so a copy that missed a shortening of the expiry would bring the session back. The
+-- tombstone therefore also remembers a shortened expiry, for as long as any copy may believe in the longer one.
+-- Applied twice, or late after newer ones, it changes nothing.
 
-local function facts(record)
-  return {
-    created = string.sub(record, 3, 26),
-    value = string.sub(record, 27, 50),
-    expiry = string.sub(record, 51, 74),
-    expires = string.sub(record, 75, 86),
-    payload = string.sub(record, 87),
-  }
+local HEADER, TOMBSTONE, VERSION, MARGIN_MS = 100, 68, 24, 1000
+local NEVER = string.rep('0', VERSION)
+
+local function whole(text, length)
+  return type(text) == 'string' and #text >= length and text:sub(1, 4) == 'sq1;'
+    and not text:sub(5, length):find('[^0-9a-f]')
 end
 
-local function newer(a, b) if a > b then return a else return b end end
+local function version(fact)
+  return fact == '' and NEVER or fact:sub(1, VERSION)
+end
+
+local function newer(a, b)
+  if version(b) > version(a) or a == '' then return b end
+  return a
+end
+
+local function when(expiry)
+  return expiry == '' and 0 or tonumber(expiry:sub(VERSION + 1, VERSION + 12), 16)
+end
+
+local function of_record(text)
+  if not whole(text, HEADER) then return '', '', '' end
+  return text:sub(5, 30), text:sub(31, 68), text:sub(69)
+end
+
+local function of_tombstone(text)
+  if not whole(text, TOMBSTONE) then return '', '' end
+  return text:sub(5, 30), text:sub(31, 68)
+end
 
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-
-local merged, mine = facts(ARGV[1]), facts(ARGV[1])
-local stored = redis.call('GET', KEYS[1])
-local known = nil
-if stored and string.len(stored) >= HEADER and string.sub(stored, 1, 2) == 'S1' then
-  known = facts(stored)
-  merged.created = newer(merged.created, known.created)
-  if known.value > merged.value then merged.value, merged.payload = known.value, known.payload end
-  if known.expiry > merged.expiry then merged.expiry, merged.expires = known.expiry, known.expires end
-end
-
-local destroyed, side = ARGV[2], redis.call('GET', KEYS[2])
-local side_expiry, side_expires = NEVER, '000000000000'
-if side and string.len(side) == 60 then
-  destroyed = newer(destroyed, string.sub(side, 1, 24))
-  side_expiry, side_expires = string.sub(side, 25, 48), string.sub(side, 49, 60)
-  if side_expiry > merged.expiry then merged.expiry, merged.expires = side_expiry, side_expires end
-end
-
-local function remember(until_ms)
-  local facts_beside = destroyed .. side_expiry .. side_expires
-  local left = math.max(until_ms, now + 1) - now
-  if facts_beside ~= side then redis.call('SET', KEYS[2], facts_beside, 'PX', string.format('%.0f', left)) return 1 end
-  return 0
-end
-
-local function forget() if stored then redis.call('DEL', KEYS[1]) return 1 else return 0 end end
-
-if merged.created <= destroyed then
-  local wrote = forget()
-  wrote = math.max(wrote, remember(now + tonumber(ARGV[3])))
-  return { 'dead', wrote, destroyed .. side_expiry .. side_expires }
-end
-
--- An expiry that was brought forward must be remembered until the older, later one would have passed: a copy that knows only
--- that one would revive the session.
-local latest = tonumber(merged.expires, 16)
-local latest_known = known and tonumber(known.expires, 16) or 0
+local now_us = time[1] * 1000000 + time[2]
+local now = math.floor(now_us / 1000)
 local wrote = 0
-if latest_known > latest and merged.expiry > side_expiry then
-  side_expiry, side_expires = merged.expiry, merged.expires
-  wrote = remember(math.max(latest_known, now + tonumber(ARGV[3])))
+
+local stored = redis.pcall('GET', KEYS[1])
+local damaged = stored and (not whole(stored, HEADER) or stored == ARGV[5])
+if damaged then stored = false end
+local tombstone = redis.pcall('GET', KEYS[2])
+
+local had_creation, had_expiry, had_value = of_record(stored)
+local new_creation, new_expiry, new_value = of_record(ARGV[1])
+local had_destruction, old_expiry = of_tombstone(tombstone)
+local new_destruction, other_expiry = of_tombstone(ARGV[2])
+
+local creation = newer(had_creation, new_creation)
+local value = newer(had_value, new_value)
+local destruction = newer(had_destruction, new_destruction)
+local remembered = newer(old_expiry, other_expiry)
+local expiry = newer(newer(had_expiry, new_expiry), remembered)
+local expires = when(expiry)
+local latest = math.max(tonumber(ARGV[3]), when(had_expiry), when(new_expiry), when(remembered))
+
+local function answer(fate, record, grave)
+  if record ~= '' and record == ARGV[1] then record = '=' end
+  return { string.format('%.0f', now_us), fate, record, grave, wrote }
 end
 
-if latest <= now then
-  wrote = math.max(wrote, forget())
-  return { 'expired', wrote, destroyed .. merged.expiry .. merged.expires }
-end
-
-local record = 'S1' .. merged.created .. merged.value .. merged.expiry .. merged.expires .. merged.payload
-if record ~= stored then
-  redis.call('SET', KEYS[1], record, 'PXAT', string.format('%.0f', latest))
+-- Remembers what is gone: until `needed` at least, until `wanted` if it is written at all, never shorter than before.
+local function bury(text, needed, wanted)
+  local until_now = whole(tombstone, TOMBSTONE) and now + redis.call('PTTL', KEYS[2]) or 0
+  -- The clock may have moved on since it was read.
+  if text == tombstone and until_now + MARGIN_MS >= needed then return end
+  redis.call('SET', KEYS[2], text, 'PXAT', string.format('%.0f', math.max(needed, wanted, until_now)))
   wrote = 1
 end
-if merged.value == mine.value then record = string.sub(record, 1, HEADER) end
-return { 'live', wrote, destroyed .. side_expiry .. side_expires, record }
+
+if version(destruction) ~= NEVER and version(destruction) >= version(creation) then
+  -- DEL first: a Redis that is full refuses a script's writes only as long as it has made none.
+  wrote = redis.call('DEL', KEYS[1])
+  local grave = 'sq1;' .. destruction .. remembered
+  bury(grave, latest + MARGIN_MS, now + tonumber(ARGV[4]))
+  return answer('destroyed', '', grave)
+end
+
+if value == '' and damaged then return answer('damaged', '', '') end
+if value == '' and (version(expiry) == NEVER or expires > now) then return answer('absent', '', '') end
+
+local grave = 'sq1;' .. destruction .. expiry
+if expires > now then
+  local record = 'sq1;' .. creation .. expiry .. value
+  if record ~= stored then
+    redis.call('SET', KEYS[1], record, 'PXAT', string.format('%.0f', expires))
+    wrote = 1
+  end
+  if latest > expires then bury(grave, latest + MARGIN_MS, 0) end
+  return answer('alive', record, '')
+end
+
+if stored then wrote = redis.call('DEL', KEYS[1]) end
+if latest > now then bury(grave, latest + MARGIN_MS, 0) end
+return answer('expired', '', grave)

@@ -1,78 +1,119 @@
-//! How far Redis's clock is from ours, so that expiries and versions speak in Redis's time.
+//! What time it is at Redis, from replies that carry its time.
+//!
+//! Each reply with Redis's TIME says that at some moment between sending and receiving it was that late there (Cristian's
+//! algorithm), so the estimate is wrong by at most half the round trip. The best sample stands; it grows worse with age, because
+//! clocks drift, until a newer one is better. One that contradicts it means that Redis's clock changed: it is taken at once.
 
 use std::time::Duration;
 
 use super::time::Time;
 
-/// After this long a measurement gives way to a newer one, however exact it was: clocks drift apart.
-const STALE_AFTER: Duration = Duration::from_secs(600);
-
-/// The best measurement so far of how far Redis's clock is ahead of ours.
-#[derive(Debug, Default)]
-pub struct Offset {
-    best: Option<Measurement>,
+/// An estimate of Redis's clock.
+#[derive(Clone, Debug)]
+pub struct ServerClock {
+    /// Redis's time at this process's [`Time::START`], in microseconds since 1970.
+    start_us: i64,
+    best: Option<Best>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Measurement {
-    ahead_ms: i64,
-    round_trip: Duration,
-    taken: Time,
+struct Best {
+    at: Time,
+    half_round_trip: Duration,
 }
 
-impl Offset {
-    /// Redis said `theirs` (milliseconds since 1970) between `asked` and `answered`, when our clock said `ours` at `answered`.
-    /// The shorter the round trip, the more exact.
-    pub fn measure(&mut self, theirs: u64, ours: u64, asked: Time, answered: Time) {
-        let round_trip = answered.since(asked);
-        let half = i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX);
-        let midpoint = signed(ours).saturating_sub(half);
-        let new =
-            Measurement { ahead_ms: signed(theirs).saturating_sub(midpoint), round_trip, taken: answered };
-        let better = self
-            .best
-            .is_none_or(|best| new.round_trip <= best.round_trip || answered.since(best.taken) > STALE_AFTER);
-        if better {
-            self.best = Some(new);
+impl ServerClock {
+    /// A clock that knows only the local wall time (milliseconds since 1970 at `now`).
+    pub fn new(now: Time, local_unix_ms: u64) -> Self {
+        let start_us = i64::try_from(local_unix_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
+        Self { start_us: start_us.saturating_sub(micros(now)), best: None }
+    }
+
+    /// Whether Redis was ever asked. Until then the local wall clock stands in.
+    pub fn synchronised(&self) -> bool {
+        self.best.is_some()
+    }
+
+    /// What time it is at Redis, in milliseconds since 1970.
+    pub fn unix_ms(&self, now: Time) -> u64 {
+        u64::try_from(self.start_us.saturating_add(micros(now)) / 1000).unwrap_or(0)
+    }
+
+    /// By how much the estimate may be wrong; nothing is known before the first sample.
+    pub fn error(&self, now: Time) -> Option<Duration> {
+        self.best.map(|best| best.half_round_trip + now.since(best.at) / DRIFT_DIVISOR)
+    }
+
+    /// Takes a reply, sent and received then, that carried Redis's time in microseconds since 1970. Says by how many
+    /// milliseconds the estimate moved.
+    pub fn sample(&mut self, sent: Time, received: Time, server_us: u64) -> i64 {
+        let half_round_trip = received.since(sent) / 2;
+        let server_us = i64::try_from(server_us).unwrap_or(i64::MAX);
+        let start_us = server_us.saturating_sub(micros(sent + half_round_trip));
+        let moved_us = start_us.saturating_sub(self.start_us);
+        if let Some(error) = self.error(received) {
+            let contradicts = Duration::from_micros(moved_us.unsigned_abs()) > error + half_round_trip;
+            if half_round_trip >= error && !contradicts {
+                return 0;
+            }
         }
-    }
-
-    /// What Redis's clock says when ours says `ours`; the same as long as nothing was measured.
-    pub fn theirs(&self, ours: u64) -> u64 {
-        let ahead = self.best.map_or(0, |best| best.ahead_ms);
-        u64::try_from(signed(ours).saturating_add(ahead)).unwrap_or(0)
+        self.start_us = start_us;
+        self.best = Some(Best { at: received, half_round_trip });
+        moved_us / 1000
     }
 }
 
-fn signed(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
+fn micros(time: Time) -> i64 {
+    i64::try_from(time.as_nanos() / 1000).unwrap_or(i64::MAX)
 }
+
+/// A drift of 100 ppm, of two clocks together: what cheap quartz does.
+const DRIFT_DIVISOR: u32 = 10_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(ms: u64) -> Time {
+    fn ms(ms: u64) -> Time {
         Time::from_nanos(ms * 1_000_000)
     }
 
     #[test]
-    fn a_shorter_round_trip_wins() {
-        let mut offset = Offset::default();
-        assert_eq!(offset.theirs(1000), 1000);
-        offset.measure(5_100, 1_200, at(0), at(200));
-        assert_eq!(offset.theirs(0), 4_000);
-        offset.measure(5_300, 1_250, at(240), at(250));
-        assert_eq!(offset.theirs(0), 4_055);
-        offset.measure(9_000, 1_400, at(300), at(400));
-        assert_eq!(offset.theirs(0), 4_055);
+    fn before_the_first_sample_the_local_clock_stands_in() {
+        let clock = ServerClock::new(ms(5), 1_000_000);
+        assert!(!clock.synchronised());
+        assert_eq!(clock.unix_ms(ms(25)), 1_000_020);
     }
 
     #[test]
-    fn an_old_measurement_gives_way() {
-        let mut offset = Offset::default();
-        offset.measure(1_000, 1_000, at(0), at(0));
-        offset.measure(702_000, 701_000, at(700_800), at(701_000));
-        assert_eq!(offset.theirs(0), 1_100);
+    fn the_first_sample_moves_it_by_the_difference() {
+        let mut clock = ServerClock::new(ms(0), 1_000_000);
+        assert_eq!(clock.sample(ms(10), ms(12), 1_005_011_000), 5_000);
+        assert_eq!(clock.unix_ms(ms(12)), 1_005_012);
+    }
+
+    #[test]
+    fn a_slow_reply_does_not_spoil_a_good_estimate() {
+        let mut clock = ServerClock::new(ms(0), 0);
+        clock.sample(ms(10), ms(12), 1_000_011_000);
+        // 400 ms there, nothing back: half the round trip is wrong by 200 ms.
+        assert_eq!(clock.sample(ms(100), ms(500), 1_000_500_000), 0);
+        assert_eq!(clock.unix_ms(ms(500)), 1_000_500);
+    }
+
+    #[test]
+    fn an_old_estimate_gives_way_to_a_fresh_one() {
+        let mut clock = ServerClock::new(ms(0), 0);
+        clock.sample(ms(0), ms(0), 1_000_000_000);
+        // After 100 s the clocks may have drifted apart by 10 ms.
+        assert_eq!(clock.sample(ms(100_000), ms(100_004), 1_100_008_000), 6);
+    }
+
+    #[test]
+    fn a_redis_with_another_clock_is_believed_at_once() {
+        let mut clock = ServerClock::new(ms(0), 0);
+        clock.sample(ms(0), ms(1), 1_000_000_000);
+        clock.sample(ms(1000), ms(1400), 1_061_200_000);
+        assert_eq!(clock.unix_ms(ms(1400)), 1_061_400);
     }
 }

@@ -1,172 +1,164 @@
-//! What is known of a session: four facts, each with a version of its own, and how two pieces of knowledge become one.
-//!
-//! In Redis a living session is a string: a header of fixed width and the payload.
-//!
-//! ```text
-//! S1 | created: 24 | value: 24 | expiry: 24 | expires: 12 | crc32c of the payload: 8 | payload
-//! ```
-//!
-//! Versions and numbers are lower-case hexadecimal, so that the merge script can compare them as text. What outlives the
-//! session, its destruction or an expiry that was brought forward, lies beside it in the [`Side`].
+//! A session as four facts, each with a version of its own: that it was created, its value, when it expires, and that it was
+//! destroyed. Merging two records takes the newer of each fact, so an extension made on one side and an update made on the other
+//! both survive, in whatever order and however often they meet.
 
 use bytes::Bytes;
-use thiserror::Error;
 
-use super::version::{Version, hex};
+use super::version::Version;
 
-const TAG: &[u8] = b"S1";
-const EXPIRES_LEN: usize = 12;
-const CRC_LEN: usize = 8;
-
-/// The length of the header that stands before the payload, in bytes.
-pub const HEADER_LEN: usize = TAG.len() + 3 * Version::TEXT_LEN + EXPIRES_LEN + CRC_LEN;
-
-/// The latest expiry that fits, in milliseconds since 1970.
-const MAX_EXPIRES: u64 = (1 << 48) - 1;
-
-/// What is known of a session.
+/// All that is known of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// When it was created.
-    pub created: Version,
-    /// When it was destroyed; [`Version::NEVER`] if never.
-    pub destroyed: Version,
-    /// When its value was written.
-    pub value_version: Version,
-    /// Its value.
-    pub value: Bytes,
-    /// When its expiry was set.
-    pub expiry_version: Version,
-    /// When it expires, in milliseconds since 1970 by Redis's clock.
-    pub expires_ms: u64,
+    /// When it was last created. A session that exists is created anew.
+    pub creation: Version,
+    /// When it expires.
+    pub expiry: Expiry,
+    /// What it holds.
+    pub value: Value,
+    /// When it was last destroyed.
+    pub destruction: Version,
 }
 
-/// A value in Redis that is not a whole record of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Corrupt {
-    /// It was not written by this client.
-    #[error("not a session of this client")]
-    Foreign,
-    /// It was written by this client, but its payload is not as it was.
-    #[error("the session's checksum does not fit its payload")]
-    Checksum,
+/// When a session expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Expiry {
+    /// When this was decided.
+    pub version: Version,
+    /// The point in time, by Redis's clock, in milliseconds since 1970.
+    pub unix_ms: u64,
+}
+
+/// What a session holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Value {
+    /// When it was written; [`Version::NEVER`] when the value is not known.
+    pub version: Version,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+/// A write to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Creates it, or replaces the one that exists.
+    Create {
+        /// What it holds.
+        payload: Bytes,
+        /// When it expires, by Redis's clock, in milliseconds since 1970.
+        expires_unix_ms: u64,
+    },
+    /// Writes its value. The expiry stays.
+    Update {
+        /// What it holds from now on.
+        payload: Bytes,
+    },
+    /// Sets its expiry. The value stays.
+    Touch {
+        /// When it expires, by Redis's clock, in milliseconds since 1970.
+        expires_unix_ms: u64,
+    },
+    /// Destroys it.
+    Destroy,
+}
+
+/// Whether a session is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It is, as far as the record knows.
+    Alive,
+    /// It was destroyed after it was last created.
+    Destroyed,
+    /// Its time is over. Somebody else may have extended it.
+    Expired,
+    /// The record does not know enough to say.
+    Unknown,
 }
 
 impl Record {
-    /// Whether it was created since it was destroyed, if ever.
-    pub fn exists(&self) -> bool {
-        self.created > self.destroyed
-    }
-
-    /// Whether it exists and has not expired at `unix_ms` by Redis's clock.
-    pub fn alive(&self, unix_ms: u64) -> bool {
-        self.exists() && unix_ms < self.expires_ms
-    }
-
-    /// The newer of each fact. The order of merging does not matter, nor does merging twice.
-    #[must_use]
-    pub fn merge(self, other: Self) -> Self {
-        // Two values of one version are one write; comparing them makes even a corrupted pair come out the same both ways.
-        let value = (other.value_version, &other.value) > (self.value_version, &self.value);
-        let expiry = (other.expiry_version, other.expires_ms) > (self.expiry_version, self.expires_ms);
-        let (value_version, value) =
-            if value { (other.value_version, other.value) } else { (self.value_version, self.value) };
-        let (expiry_version, expires_ms) = if expiry {
-            (other.expiry_version, other.expires_ms)
-        } else {
-            (self.expiry_version, self.expires_ms)
-        };
-        Self {
-            created: self.created.max(other.created),
-            destroyed: self.destroyed.max(other.destroyed),
-            value_version,
-            value,
-            expiry_version,
-            expires_ms,
+    /// What the record says of the session when it is `unix_ms` at Redis.
+    pub fn life(&self, unix_ms: u64) -> Life {
+        if self.destruction >= self.creation && self.destruction != Version::NEVER {
+            return Life::Destroyed;
         }
+        if self.value.version == Version::NEVER || self.creation == Version::NEVER {
+            return Life::Unknown;
+        }
+        if self.expiry.unix_ms <= unix_ms { Life::Expired } else { Life::Alive }
     }
 
-    /// The newest of its versions.
+    /// Takes the newer of each fact.
+    pub fn merge(&mut self, other: &Self) {
+        self.creation = self.creation.max(other.creation);
+        self.expiry = self.expiry.max(other.expiry);
+        if other.value > self.value {
+            self.value = other.value.clone();
+        }
+        self.destruction = self.destruction.max(other.destruction);
+    }
+
+    /// The newest version of any of its facts.
     pub fn newest(&self) -> Version {
-        self.created.max(self.destroyed).max(self.value_version).max(self.expiry_version)
+        self.creation.max(self.expiry.version).max(self.value.version).max(self.destruction)
     }
 
-    /// Whether it says the same facts as `other`; values of one version are the same.
-    pub fn same_facts(&self, other: &Self) -> bool {
-        let facts =
-            |record: &Self| (record.created, record.destroyed, record.value_version, record.expiry_version);
-        facts(self) == facts(other)
-    }
-
-    /// Header and payload, as Redis holds them. The destruction is not part of it.
-    pub fn encode(&self) -> Vec<u8> {
-        let crc = crc32c::crc32c(&self.value);
-        let header = format!(
-            "S1{}{}{}{:012x}{crc:08x}",
-            self.created,
-            self.value_version,
-            self.expiry_version,
-            self.expires_ms.min(MAX_EXPIRES)
-        );
-        [header.as_bytes(), &self.value].concat()
-    }
-
-    /// Reads what [`encode`](Self::encode) wrote.
-    pub fn decode(bytes: &Bytes) -> Result<Self, Corrupt> {
-        let (record, crc) = Self::decode_header(bytes)?;
-        let value = bytes.slice(HEADER_LEN..);
-        if crc != u64::from(crc32c::crc32c(&value)) {
-            return Err(Corrupt::Checksum);
+    /// Whether it knows something about a session that `other` does not. A destruction counts only while it stands.
+    pub fn ahead_of(&self, other: &Self) -> bool {
+        let destroyed = self.destruction >= self.creation && self.destruction != Version::NEVER;
+        if destroyed {
+            return self.destruction > other.destruction && self.destruction >= other.creation;
         }
-        Ok(Self { value, ..record })
+        self.creation > other.creation
+            || self.expiry.version > other.expiry.version
+            || self.value.version > other.value.version
     }
 
-    /// Reads the header alone: every fact but the value itself, and the checksum that the payload should have.
-    pub fn decode_header(bytes: &[u8]) -> Result<(Self, u64), Corrupt> {
-        let header =
-            bytes.get(..HEADER_LEN).and_then(|header| header.strip_prefix(TAG)).ok_or(Corrupt::Foreign)?;
-        let (created, rest) = header.split_at(Version::TEXT_LEN);
-        let (value, rest) = rest.split_at(Version::TEXT_LEN);
-        let (expiry, rest) = rest.split_at(Version::TEXT_LEN);
-        let (expires, crc) = rest.split_at(EXPIRES_LEN);
-        let version = |text| Version::parse(text).map_err(|_| Corrupt::Foreign);
-        let record = Self {
-            created: version(created)?,
-            destroyed: Version::NEVER,
-            value_version: version(value)?,
-            value: Bytes::new(),
-            expiry_version: version(expiry)?,
-            expires_ms: hex(expires).ok_or(Corrupt::Foreign)?,
+    /// Writes to the session.
+    pub fn apply(&mut self, change: &Change, version: Version) {
+        match change {
+            Change::Create { payload, expires_unix_ms } => {
+                self.creation = version;
+                self.expiry = Expiry { version, unix_ms: *expires_unix_ms };
+                self.value = Value { version, payload: payload.clone() };
+            }
+            Change::Update { payload } => self.value = Value { version, payload: payload.clone() },
+            Change::Touch { expires_unix_ms } => {
+                self.expiry = Expiry { version, unix_ms: *expires_unix_ms };
+            }
+            Change::Destroy => {
+                self.destruction = version;
+                self.bury();
+            }
+        }
+    }
+
+    /// Drops what a destroyed session held. Only its creation and destruction still matter: whoever creates it again writes all
+    /// other facts anew.
+    pub fn bury(&mut self) {
+        self.value = Value::default();
+        self.expiry = Expiry::default();
+    }
+
+    /// The newest foreign version, if there is one, of a fact that `change`, made at `version`, was to write and did not get to
+    /// keep. Facts of the same writer do not count: that is a later write of this very instance.
+    pub fn overruled(&self, change: &Change, version: Version) -> Option<Version> {
+        let facts = match change {
+            Change::Create { .. } => {
+                [self.creation, self.value.version, self.expiry.version, self.destruction]
+            }
+            Change::Update { .. } => [self.value.version; 4],
+            Change::Touch { .. } => [self.expiry.version; 4],
+            Change::Destroy => [self.creation; 4],
         };
-        Ok((record, hex(crc).ok_or(Corrupt::Foreign)?))
+        facts.into_iter().filter(|fact| *fact > version && fact.writer() != version.writer()).max()
     }
-}
 
-/// What Redis remembers of a session beside its key: `destroyed: 24 | expiry: 24 | expires: 12`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Side {
-    /// When it was destroyed.
-    pub destroyed: Version,
-    /// When its expiry was last brought forward.
-    pub expiry_version: Version,
-    /// To when.
-    pub expires_ms: u64,
-}
-
-impl Side {
-    /// Reads what the merge script wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        if bytes.len() != 2 * Version::TEXT_LEN + EXPIRES_LEN {
-            return Err(Corrupt::Foreign);
-        }
-        let (destroyed, rest) = bytes.split_at(Version::TEXT_LEN);
-        let (expiry, expires) = rest.split_at(Version::TEXT_LEN);
-        let version = |text| Version::parse(text).map_err(|_| Corrupt::Foreign);
-        Ok(Self {
-            destroyed: version(destroyed)?,
-            expiry_version: version(expiry)?,
-            expires_ms: hex(expires).ok_or(Corrupt::Foreign)?,
-        })
+    /// Moves all versions and the expiry by `ms`: for what was written before Redis's clock was known.
+    pub(crate) fn shift(&mut self, ms: i64) {
+        self.creation = self.creation.shifted(ms);
+        self.expiry.version = self.expiry.version.shifted(ms);
+        self.expiry.unix_ms = self.expiry.unix_ms.saturating_add_signed(ms);
+        self.value.version = self.value.version.shifted(ms);
+        self.destruction = self.destruction.shifted(ms);
     }
 }
 
@@ -175,66 +167,100 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::version::HybridClock;
 
     fn version() -> impl Strategy<Value = Version> {
-        (0_u64..6, 0_u32..3)
-            .prop_map(|(ms, writer)| if ms == 0 { Version::NEVER } else { HybridClock::new(writer).tick(ms) })
+        (0u64..4, 0u32..3).prop_map(|(ms, writer)| Version::new(ms, 0, writer))
     }
 
     fn record() -> impl Strategy<Value = Record> {
-        (version(), version(), version(), version(), any::<Vec<u8>>(), 0_u64..9).prop_map(
-            |(created, destroyed, value_version, expiry_version, value, expires_ms)| Record {
-                created,
-                destroyed,
-                value_version,
-                value: value.into(),
-                expiry_version,
-                expires_ms,
+        let value = (version(), prop::collection::vec(0u8..3, 0..2));
+        (version(), (version(), 0u64..3), value, version()).prop_map(
+            |(creation, expiry, value, destruction)| Record {
+                creation,
+                expiry: Expiry { version: expiry.0, unix_ms: expiry.1 },
+                value: Value { version: value.0, payload: Bytes::from(value.1) },
+                destruction,
             },
         )
     }
 
+    fn merged(a: &Record, b: &Record) -> Record {
+        let mut merged = a.clone();
+        merged.merge(b);
+        merged
+    }
+
     proptest! {
         #[test]
-        fn merging_is_commutative_associative_and_idempotent(a in record(), b in record(), c in record()) {
-            prop_assert_eq!(a.clone().merge(b.clone()), b.clone().merge(a.clone()));
-            prop_assert_eq!(a.clone().merge(b.clone()).merge(c.clone()), a.clone().merge(b.clone().merge(c)));
-            prop_assert_eq!(a.clone().merge(b.clone()).merge(b.clone()), a.clone().merge(b));
+        fn merge_does_not_care_about_order_grouping_or_repetition(a in record(), b in record(), c in record()) {
+            prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+            prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
+            prop_assert_eq!(merged(&a, &a), a);
         }
 
         #[test]
-        fn what_is_written_is_read_back(record in record()) {
-            let expected = Record { destroyed: Version::NEVER, ..record.clone() };
-            prop_assert_eq!(Record::decode(&record.encode().into()), Ok(expected));
+        fn nothing_is_ahead_of_a_merge(a in record(), b in record()) {
+            prop_assert!(!a.ahead_of(&merged(&a, &b)));
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
-            let _ = Record::decode(&bytes.clone().into());
-            let _ = Side::decode(&bytes);
+        fn what_was_destroyed_stays_so_whatever_older_writes_come_late(
+            record in record(), late in record(), at in 0u64..3
+        ) {
+            let mut gone = record;
+            let newest = merged(&gone, &late).newest();
+            gone.apply(&Change::Destroy, Version::new(newest.unix_ms() + 1, 0, 9));
+            gone.merge(&late);
+            prop_assert_eq!(gone.life(at), Life::Destroyed);
         }
     }
 
-    #[test]
-    fn a_changed_payload_is_noticed() {
-        let mut bytes = Record { value: "hello".into(), ..Record::default() }.encode();
-        *bytes.last_mut().unwrap() ^= 1;
-        assert_eq!(Record::decode(&bytes.into()), Err(Corrupt::Checksum));
+    fn at(ms: u64, writer: u32) -> Version {
+        Version::new(ms, 0, writer)
+    }
+
+    fn created(ms: u64) -> Record {
+        let mut record = Record::default();
+        record.apply(
+            &Change::Create { payload: Bytes::from_static(b"a"), expires_unix_ms: ms + 100 },
+            at(ms, 1),
+        );
+        record
     }
 
     #[test]
-    fn an_update_after_the_destruction_does_not_revive() {
-        let mut clock = HybridClock::new(1);
-        let created = clock.tick(1);
-        let alive = Record { created, expires_ms: 100, ..Record::default() };
-        let destroyed = Record { destroyed: clock.tick(2), ..alive.clone() };
-        let updated = Record { value_version: clock.tick(3), ..alive };
-        assert!(!updated.merge(destroyed).alive(4));
+    fn an_update_here_and_an_extension_there_both_survive() {
+        let (mut here, mut there) = (created(10), created(10));
+        here.apply(&Change::Update { payload: Bytes::from_static(b"b") }, at(20, 1));
+        there.apply(&Change::Touch { expires_unix_ms: 500 }, at(15, 2));
+        here.merge(&there);
+        assert_eq!(here.value.payload, "b");
+        assert_eq!(here.expiry.unix_ms, 500);
     }
 
     #[test]
-    fn the_header_is_small() {
-        const { assert!(HEADER_LEN <= 100) };
+    fn a_session_lives_until_its_expiry() {
+        assert_eq!(created(10).life(109), Life::Alive);
+        assert_eq!(created(10).life(110), Life::Expired);
+        assert_eq!(Record::default().life(0), Life::Unknown);
+    }
+
+    #[test]
+    fn a_destroyed_session_can_be_created_again() {
+        let mut record = created(10);
+        record.apply(&Change::Destroy, at(20, 1));
+        assert_eq!(record.life(21), Life::Destroyed);
+        record.merge(&created(30));
+        assert_eq!(record.life(31), Life::Alive);
+    }
+
+    #[test]
+    fn only_what_somebody_else_wrote_later_overrules() {
+        let update = Change::Update { payload: Bytes::new() };
+        let mut record = created(10);
+        record.apply(&update, at(20, 2));
+        assert_eq!(record.overruled(&update, at(15, 1)), Some(at(20, 2)));
+        assert_eq!(record.overruled(&update, at(15, 2)), None);
+        assert_eq!(record.overruled(&Change::Touch { expires_unix_ms: 1 }, at(15, 1)), None);
     }
 }

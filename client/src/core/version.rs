@@ -1,97 +1,124 @@
-//! Versions: which of two writes is the newer one, without trusting any instance's clock alone.
+//! Versions: which of two writes to the same fact is the newer one.
 //!
-//! A hybrid logical clock (Kulkarni and others, "Logical Physical Clocks", 2014): physical milliseconds, a counter for what
-//! happens within one, and the writer to tell equals apart. A clock that has seen a version gives only greater ones.
+//! A hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): wall time in milliseconds, a counter for what
+//! happens within one millisecond or while the wall clock lags, and the writer to break ties. Its physical part is Redis's own
+//! time as far as the client knows it, so that instances whose clocks differ still agree.
 
 use std::fmt;
+use std::str;
 
-use thiserror::Error;
-
-/// Milliseconds that fit: 48 bits, until the year 10889.
-const MAX_MS: u64 = (1 << 48) - 1;
-
-/// A version of one fact. The order of versions is the order of their text.
+/// When a fact was written, and by whom. Two different writes to one session never share a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    unix_ms: u64,
-    counter: u16,
+    /// Milliseconds since 1970 (48 bits), then a counter (16 bits).
+    stamp: u64,
     writer: u32,
 }
 
-/// What was read is no version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not a version")]
-pub struct NotAVersion;
+/// Hands out versions, each newer than all that it has handed out or observed.
+#[derive(Clone, Debug)]
+pub struct HybridClock {
+    newest: u64,
+    writer: u32,
+}
 
 impl Version {
-    /// Older than every write.
-    pub const NEVER: Self = Self { unix_ms: 0, counter: 0, writer: 0 };
+    /// The version of what was never written: older than every other.
+    pub const NEVER: Self = Self { stamp: 0, writer: 0 };
 
-    /// The length of a version's text.
+    /// Characters of the text form.
     pub const TEXT_LEN: usize = 24;
 
-    /// Reads what `Display` wrote.
-    pub fn parse(text: &[u8]) -> Result<Self, NotAVersion> {
+    /// A version at `unix_ms` (milliseconds since 1970; what does not fit in 48 bits is the greatest that does).
+    pub fn new(unix_ms: u64, counter: u16, writer: u32) -> Self {
+        Self { stamp: (unix_ms.min(UNIX_MS_MAX) << COUNTER_BITS) | u64::from(counter), writer }
+    }
+
+    /// Its wall time, in milliseconds since 1970.
+    pub fn unix_ms(self) -> u64 {
+        self.stamp >> COUNTER_BITS
+    }
+
+    /// Who wrote it.
+    pub fn writer(self) -> u32 {
+        self.writer
+    }
+
+    /// The version that [`fmt::Display`] wrote so: 24 lower-case hex digits, whose order as strings is the order of versions.
+    pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() != Self::TEXT_LEN {
-            return Err(NotAVersion);
+            return None;
         }
-        let (unix_ms, rest) = text.split_at(12);
-        let (counter, writer) = rest.split_at(4);
-        let number = |digits| hex(digits).ok_or(NotAVersion);
-        let counter = u16::try_from(number(counter)?).map_err(|_| NotAVersion)?;
-        let writer = u32::try_from(number(writer)?).map_err(|_| NotAVersion)?;
-        Ok(Self { unix_ms: number(unix_ms)?, counter, writer })
+        let (stamp, writer) = text.split_at(16);
+        Some(Self { stamp: hex(stamp)?, writer: u32::try_from(hex(writer)?).ok()? })
+    }
+
+    /// This version as if the clock that made it had been ahead by `ms` more.
+    pub(crate) fn shifted(self, ms: i64) -> Self {
+        if self == Self::NEVER {
+            return self;
+        }
+        let counter = self.stamp & COUNTER_MAX;
+        let unix_ms = self.unix_ms().saturating_add_signed(ms).min(UNIX_MS_MAX);
+        Self { stamp: (unix_ms << COUNTER_BITS) | counter, writer: self.writer }
     }
 }
 
 impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012x}{:04x}{:08x}", self.unix_ms, self.counter, self.writer)
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}{:08x}", self.stamp, self.writer)
     }
-}
-
-/// A number in lower-case hexadecimal digits, and nothing else.
-pub(crate) fn hex(digits: &[u8]) -> Option<u64> {
-    let lower_case = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    let text = std::str::from_utf8(digits).ok().filter(|_| lower_case)?;
-    u64::from_str_radix(text, 16).ok()
-}
-
-/// Gives versions, each greater than all before and than all it was shown.
-#[derive(Debug)]
-pub struct HybridClock {
-    writer: u32,
-    last: Version,
 }
 
 impl HybridClock {
-    /// A clock whose versions name `writer`, which no other instance uses.
+    /// A clock whose versions carry `writer`, which no other instance may use.
     pub fn new(writer: u32) -> Self {
-        Self { writer, last: Version::NEVER }
+        Self { newest: 0, writer }
     }
 
-    /// The next version, at `unix_ms` or later.
-    pub fn tick(&mut self, unix_ms: u64) -> Version {
-        let unix_ms = unix_ms.min(MAX_MS);
-        let (unix_ms, counter) = if unix_ms > self.last.unix_ms {
-            (unix_ms, 0)
-        } else {
-            match self.last.counter.checked_add(1) {
-                Some(counter) => (self.last.unix_ms, counter),
-                None => ((self.last.unix_ms + 1).min(MAX_MS), 0),
-            }
-        };
-        self.last = Version { unix_ms, counter, writer: self.writer };
-        self.last
+    /// The next version, at `unix_ms` or later, and newer than `seen` whatever that is: a write to a session must win over
+    /// what it was made upon, also when that came from a clock far ahead.
+    pub fn tick(&mut self, unix_ms: u64, seen: Version) -> Version {
+        let wall = unix_ms.min(UNIX_MS_MAX) << COUNTER_BITS;
+        let stamp = wall.max(self.newest + 1);
+        self.newest = stamp;
+        Version { stamp: stamp.max(seen.stamp + 1).min(STAMP_MAX), writer: self.writer }
     }
 
-    /// Has seen `version`, written by whomever.
-    pub fn observe(&mut self, version: Version) {
-        if version > self.last {
-            self.last = version;
+    /// Takes note of a version that somebody else made. One that is ahead of `unix_ms` by more than the drift bound of one
+    /// minute is not followed: one broken clock must not carry all others away.
+    pub fn observe(&mut self, unix_ms: u64, seen: Version) {
+        if seen.unix_ms() <= unix_ms.saturating_add(DRIFT_MS_MAX) {
+            self.newest = self.newest.max(seen.stamp);
         }
     }
+
+    /// The writer of its versions.
+    pub fn writer(&self) -> u32 {
+        self.writer
+    }
+
+    /// Moves the clock by `ms`, together with every version that it has made ([`Version::shifted`]).
+    pub(crate) fn shift(&mut self, ms: i64) {
+        self.newest = Version { stamp: self.newest, writer: 0 }.shifted(ms).stamp;
+    }
 }
+
+/// The number that lower-case hex digits write; nothing else counts as one.
+pub(crate) fn hex(digits: &[u8]) -> Option<u64> {
+    let lower = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    if !lower {
+        return None;
+    }
+    u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+}
+
+const COUNTER_BITS: u32 = 16;
+const COUNTER_MAX: u64 = (1 << COUNTER_BITS) - 1;
+const UNIX_MS_MAX: u64 = (1 << 48) - 1;
+const DRIFT_MS_MAX: u64 = 60_000;
+// One below the end, so that a next one always fits.
+const STAMP_MAX: u64 = u64::MAX - 1;
 
 #[cfg(test)]
 mod tests {
@@ -99,41 +126,54 @@ mod tests {
 
     use super::*;
 
-    fn any_version() -> impl Strategy<Value = Version> {
-        (0..=MAX_MS, any::<u16>(), any::<u32>()).prop_map(|(unix_ms, counter, writer)| Version {
-            unix_ms,
-            counter,
-            writer,
-        })
-    }
-
-    #[test]
-    fn a_clock_that_stands_still_or_goes_back_still_gives_greater_versions() {
-        let mut clock = HybridClock::new(7);
-        let versions: Vec<Version> = [5, 5, 4, 6, 1].into_iter().map(|ms| clock.tick(ms)).collect();
-        assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
-    }
-
-    #[test]
-    fn what_is_not_a_version_is_refused() {
-        for text in ["", "0", &"g".repeat(24), &"A".repeat(24), &"0".repeat(25), "+00000000000000000000000"] {
-            assert_eq!(Version::parse(text.as_bytes()), Err(NotAVersion), "{text}");
-        }
-    }
-
     proptest! {
         #[test]
-        fn text_keeps_the_order_and_is_read_back(a in any_version(), b in any_version()) {
-            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
-            prop_assert_eq!(Version::parse(a.to_string().as_bytes()), Ok(a));
+        fn text_keeps_order_and_version(a: (u64, u16, u32), b: (u64, u16, u32)) {
+            let (a, b) = (Version::new(a.0 >> 16, a.1, a.2), Version::new(b.0 >> 16, b.1, b.2));
+            prop_assert_eq!(a.to_string().cmp(&b.to_string()), a.cmp(&b));
+            prop_assert_eq!(Version::parse(a.to_string().as_bytes()), Some(a));
         }
 
         #[test]
-        fn a_tick_is_greater_than_all_that_was_seen(seen in any_version(), now in 0_u64..1 << 41) {
-            prop_assume!(seen.unix_ms < MAX_MS);
-            let mut clock = HybridClock::new(1);
-            clock.observe(seen);
-            prop_assert!(clock.tick(now) > seen);
+        fn a_tick_is_newer_than_all_before_and_than_what_was_seen(walls: Vec<u64>, seen: (u64, u16, u32)) {
+            let seen = Version::new(seen.0 >> 20, seen.1, seen.2);
+            let mut clock = HybridClock::new(7);
+            let mut last = Version::NEVER;
+            for wall in walls {
+                clock.observe(wall >> 20, last);
+                let next = clock.tick(wall >> 20, last.max(seen));
+                prop_assert!(next > last && next > seen);
+                last = next;
+            }
         }
+    }
+
+    #[test]
+    fn text_that_is_no_version_is_refused() {
+        for text in
+            ["", "0", "00000000000000000000000G", "00000000000000000000000A", "+00000000000000000000000"]
+        {
+            assert_eq!(Version::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_far_ahead_is_not_followed() {
+        let mut clock = HybridClock::new(1);
+        clock.observe(1_000, Version::new(1_000 + 3_600_000, 0, 2));
+        assert_eq!(clock.tick(1_001, Version::NEVER).unix_ms(), 1_001);
+        clock.observe(1_000, Version::new(31_000, 5, 2));
+        assert!(clock.tick(1_002, Version::NEVER) > Version::new(31_000, 5, 2));
+    }
+
+    #[test]
+    fn shifting_keeps_order() {
+        let mut clock = HybridClock::new(1);
+        let first = clock.tick(10_000, Version::NEVER);
+        clock.shift(-4_000);
+        let second = clock.tick(6_000, Version::NEVER);
+        assert_eq!(first.shifted(-4_000).unix_ms(), 6_000);
+        assert!(second > first.shifted(-4_000));
+        assert_eq!(Version::NEVER.shifted(5), Version::NEVER);
     }
 }

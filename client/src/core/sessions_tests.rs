@@ -1,0 +1,247 @@
+//! Tests of an instance's sessions, on made-up time and with a made-up Redis.
+
+use super::*;
+use crate::core::record::{Expiry, Value};
+use crate::core::version::Version;
+
+const TTL: Duration = Duration::from_secs(60);
+
+fn ms(ms: u64) -> Time {
+    Time::from_nanos(ms * 1_000_000)
+}
+
+fn bytes(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+/// Sessions of an instance that knows Redis's clock: it says a million seconds at the start.
+fn sessions_with(settings: &Settings, writer: u32) -> Sessions {
+    let mut sessions = Sessions::new(settings, writer, ms(0), 1_000_000_000);
+    sessions.synchronise(ms(0), ms(0), 1_000_000_000_000);
+    sessions
+}
+
+fn sessions() -> Sessions {
+    sessions_with(&Settings::default(), 1)
+}
+
+fn create(sessions: &mut Sessions, at: u64) -> Push {
+    sessions.write(ms(at), "s", &Write::Create { payload: bytes("new"), ttl: TTL }).unwrap()
+}
+
+fn update(sessions: &mut Sessions, at: u64, text: &'static str) -> Push {
+    sessions.write(ms(at), "s", &Write::Update { payload: bytes(text) }).unwrap()
+}
+
+/// What Redis answers when it knew `knew`.
+fn answer(push: &Push, knew: &Record, fate: Fate, sent: u64) -> Answer {
+    let mut known = push.record.clone();
+    known.merge(knew);
+    let received = ms(sent + 1);
+    Answer {
+        sent: ms(sent),
+        received,
+        server_us: 1_000_000_000_000 + (sent + 1) * 1000,
+        fate,
+        known,
+        wrote: true,
+    }
+}
+
+/// A push that Redis takes without having known anything newer.
+fn stored(sessions: &mut Sessions, push: &Push, sent: u64) -> Settled {
+    let settled = sessions.settle(push, &answer(push, &Record::default(), Fate::Alive, sent));
+    sessions.release(&push.id, false);
+    settled
+}
+
+fn payload(sessions: &Sessions, at: u64) -> Option<Bytes> {
+    match sessions.look(ms(at), "s") {
+        Look::Alive { payload, .. } => Some(payload),
+        Look::Destroyed | Look::Expired | Look::Unknown => None,
+    }
+}
+
+#[test]
+fn a_write_is_dirty_until_redis_has_it() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (1, 0));
+    stored(&mut sessions, &push, 11);
+    assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (0, 0));
+}
+
+#[test]
+fn a_write_whose_caller_went_away_waits_for_the_resync() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    sessions.release(&push.id, false);
+    assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (1, 1));
+    let again = sessions.next_pushes(9, false);
+    assert_eq!((again.len(), sessions.waiting(true)), (1, 0));
+    stored(&mut sessions, &again[0], 20);
+    assert_eq!(sessions.local().dirty(), 0);
+}
+
+#[test]
+fn a_write_during_its_own_flush_stays_dirty_whichever_answer_comes_first() {
+    for later_first in [false, true] {
+        let mut sessions = sessions();
+        let first = create(&mut sessions, 10);
+        let second = update(&mut sessions, 11, "newer");
+        let order = if later_first { [&second, &first] } else { [&first, &second] };
+        stored(&mut sessions, order[0], 12);
+        assert_eq!(sessions.local().dirty(), u64::from(!later_first));
+        stored(&mut sessions, order[1], 12);
+        assert_eq!(payload(&sessions, 15), Some(bytes("newer")));
+        // When the older one was answered last, Redis is taken to lack the newer one: bringing it again does no harm.
+        let left: Vec<_> = sessions.next_pushes(9, true);
+        left.iter().for_each(|push| drop(stored(&mut sessions, push, 20)));
+        assert_eq!(sessions.local().dirty(), 0);
+    }
+}
+
+#[test]
+fn an_answer_from_before_redis_forgot_cleans_nothing() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    sessions.bring_all(ms(12));
+    stored(&mut sessions, &push, 11);
+    assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (1, 1));
+}
+
+#[test]
+fn who_writes_later_wins_over_a_clock_that_is_ahead() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    stored(&mut sessions, &push, 11);
+    let value = Value { version: Version::new(1_000_000_500, 0, 2), payload: bytes("ahead") };
+    let ahead = Record { value, ..Record::default() };
+    let push = update(&mut sessions, 20, "later");
+    let Settled::Again(again) = sessions.settle(&push, &answer(&push, &ahead, Fate::Alive, 21)) else {
+        panic!("it has to be brought again")
+    };
+    assert!(again.record.value.version > ahead.value.version);
+    assert!(matches!(stored(&mut sessions, &again, 23), Settled::Stored));
+    assert_eq!((payload(&sessions, 25), sessions.local().dirty()), (Some(bytes("later")), 0));
+}
+
+#[test]
+fn a_write_that_redis_refuses_because_the_session_is_gone_leaves_no_trace() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    stored(&mut sessions, &push, 11);
+    let push = update(&mut sessions, 20, "late");
+    let gone = Record { destruction: Version::new(1_000_000_019, 0, 2), ..Record::default() };
+    let settled = sessions
+        .settle(&push, &Answer { known: gone, ..answer(&push, &Record::default(), Fate::Destroyed, 21) });
+    sessions.release(&push.id, false);
+    assert!(matches!(settled, Settled::Gone));
+    assert_eq!((sessions.look(ms(25), "s"), sessions.local().dirty()), (Look::Destroyed, 0));
+    // Somebody creates it again, with a clock that is behind: the refused value must not win over that.
+    let again = Version::new(1_000_000_019, 1, 2);
+    let created = Record {
+        creation: again,
+        expiry: Expiry { version: again, unix_ms: 1_000_060_000 },
+        value: Value { version: again, payload: bytes("again") },
+        ..Record::default()
+    };
+    sessions.learn(ms(30), ms(29), "s", &created);
+    assert_eq!((payload(&sessions, 31), sessions.local().dirty()), (Some(bytes("again")), 0));
+}
+
+#[test]
+fn what_redis_says_is_over_is_over() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    stored(&mut sessions, &push, 11);
+    let push = sessions.push("s");
+    let shortened = Expiry { version: Version::new(1_000_000_015, 0, 2), unix_ms: 1_000_000_018 };
+    let known = Record { expiry: shortened, ..Record::default() };
+    sessions.settle(&push, &Answer { known, ..answer(&push, &Record::default(), Fate::Expired, 20) });
+    sessions.release(&push.id, false);
+    assert_eq!((sessions.look(ms(21), "s"), sessions.local().dirty()), (Look::Expired, 0));
+}
+
+#[test]
+fn a_read_that_was_overtaken_by_a_write_cleans_and_dirties_nothing() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    let old = push.record.clone();
+    stored(&mut sessions, &push, 11);
+    // Asked at 12, answered with what was there before the update that ended at 16.
+    let push = update(&mut sessions, 14, "newer");
+    stored(&mut sessions, &push, 15);
+    sessions.learn(ms(17), ms(12), "s", &old);
+    assert_eq!((payload(&sessions, 18), sessions.local().dirty()), (Some(bytes("newer")), 0));
+    // Asked after that, the same answer means that Redis has lost the update.
+    sessions.learn(ms(30), ms(20), "s", &old);
+    assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (1, 1));
+    // And when it has it, it is clean, whoever brought it.
+    let whole = sessions.push("s").record;
+    sessions.release(&Arc::from("s"), false);
+    sessions.learn(ms(40), ms(35), "s", &whole);
+    assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (0, 0));
+}
+
+#[test]
+fn what_was_written_by_the_local_clock_is_put_right_when_rediss_is_known() {
+    let mut sessions = Sessions::new(&Settings::default(), 1, ms(0), 1_000_000_000);
+    let push = create(&mut sessions, 10);
+    sessions.release(&push.id, false);
+    // Redis is an hour behind.
+    sessions.synchronise(ms(20), ms(20), 996_400_020_000);
+    let push = sessions.push("s");
+    assert_eq!(push.record.expiry.unix_ms, 996_460_010);
+    assert_eq!(push.record.creation.unix_ms(), 996_400_010);
+    let Look::Alive { left, .. } = sessions.look(ms(20), "s") else { panic!("it lives") };
+    assert_eq!(left, TTL - Duration::from_millis(10));
+}
+
+#[test]
+fn without_a_fallback_a_write_stands_only_once_redis_has_it() {
+    let mut sessions = sessions_with(&Settings { fallback: Fallback::None, ..Settings::default() }, 1);
+    let push = create(&mut sessions, 10);
+    assert_eq!((sessions.look(ms(11), "s"), sessions.local().dirty()), (Look::Unknown, 0));
+    stored(&mut sessions, &push, 11);
+    assert_eq!((payload(&sessions, 13), sessions.local().dirty()), (Some(bytes("new")), 0));
+}
+
+#[test]
+fn a_refused_write_is_taken_back_and_others_are_not() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    stored(&mut sessions, &push, 11);
+    let refused = update(&mut sessions, 20, "refused");
+    sessions.undo(&refused);
+    sessions.release(&refused.id, false);
+    assert_eq!((payload(&sessions, 21), sessions.local().dirty()), (Some(bytes("new")), 0));
+    let refused = update(&mut sessions, 30, "refused");
+    let newer = update(&mut sessions, 31, "newer");
+    sessions.undo(&refused);
+    assert_eq!((payload(&sessions, 32), sessions.local().dirty()), (Some(bytes("newer")), 1));
+    stored(&mut sessions, &newer, 33);
+    assert_eq!(sessions.local().dirty(), 0);
+}
+
+#[test]
+fn what_redis_refuses_lets_others_go_first() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    sessions.release(&push.id, true);
+    assert_eq!((sessions.waiting(false), sessions.waiting(true)), (0, 1));
+    assert!(sessions.next_pushes(9, false).is_empty());
+    assert_eq!(sessions.next_pushes(9, true).len(), 1);
+}
+
+#[test]
+fn a_full_copy_refuses_new_sessions_but_takes_writes_to_those_it_has() {
+    let mut settings = Settings::default();
+    settings.local.sessions = 1;
+    let mut sessions = sessions_with(&settings, 1);
+    create(&mut sessions, 10);
+    let other = Write::Create { payload: bytes("x"), ttl: TTL };
+    assert_eq!(sessions.write(ms(11), "other", &other).unwrap_err(), Refusal::Full);
+    update(&mut sessions, 12, "fits");
+    assert_eq!(sessions.write(ms(13), "nobody's", &Write::Touch { ttl: TTL }).unwrap_err(), Refusal::Missing);
+}

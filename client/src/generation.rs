@@ -1,0 +1,116 @@
+//! Whether Redis is still the one that was told everything, or has forgotten: restarted empty, flushed, replaced.
+//!
+//! A key without a TTL holds a number that whoever found it missing drew. Another number, or none, means that the data is lost.
+//! The process's own name (`run_id`), which every new connection learns, tells a restart or a failover, after which the newest
+//! writes may be missing even though the key is there.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redis::{Cmd, Value};
+
+use crate::core::time::Time;
+use crate::error::CallError;
+use crate::store::Store;
+
+/// Which Redis this is, as far as is known.
+#[derive(Debug, Default)]
+pub(crate) struct Generation {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    run_id: Option<String>,
+    number: Option<Vec<u8>>,
+    /// Another process answers; whether it has the data is not known yet.
+    doubtful: bool,
+    /// This user may not read the key.
+    forbidden: bool,
+}
+
+impl Seen {
+    fn pointless(&self) -> bool {
+        self.forbidden && !self.doubtful
+    }
+}
+
+impl Generation {
+    /// A connection has opened to this process of Redis. Says whether it is another one than before.
+    pub(crate) fn greeted(&self, run_id: &str) -> bool {
+        let mut seen = self.lock();
+        let other = seen.run_id.replace(run_id.to_owned()).is_some_and(|before| before != run_id);
+        seen.doubtful |= other;
+        other
+    }
+
+    /// Whether another process answers, of which it is not known yet whether it has the data.
+    pub(crate) fn doubtful(&self) -> bool {
+        self.lock().doubtful
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Asks whether Redis has lost its data, and if so, marks everything to be brought again.
+    pub(crate) async fn check_generation(&self, deadline: Time) -> Result<(), CallError> {
+        let generation = &self.memory.generation;
+        let pointless = generation.lock().pointless();
+        if pointless && self.memory.lock().synchronised() {
+            return Ok(());
+        }
+        let number = match self.read_or_draw(deadline).await {
+            Ok(number) => number,
+            // The key is out of bounds for this user; without it every restart counts as a loss.
+            Err(CallError::Refused(_)) => None,
+            Err(CallError::Auth(code)) if code == "NOPERM" => None,
+            Err(error) => return Err(error),
+        };
+        self.serving.redis();
+        let (lost, marked) = {
+            let mut seen = generation.lock();
+            seen.forbidden = number.is_none();
+            let marked = std::mem::take(&mut seen.doubtful);
+            let before = std::mem::replace(&mut seen.number, number);
+            let lost = match (&before, &seen.number) {
+                (Some(before), Some(now)) => before != now,
+                (None, Some(_)) => false,
+                (_, None) => marked,
+            };
+            (lost, marked)
+        };
+        if lost {
+            let now = self.clock.now();
+            let mut sessions = self.memory.lock();
+            sessions.data_lost(now);
+            if !marked {
+                sessions.bring_all(now);
+            }
+            drop(sessions);
+            self.memory.waiting.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn read_or_draw(&self, deadline: Time) -> Result<Option<Vec<u8>>, CallError> {
+        if let Some(number) = self.ask(redis::cmd("GET").arg(KEY), deadline).await? {
+            return Ok(Some(number));
+        }
+        let random = || (self.script.gateway.random() * f64::from(u32::MAX)) as u32;
+        let drawn = format!("{:08x}{:08x}", random(), random());
+        self.ask(redis::cmd("SET").arg(KEY).arg(drawn).arg("NX"), deadline).await?;
+        self.ask(redis::cmd("GET").arg(KEY), deadline).await
+    }
+
+    async fn ask(&self, command: &Cmd, deadline: Time) -> Result<Option<Vec<u8>>, CallError> {
+        match self.script.gateway.call(command, true, deadline).await? {
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            Value::Nil | Value::Okay => Ok(None),
+            _ => Err(CallError::Refused("an answer of another form than was asked for".to_owned())),
+        }
+    }
+}
+
+const KEY: &str = "squall:generation";

@@ -1,0 +1,126 @@
+//! Tells who serves operations, exactly when that changes.
+//!
+//! The local copy serves from the moment the breaker leaves closed, or an operation is served locally because its call failed.
+//! Redis serves again once the breaker is closed and a call has succeeded.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::core::breaker::State;
+use crate::event::{Event, Mode, Observer};
+use crate::settings::Fallback;
+
+/// Who serves, told to an observer.
+pub(crate) struct Serving {
+    clock: Clock,
+    fallback: Fallback,
+    observer: Observer,
+    now: Mutex<Now>,
+}
+
+struct Now {
+    mode: Mode,
+    breaker_closed: bool,
+}
+
+impl Serving {
+    /// Redis serves, and the breaker is closed.
+    pub(crate) fn new(clock: Clock, fallback: Fallback, observer: Observer) -> Self {
+        let now = Mutex::new(Now { mode: Mode::Redis, breaker_closed: true });
+        Self { clock, fallback, observer, now }
+    }
+
+    /// An observer that passes everything on and follows the breaker.
+    pub(crate) fn following(self: &Arc<Self>) -> Observer {
+        let serving = Arc::clone(self);
+        Arc::new(move |event| {
+            (serving.observer)(event);
+            if let Event::Breaker { to, .. } = event {
+                let mut now = serving.lock();
+                now.breaker_closed = *to == State::Closed;
+                if !now.breaker_closed {
+                    serving.tell(&mut now, Mode::Local);
+                }
+            }
+        })
+    }
+
+    /// An operation is being served locally, because Redis cannot.
+    pub(crate) fn local(&self) {
+        self.tell(&mut self.lock(), Mode::Local);
+    }
+
+    /// Redis has answered a call.
+    pub(crate) fn redis(&self) {
+        let mut now = self.lock();
+        if now.breaker_closed {
+            self.tell(&mut now, Mode::Redis);
+        }
+    }
+
+    fn tell(&self, now: &mut Now, mode: Mode) {
+        if now.mode != mode && self.fallback == Fallback::Memory {
+            now.mode = mode;
+            (self.observer)(&Event::Mode { at: self.clock.now(), to: mode });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::Time;
+
+    fn told(fallback: Fallback, happens: impl FnOnce(&Arc<Serving>, Observer)) -> Vec<Mode> {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&events);
+        let observer: Observer = Arc::new(move |event: &Event| {
+            if let Event::Mode { to, .. } = event {
+                log.lock().unwrap().push(*to);
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let serving = Arc::new(Serving::new(Clock::new(0), fallback, observer));
+        happens(&serving, serving.following());
+        let told = events.lock().unwrap();
+        told.clone()
+    }
+
+    fn breaker(from: State, to: State) -> Event {
+        Event::Breaker { at: Time::START, from, to, reason: "" }
+    }
+
+    #[test]
+    fn the_local_copy_serves_until_the_breaker_is_closed_and_a_call_succeeds() {
+        let modes = told(Fallback::Memory, |serving, follow| {
+            follow(&breaker(State::Closed, State::Open));
+            serving.local();
+            serving.redis();
+            follow(&breaker(State::Open, State::HalfOpen));
+            follow(&breaker(State::HalfOpen, State::Closed));
+            serving.redis();
+            serving.redis();
+        });
+        assert_eq!(modes, [Mode::Local, Mode::Redis]);
+    }
+
+    #[test]
+    fn a_single_call_that_fails_over_is_told_too() {
+        let modes = told(Fallback::Memory, |serving, _| {
+            serving.redis();
+            serving.local();
+            serving.redis();
+        });
+        assert_eq!(modes, [Mode::Local, Mode::Redis]);
+    }
+
+    #[test]
+    fn without_a_fallback_nobody_but_redis_serves() {
+        assert!(told(Fallback::None, |_, follow| follow(&breaker(State::Closed, State::Open))).is_empty());
+    }
+}
