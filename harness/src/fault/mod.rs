@@ -43,6 +43,14 @@ pub struct Toxic {
     pub attributes: Vec<(&'static str, u64)>,
 }
 
+impl Toxic {
+    /// Whether no byte passes while it lasts: a black hole, or a link whose rate is zero.
+    pub fn lets_nothing_through(&self) -> bool {
+        let zero = |name| self.attributes.iter().any(|(attribute, value)| *attribute == name && *value == 0);
+        self.kind == "timeout" || (self.kind == "bandwidth" && zero("rate"))
+    }
+}
+
 /// Which way a fault bends a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

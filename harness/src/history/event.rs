@@ -53,6 +53,11 @@ pub enum Event {
         instances: Vec<u16>,
         /// True when it began, false when it ended.
         on: bool,
+        /// When the world was told to begin or end it, in nanoseconds since the start of the run. What happens between this
+        /// and the entry's own time may or may not be struck.
+        asked: u64,
+        /// What it does to those it strikes.
+        effect: Effect,
     },
     /// A phase began.
     Phase {
@@ -107,6 +112,16 @@ pub enum Event {
         /// What was there.
         found: FinalRead,
     },
+}
+
+/// What a fault does to those it strikes, as far as the checks need to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
+    /// While it lasts no call of an instance that it strikes can succeed.
+    pub total: bool,
+    /// Redis forgets what it held.
+    pub loses_data: bool,
 }
 
 /// How an operation ended. `failed` and `unknown` are never confused.

@@ -37,6 +37,8 @@ pub struct Head {
     pub instances: u16,
     /// How many sessions the load's pool has.
     pub sessions: u32,
+    /// How many faults the plan has; they are numbered from 0.
+    pub faults: u32,
     /// The phases as planned, `setup` first.
     pub phases: Vec<PhaseSpan>,
     /// The rules.

@@ -10,7 +10,7 @@ mod head;
 mod value;
 
 pub use event::{
-    BreakerState, Entry, Event, FinalRead, Left, Mode, Outcome, Reader, ReplyKind, Resync, Sample, Saw,
+    BreakerState, Effect, Entry, Event, FinalRead, Left, Mode, Outcome, Reader, ReplyKind, Resync, Sample, Saw,
     ServedBy, Wire,
 };
 pub use file::{HistoryError, read, write};

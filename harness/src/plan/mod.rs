@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::check::{Allow, Expect};
-use crate::fault::{Act, Direction};
-use crate::history::{PhaseSpan, Rules};
+use crate::fault::{Act, Direction, ServerAct, Toxic};
+use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
 
 /// Everything that a run will do.
@@ -65,5 +65,20 @@ impl Plan {
     /// How long the run lasts until the final reads.
     pub fn length(&self) -> Duration {
         Duration::from_nanos(self.phases.last().map_or(0, |phase| phase.to))
+    }
+}
+
+impl Strike {
+    /// What it does to those it strikes, for the checks. Total only when it strikes every connection.
+    pub fn effect(&self) -> Effect {
+        let (stops_all, loses_data) = match &self.act {
+            Act::Refuse => (true, false),
+            Act::Reset { live: _, new } => (*new, false),
+            Act::Bend(toxics) => (toxics.iter().any(Toxic::lets_nothing_through), false),
+            Act::Server(ServerAct::Pause) => (true, false),
+            Act::Server(ServerAct::Kill) => (true, true),
+            Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),
+        };
+        Effect { total: stops_all && self.probability >= 1.0, loses_data }
     }
 }
