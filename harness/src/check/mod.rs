@@ -1,19 +1,47 @@
 //! Checks: what must hold of a history, and the verdict on each.
 //!
 //! A check is a pure function of a history. It passes only when it saw something that could have contradicted it; when it saw
-//! nothing it says [`Verdict::Unknown`], and what would make it known.
+//! nothing it says [`Verdict::Unknown`], and what would make it known. `docs/checks.md` defines each in precise words.
 
+mod bounded_resources;
+mod bounded_response;
+mod breaker_live;
+mod breaker_safe;
+mod convergence;
 mod expect;
+mod expect_breaker;
+mod expect_metric;
+mod expiry;
+mod faults;
 mod finding;
+mod index;
+mod integrity;
+mod judge;
+mod monotonic_reads;
+mod no_lost_write;
+mod no_resurrection;
+mod read_your_writes;
+mod reads;
+mod session;
+mod sightings;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod ttl_lower;
+mod ttl_survives;
+mod ttl_upper;
+mod validity;
+mod wire;
+mod words;
 
 pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };
 pub use finding::{Finding, Verdict};
+pub use index::Index;
+pub use judge::{Judgement, judge};
 
-use std::collections::BTreeSet;
-
-use crate::history::{Capability, History};
+use crate::history::Capability;
 
 /// Something that must hold of every history.
 pub trait Check: Sync {
@@ -22,16 +50,26 @@ pub trait Check: Sync {
     /// What it demands, in a few words, such as `read your writes`.
     fn title(&self) -> &'static str;
     /// What a subject must be able to do to be judged by it.
-    fn needs(&self) -> BTreeSet<Capability>;
+    fn needs(&self) -> &'static [Capability];
     /// Judges a history.
-    fn judge(&self, history: &History) -> Finding;
+    fn judge(&self, index: &Index<'_>) -> Finding;
 }
 
-/// What all checks together found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
-    /// What each check found.
-    pub findings: Vec<Finding>,
-    /// The verdict on the run.
-    pub verdict: Verdict,
+/// Every invariant.
+pub fn all() -> [&'static dyn Check; 13] {
+    [
+        &no_lost_write::NoLostWrite,
+        &integrity::Integrity,
+        &read_your_writes::ReadYourWrites,
+        &monotonic_reads::MonotonicReads,
+        &no_resurrection::NoResurrection,
+        &ttl_upper::TtlUpper,
+        &ttl_lower::TtlLower,
+        &ttl_survives::TtlSurvives,
+        &convergence::Convergence,
+        &breaker_safe::BreakerSafe,
+        &breaker_live::BreakerLive,
+        &bounded_response::BoundedResponse,
+        &bounded_resources::BoundedResources,
+    ]
 }

@@ -1,0 +1,102 @@
+//! I17: connections, memory and queue stay within their bounds, and nothing is left when the load is over.
+
+use super::index::Index;
+use super::tally::{Tally, Words};
+use super::{Check, Finding, words};
+use crate::history::{Capability, Event, Sample};
+
+/// I17.
+pub(super) struct BoundedResources;
+
+impl Check for BoundedResources {
+    fn name(&self) -> &'static str {
+        "I17"
+    }
+
+    fn title(&self) -> &'static str {
+        "bounded resources"
+    }
+
+    fn needs(&self) -> &'static [Capability] {
+        &[]
+    }
+
+    fn judge(&self, index: &Index<'_>) -> Finding {
+        let mut tally = Tally::default();
+        let mut last: Vec<Option<(usize, u64, Sample)>> = vec![None; index.instances()];
+        for (entry, line) in index.history.entries.iter().enumerate() {
+            let Event::Sample { instance, what } = line.e else { continue };
+            if let Some(last) = last.get_mut(usize::from(instance)) {
+                *last = Some((entry, line.t, what));
+                within(index, instance, (entry, line.t, what), &mut tally);
+            }
+        }
+        for (instance, last) in (0..).zip(last) {
+            left_over(index, instance, last, &mut tally);
+        }
+        let held =
+            format!("{} measurements were within their bounds, and nothing was left over", tally.count());
+        let unseen = "nothing was measured; samples of the instances would make it known".to_owned();
+        tally.finding(self, index, Words { held, unseen })
+    }
+}
+
+/// A sample against the bounds.
+fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sample), tally: &mut Tally) {
+    let rules = index.rules();
+    let sessions = u64::from(index.history.head.sessions);
+    let measured = [
+        ("connections", sample.connections, rules.connections),
+        ("operations in flight", sample.in_flight, rules.in_flight),
+        ("bytes in its local copy", sample.local_bytes, rules.local_bytes),
+        (
+            "sessions in its local copy, and the load has no more than the bound,",
+            sample.local_sessions,
+            sessions,
+        ),
+    ];
+    for (what, figure, bound) in measured {
+        match figure {
+            None => {}
+            Some(figure) if figure <= bound => tally.judged(),
+            Some(figure) => tally.broken(entry, || {
+                let says = format!(
+                    "instance-{instance} had {figure} {what} at {}; the bound is {bound}",
+                    words::seconds(t)
+                );
+                (says, vec![entry])
+            }),
+        }
+    }
+}
+
+/// When the load is over nothing may be in flight, and no connection beyond the bound may be open.
+fn left_over(index: &Index<'_>, instance: u16, last: Option<(usize, u64, Sample)>, tally: &mut Tally) {
+    let of_it = index.operations.iter().filter(|operation| operation.instance == instance);
+    let over = of_it.filter_map(|operation| operation.end).max();
+    if let (Some((entry, t, Sample { in_flight: Some(left), .. })), Some(over)) = (last, over) {
+        // Counters are read a moment after the return was recorded.
+        if t > over.t.saturating_add(index.slack()) && left > 0 {
+            tally.broken(entry, || {
+                let says = format!(
+                    "instance-{instance} still had {left} operations in flight at {}, though its last had ended at {}",
+                    words::seconds(t),
+                    words::seconds(over.t),
+                );
+                (says, vec![over.entry, entry])
+            });
+        }
+    }
+    let Some(wire) = index.wire().get(usize::from(instance)).filter(|wire| wire.seen) else { return };
+    let (open, bound) = (wire.open.len() as u64, index.rules().connections);
+    if open <= bound {
+        return tally.judged();
+    }
+    let newest = wire.open.values().max().copied().unwrap_or(0);
+    tally.broken(newest, || {
+        let says = format!(
+            "instance-{instance} had {open} connections open at the end, by the wire log; the bound is {bound}"
+        );
+        (says, wire.open.values().rev().take(4).copied().collect())
+    });
+}

@@ -1,0 +1,92 @@
+//! The verdict on a run: the invariants, what the scenario expects, and whether the run says anything at all.
+
+use super::index::Index;
+use super::tally::not_judged;
+use super::{Check, Finding, Verdict, all, expect_breaker, expect_metric, validity};
+use crate::history::{Capability, History};
+
+/// What all checks together found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// What each check found.
+    pub findings: Vec<Finding>,
+    /// The verdict on the run.
+    pub verdict: Verdict,
+}
+
+/// Judges a history by every invariant, and by what its scenario expects.
+///
+/// The verdict on the run:
+/// - invalid, if the run says nothing about the subject, whatever else was found;
+/// - else failed, if anything failed that the scenario does not waive;
+/// - else unknown, if an expectation of the scenario is unknown, or all invariants are: an invariant that saw nothing in this run is
+///   shown as unknown, and counts for nothing;
+/// - else passed.
+pub fn judge(history: &History) -> Judgement {
+    let index = Index::new(history);
+    let run = validity::judge(&index);
+    let invariants: Vec<Finding> = all().iter().map(|check| invariant(*check, &index)).collect();
+    let expectations = expectations(&index);
+    let verdict = verdict(&run, &invariants, &expectations);
+    let mut findings = vec![run];
+    findings.extend(invariants);
+    findings.extend(expectations);
+    Judgement { findings, verdict }
+}
+
+fn invariant(check: &dyn Check, index: &Index<'_>) -> Finding {
+    let missing: Vec<&str> =
+        check.needs().iter().filter(|needed| !index.can(**needed)).map(|needed| named(*needed)).collect();
+    let finding = if missing.is_empty() {
+        check.judge(index)
+    } else {
+        let says = format!("the subject does not say that it can {}", missing.join(", "));
+        not_judged(check.name(), check.title(), Verdict::Skipped, says)
+    };
+    waived(finding, index)
+}
+
+fn expectations(index: &Index<'_>) -> Vec<Finding> {
+    let expect = &index.history.head.expect;
+    let breakers = expect.breaker.iter().enumerate();
+    let breakers = breakers
+        .map(|(place, expected)| expect_breaker::judge(index, &format!("expect.breaker[{place}]"), expected));
+    let metrics = expect.metric.iter().enumerate();
+    let metrics = metrics
+        .map(|(place, expected)| expect_metric::judge(index, &format!("expect.metric[{place}]"), expected));
+    breakers.chain(metrics).map(|finding| waived(finding, index)).collect()
+}
+
+/// Notes the reason that the scenario gives for waiving the check, if it does.
+fn waived(mut finding: Finding, index: &Index<'_>) -> Finding {
+    let allow = index.history.head.allow.iter().find(|allow| allow.check == finding.check);
+    finding.waived = allow.map(|allow| allow.because.clone());
+    finding
+}
+
+fn verdict(run: &Finding, invariants: &[Finding], expectations: &[Finding]) -> Verdict {
+    let counts = |finding: &&Finding| finding.waived.is_none();
+    let fails = |finding: &Finding| finding.verdict == Verdict::Fail;
+    let silent = |finding: &Finding| matches!(finding.verdict, Verdict::Unknown | Verdict::Skipped);
+    if run.verdict == Verdict::Invalid {
+        Verdict::Invalid
+    } else if invariants.iter().chain(expectations).filter(counts).any(fails) {
+        Verdict::Fail
+    } else if invariants.iter().all(silent)
+        || expectations.iter().filter(counts).any(|finding| finding.verdict == Verdict::Unknown)
+    {
+        Verdict::Unknown
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn named(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Fallback => "`fallback`",
+        Capability::Breaker => "`breaker`",
+        Capability::Resync => "`resync`",
+        Capability::Ttl => "`ttl`",
+        Capability::Samples => "`samples`",
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything that tells whether a session is there, and with which value: reads of the load, refusals with `no-session`, and
+//! the final looks.
+
+use super::index::{Ending, Index, Moment, Operation, OperationId};
+use crate::history::{
+    Capability, Event, FinalRead, History, Left, Reader, Saw, ServedBy, SessionId, ValueSeen,
+};
+use crate::load::Kind;
+
+/// A final look at a session.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    pub(crate) reader: Reader,
+    pub(crate) session: SessionId,
+    /// The look or return before it: this one began no earlier.
+    pub(crate) from: Moment,
+    pub(crate) to: Moment,
+    pub(crate) found: FinalRead,
+}
+
+/// What a reader may know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// What Redis knows, and what the reader itself knows.
+    Redis,
+    /// What the reader itself knows.
+    Own,
+}
+
+/// What a reader was told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Seen {
+    /// A value.
+    Value(ValueSeen),
+    /// The session is there, with so much of its TTL left in milliseconds (`None`: it has no TTL).
+    There(Option<u64>),
+    /// There is surely no such session.
+    Absent,
+}
+
+/// An answer that tells whether a session is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    pub(crate) session: SessionId,
+    pub(crate) reader: Reader,
+    pub(crate) view: View,
+    /// Not earlier than this.
+    pub(crate) from: Moment,
+    /// Not later than this.
+    pub(crate) to: Moment,
+    pub(crate) seen: Seen,
+    /// The operation of the load that it is; `None` for a final look.
+    pub(crate) operation: Option<OperationId>,
+}
+
+impl Read {
+    /// The value, if it saw one.
+    pub(crate) fn value(&self) -> Option<ValueSeen> {
+        match self.seen {
+            Seen::Value(seen) => Some(seen),
+            Seen::There(_) | Seen::Absent => None,
+        }
+    }
+
+    /// Whether the reader is this instance of the run.
+    pub(crate) fn is_by(&self, instance: usize) -> bool {
+        match self.reader {
+            Reader::Instance(number) => usize::from(number) == instance,
+            Reader::Fresh | Reader::Redis => false,
+        }
+    }
+
+    /// Whether it is one of the final looks.
+    pub(crate) fn is_final(&self) -> bool {
+        self.operation.is_none()
+    }
+
+    /// The entries that tell of it.
+    pub(crate) fn entries(&self) -> Vec<usize> {
+        if self.is_final() { vec![self.to.entry] } else { vec![self.from.entry, self.to.entry] }
+    }
+}
+
+/// The final looks of a history, in order.
+pub(crate) fn looks(history: &History) -> Vec<Look> {
+    let mut looks = Vec::new();
+    let mut before = Moment { t: 0, entry: 0 };
+    for (entry, line) in history.entries.iter().enumerate() {
+        let moment = Moment { t: line.t, entry };
+        match &line.e {
+            Event::Final { reader, session, found } => {
+                let of_run = match reader {
+                    Reader::Instance(number) => *number < history.head.instances,
+                    Reader::Fresh | Reader::Redis => true,
+                };
+                if of_run {
+                    let (reader, session, found) = (*reader, *session, found.clone());
+                    looks.push(Look { reader, session, from: before, to: moment, found });
+                }
+                before = moment;
+            }
+            Event::Phase { .. } | Event::Return { .. } => before = moment,
+            Event::Invoke { .. }
+            | Event::Fault { .. }
+            | Event::Breaker { .. }
+            | Event::Mode { .. }
+            | Event::Resync { .. }
+            | Event::Wire { .. }
+            | Event::Sample { .. } => {}
+        }
+    }
+    looks
+}
+
+/// What an operation of the load read, if it told anything.
+pub(crate) fn of_operation(index: &Index<'_>, id: OperationId) -> Option<Read> {
+    let operation = index.operation(id);
+    let (view, seen) = told(index, operation)?;
+    Some(Read {
+        session: operation.session,
+        reader: Reader::Instance(operation.instance),
+        view,
+        from: operation.invoke,
+        to: operation.end?,
+        seen,
+        operation: Some(id),
+    })
+}
+
+/// What a final look read, if it told anything.
+pub(crate) fn of_look(index: &Index<'_>, look: &Look) -> Option<Read> {
+    let seen = match look.found {
+        FinalRead::Value(Some(seen)) => Seen::Value(seen),
+        FinalRead::Key(Some(Left::Millis(ms))) => Seen::There(Some(ms)),
+        FinalRead::Key(Some(Left::Forever)) => Seen::There(None),
+        FinalRead::Value(None) | FinalRead::Key(None) => Seen::Absent,
+        FinalRead::Error { .. } => return None,
+    };
+    let view = match look.reader {
+        Reader::Fresh | Reader::Redis => View::Redis,
+        // It does not say who served it. Once all must have settled that makes no difference.
+        Reader::Instance(_) if look.from.t > index.settled_after(0) => View::Redis,
+        Reader::Instance(_) => without_word(index),
+    };
+    let Look { reader, session, from, to, .. } = *look;
+    Some(Read { session, reader, view, from, to, seen, operation: None })
+}
+
+fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {
+    match operation.ending {
+        Ending::Acknowledged { by, saw } => {
+            let view = match by {
+                ServedBy::Redis => View::Redis,
+                ServedBy::Local => View::Own,
+            };
+            match saw {
+                Saw::Done => None,
+                Saw::Value(Some(seen)) => Some((view, Seen::Value(seen))),
+                Saw::Ttl(Some(ms)) => Some((view, Seen::There(Some(ms)))),
+                Saw::Value(None) | Saw::Ttl(None) => Some((view, Seen::Absent)),
+            }
+        }
+        Ending::NoSession => match operation.kind {
+            Kind::Get | Kind::Update | Kind::Touch | Kind::Ttl => Some((without_word(index), Seen::Absent)),
+            Kind::Create | Kind::Destroy => None,
+        },
+        Ending::Failed | Ending::Unknown | Ending::Missing => None,
+    }
+}
+
+/// Who served an answer that does not say so: a subject with a fallback may have answered from its own knowledge.
+fn without_word(index: &Index<'_>) -> View {
+    if index.can(Capability::Fallback) { View::Own } else { View::Redis }
+}

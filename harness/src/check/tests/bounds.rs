@@ -1,0 +1,35 @@
+//! I15 and I17: time and resources.
+
+use super::{fails, passes, unknown};
+
+#[test]
+fn an_operation_ends_within_its_budget() {
+    passes("I15", "1.0-3.0 i0 get s0 -> redis none");
+    passes("I15", "1.0-3.05 i0 get s0 -> redis none");
+    let says = fails("I15", "1.0-3.1 i0 get s0 -> unknown");
+    assert!(says.contains("took 2.100 s"), "{says}");
+    fails("I15", "1.0 i0 get s0 -> never\n9.0 phase final");
+    // The history ends too soon to tell.
+    unknown("I15", "1.0 i0 get s0 -> never\n2.0 phase final");
+}
+
+#[test]
+fn resources_stay_within_their_bounds() {
+    passes("I17", "1.0 sample i0 connections=4 in_flight=100 local_bytes=1000 local_sessions=1");
+    for over in ["connections=5", "in_flight=101", "local_bytes=1001", "local_sessions=2"] {
+        fails("I17", &format!("1.0 sample i0 connections=1\n2.0 sample i0 {over}"));
+    }
+    unknown("I17", "1.0 sample i0 dirty=3");
+}
+
+#[test]
+fn nothing_is_left_over() {
+    let story = |sample: &str| format!("1.0-1.1 i0 get s0 -> redis none\n{sample}");
+    passes("I17", &story("2.0 sample i0 in_flight=0"));
+    passes("I17", &story("1.12 sample i0 in_flight=1"));
+    fails("I17", &story("2.0 sample i0 in_flight=1"));
+    let opened: Vec<String> = (0..5).map(|number| format!("1.{number} wire i0 c{number} opened")).collect();
+    let opened = opened.join("\n");
+    fails("I17", &opened);
+    passes("I17", &format!("{opened}\n2.0 wire i0 c0 closed subject: end"));
+}

@@ -1,0 +1,138 @@
+//! I13 and I14: what the breaker does.
+
+use super::{fails, passes, unknown};
+
+/// A total outage from 10 s to 20 s with three failing calls.
+fn outage(breaker: &str) -> String {
+    format!(
+        "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+         10.0 fault 0 refuse on i0 total
+         10.5-10.6 i0 get s0 -> local 0-1
+         10.7-10.8 i0 get s0 -> local 0-1
+         10.9-11.0 i0 update s0 0-2 -> local
+         20.0 fault 0 refuse off i0 total
+         30.0-30.1 i0 get s0 -> redis 0-2
+         {breaker}"
+    )
+}
+
+const GOOD: &str = "11.0 breaker i0 closed open
+     18.0 breaker i0 open half-open
+     18.1 breaker i0 half-open open
+     21.0 breaker i0 open half-open
+     21.1 breaker i0 half-open closed";
+
+#[test]
+fn a_breaker_in_order_passes() {
+    passes("I13", &outage(GOOD));
+    passes("I14", &outage(GOOD));
+}
+
+#[test]
+fn illegal_changes_fail() {
+    for changes in [
+        "11.0 breaker i0 closed half-open",
+        "11.0 breaker i0 closed open\n20.1 breaker i0 open closed",
+        "11.0 breaker i0 open half-open",
+        "11.0 breaker i0 closed open\n14.0 breaker i0 half-open closed",
+        "11.0 breaker i0 closed open\n12.0 breaker i0 open open",
+    ] {
+        fails("I13", &outage(changes));
+    }
+}
+
+#[test]
+fn a_breaker_that_opens_for_nothing_fails() {
+    let calm = "1.0-1.005 i0 create s0 0-1 ttl=600 -> redis
+         2.0-2.005 i0 get s0 -> redis 0-1";
+    let says = fails("I13", &format!("{calm}\n3.0 breaker i0 closed open"));
+    assert!(says.contains("no fault struck it"), "{says}");
+    // Anything that may have looked like a failure is a reason.
+    passes("I13", &format!("{calm}\n2.5-3.1 i0 get s0 -> local 0-1\n3.0 breaker i0 closed open"));
+    passes("I13", &format!("{calm}\n2.5-2.9 i0 get s0 -> redis 0-1\n3.0 breaker i0 closed open"));
+    passes("I13", &format!("{calm}\n2.5-2.6 i0 update s0 0-2 -> unknown\n3.0 breaker i0 closed open"));
+    let resets = "2.1 wire i0 c1 opened\n2.2 wire i0 c1 closed redis: reset\n2.3 wire i0 c2 opened\n2.4 wire i0 c2 closed redis: reset";
+    fails("I13", &format!("{calm}\n{resets}\n3.0 breaker i0 closed open"));
+    passes(
+        "I13",
+        &format!(
+            "{calm}\n{resets}\n2.5 wire i0 c3 opened\n2.6 wire i0 c3 > HELLO\n3.0 breaker i0 closed open"
+        ),
+    );
+    // Trouble of another instance is none.
+    fails("I13", &format!("{calm}\n2.5-2.9 i1 get s0 -> local 0-1\n3.0 breaker i0 closed open"));
+}
+
+#[test]
+fn it_stays_open_for_its_cool_down() {
+    passes("I13", &outage("11.0 breaker i0 closed open\n12.6 breaker i0 open half-open"));
+    fails("I13", &outage("11.0 breaker i0 closed open\n12.5 breaker i0 open half-open"));
+}
+
+#[test]
+fn nothing_leaves_while_it_is_open() {
+    let wire = |line: &str| outage(&format!("{GOOD}\n{line}"));
+    passes("I13", &wire("11.03 wire i0 c1 > GET"));
+    passes("I13", &wire("13.0 wire i0 c1 > PING"));
+    passes("I13", &wire("13.0 wire i0 c1 > HELLO\n13.1 wire i0 c1 > CLIENT"));
+    passes("I13", &wire("13.0 wire i1 c1 > GET"));
+    passes("I13", &wire("22.0 wire i0 c1 > EVALSHA"));
+    let says = fails("I13", &wire("13.0 wire i0 c1 > EVALSHA"));
+    assert!(says.contains("sent EVALSHA at 13.000 s"), "{says}");
+}
+
+#[test]
+fn only_so_many_probes_at_once() {
+    let wire = |lines: &str| {
+        outage(&format!(
+            "11.0 breaker i0 closed open\n18.0 breaker i0 open half-open\n{lines}\n19.9 breaker i0 half-open open"
+        ))
+    };
+    passes("I13", &wire("18.1 wire i0 c1 > HELLO\n18.1 wire i0 c1 > CLIENT\n18.2 wire i0 c1 > PING"));
+    passes("I13", &wire("18.1 wire i0 c1 > PING\n18.2 wire i0 c1 < value\n18.3 wire i0 c1 > PING"));
+    fails("I13", &wire("18.1 wire i0 c1 > PING\n18.2 wire i0 c2 > GET"));
+    // A probe that was given up makes room.
+    passes("I13", &wire("18.1 wire i0 c1 > PING\n19.2 wire i0 c2 > PING"));
+}
+
+#[test]
+fn a_breaker_that_never_moves_says_nothing_of_safety() {
+    unknown("I13", &outage(""));
+    unknown("I13", "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis");
+}
+
+#[test]
+fn it_must_open_in_a_total_outage_with_enough_failures() {
+    let says = fails("I14", &outage(""));
+    assert!(says.contains("did not open"), "{says}");
+    fails(
+        "I14",
+        &outage(
+            "15.0 breaker i0 closed open\n21.0 breaker i0 open half-open\n21.1 breaker i0 half-open closed",
+        ),
+    );
+    // Not total, too short, too few calls, or a call got through.
+    unknown("I14", &outage("").replace(" total", ""));
+    unknown("I14", &outage("").replace("20.0 fault", "12.0 fault"));
+    unknown("I14", &outage("").replace("10.9-11.0 i0 update s0 0-2 -> local", ""));
+    unknown("I14", &outage("11.5-11.6 i0 get s0 -> redis 0-2"));
+    unknown("I14", &outage("11.5 wire i0 c1 > GET\n11.6 wire i0 c1 < value"));
+}
+
+#[test]
+fn it_must_close_when_redis_is_back_and_stay_so() {
+    let opened = "11.0 breaker i0 closed open";
+    fails("I14", &outage(opened));
+    fails(
+        "I14",
+        &outage(&format!("{opened}\n25.0 breaker i0 open half-open\n25.1 breaker i0 half-open closed")),
+    );
+    passes(
+        "I14",
+        &outage(&format!("{opened}\n23.0 breaker i0 open half-open\n23.1 breaker i0 half-open closed")),
+    );
+    fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open")));
+    fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open\n29.0 breaker i0 open half-open")));
+    // Too soon to tell.
+    passes("I14", &outage(&format!("{GOOD}\n29.0 breaker i0 closed open")));
+}

@@ -1,0 +1,102 @@
+//! The verdict on a whole run.
+
+use super::story;
+use crate::check::{Allow, BreakerExpectation, Judgement, OnInstances, Verdict, judge};
+use crate::history::{BreakerState, Capability, History};
+
+const GOOD: &str = "1.0-1.005 i0 create s0 0-1 ttl=600 -> redis
+     2.0-2.005 i1 get s0 -> redis 0-1
+     10.0 fault 0 latency on i0,i1
+     20.0 fault 0 latency off i0,i1
+     30.0 phase final
+     30.0 final redis s0 left=571
+     30.1 final fresh s0 0-1
+     30.2 final i0 s0 0-1
+     30.3 final i1 s0 0-1";
+
+fn judged(change: impl FnOnce(&mut History), story: &str) -> Judgement {
+    let mut history = story::history(story);
+    change(&mut history);
+    judge(&history)
+}
+
+fn verdict(story: &str) -> Verdict {
+    judged(|_| {}, story).verdict
+}
+
+fn says(judgement: &Judgement, check: &str) -> String {
+    judgement.findings.iter().find(|finding| finding.check == check).unwrap().says.clone()
+}
+
+#[test]
+fn a_good_run_passes_though_some_invariants_saw_nothing() {
+    let judgement = judged(|_| {}, GOOD);
+    assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
+    assert!(judgement.findings.iter().any(|finding| finding.verdict == Verdict::Unknown));
+}
+
+#[test]
+fn a_failure_fails_the_run_unless_it_is_waived() {
+    let lost = GOOD.replace("30.2 final i0 s0 0-1", "30.2 final i0 s0 none");
+    assert_eq!(verdict(&lost), Verdict::Fail);
+    let allow = |check: &str| Allow { check: check.to_owned(), because: "known".to_owned() };
+    let waived = judged(|history| history.head.allow = vec![allow("I1"), allow("I3"), allow("I10")], &lost);
+    assert_eq!(waived.verdict, Verdict::Pass, "{waived:#?}");
+    let shown = waived.findings.iter().find(|finding| finding.check == "I1").unwrap();
+    assert_eq!((shown.verdict, shown.waived.as_deref()), (Verdict::Fail, Some("known")));
+}
+
+#[test]
+fn a_run_that_was_not_clean_before_its_fault_is_invalid_even_if_something_failed() {
+    let unclean = GOOD.replace("2.0-2.005 i1 get s0 -> redis 0-1", "2.0-2.005 i1 get s0 -> failed");
+    assert_eq!(verdict(&unclean), Verdict::Invalid);
+    assert_eq!(verdict(&unclean.replace("final i0 s0 0-1", "final i0 s0 none")), Verdict::Invalid);
+    assert_eq!(verdict(&GOOD.replace("get s0 -> redis", "get s0 -> local")), Verdict::Invalid);
+    // Later it may fail.
+    let later = GOOD.replace("30.0 phase final", "12.0-12.1 i1 get s0 -> failed\n30.0 phase final");
+    assert_eq!(verdict(&later), Verdict::Pass);
+}
+
+#[test]
+fn a_run_without_its_faults_or_its_looks_is_invalid() {
+    let judgement = judged(|history| history.head.faults = 2, GOOD);
+    assert_eq!(judgement.verdict, Verdict::Invalid);
+    assert!(says(&judgement, "run").contains("fault 1 of the plan never began"));
+    assert_eq!(verdict(&GOOD.replace("20.0 fault 0 latency off i0,i1", "")), Verdict::Invalid);
+    assert_eq!(verdict(&GOOD.replace("30.3 final i1 s0 0-1", "")), Verdict::Invalid);
+    assert_eq!(verdict(&GOOD.replace("final fresh s0 0-1", "final fresh s0 error")), Verdict::Invalid);
+    assert_eq!(judged(|history| history.head.sessions = 2, GOOD).verdict, Verdict::Invalid);
+    assert_eq!(verdict(""), Verdict::Invalid);
+}
+
+#[test]
+fn an_operation_that_hangs_fails_and_a_history_that_is_cut_is_invalid() {
+    let hangs = GOOD.replace("30.0 phase final", "12.0 i1 get s0 -> never\n30.0 phase final");
+    assert_eq!(verdict(&hangs), Verdict::Fail);
+    let cut = GOOD.replace("30.0 phase final", "29.9 i1 get s0 -> never\n30.0 phase final");
+    assert_eq!(verdict(&cut), Verdict::Invalid);
+}
+
+#[test]
+fn an_expectation_that_saw_nothing_makes_the_run_unknown() {
+    let expected = BreakerExpectation {
+        sequence: vec![BreakerState::Closed, BreakerState::Open],
+        on: OnInstances::Every,
+        during: None,
+    };
+    let judgement = judged(|history| history.head.expect.breaker.push(expected), GOOD);
+    assert_eq!(judgement.verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_check_is_skipped_with_the_capability_that_is_missing() {
+    let judgement = judged(|history| _ = history.head.rules.can.remove(&Capability::Breaker), GOOD);
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    assert!(says(&judgement, "I13").contains("`breaker`"));
+}
+
+#[test]
+fn instances_beyond_those_of_the_run_are_not_judged() {
+    let stranger = GOOD.replace("30.0 phase final", "12.0-12.1 i2 get s0 -> redis none\n30.0 phase final");
+    assert_eq!(verdict(&stranger), Verdict::Pass);
+}

@@ -1,0 +1,61 @@
+//! The checks on hand-written histories of a few events, and on histories of a correct model.
+
+mod bounds;
+mod breaker;
+mod expectations;
+mod judging;
+mod life;
+mod model;
+mod speed;
+mod story;
+mod ttl;
+mod values;
+
+use super::{Finding, Verdict, all};
+use crate::check::index::Index;
+use crate::history::History;
+
+/// What the check of this name finds.
+fn finding(history: &History, name: &str) -> Finding {
+    let check = all().into_iter().find(|check| check.name() == name).unwrap();
+    check.judge(&Index::new(history))
+}
+
+/// The verdict of the check of this name on the story.
+fn verdict(name: &str, story: &str) -> Verdict {
+    finding(&story::history(story), name).verdict
+}
+
+#[track_caller]
+fn passes(name: &str, story: &str) {
+    let finding = finding(&story::history(story), name);
+    assert_eq!(finding.verdict, Verdict::Pass, "{}", finding.says);
+}
+
+/// The check fails, with a witness of at most seven entries; returns what it says.
+#[track_caller]
+fn fails(name: &str, story: &str) -> String {
+    let finding = finding(&story::history(story), name);
+    assert_eq!(finding.verdict, Verdict::Fail, "{}", finding.says);
+    assert!(!finding.witness.is_empty() && finding.witness.len() <= 7, "{:?}", finding.witness);
+    assert!(finding.witness.is_sorted_by_key(|entry| entry.t));
+    finding.says
+}
+
+#[track_caller]
+fn unknown(name: &str, story: &str) {
+    let finding = finding(&story::history(story), name);
+    assert_eq!(finding.verdict, Verdict::Unknown, "{}", finding.says);
+    assert!(
+        finding.says.contains("would make it known") || finding.says.contains("no operation"),
+        "{}",
+        finding.says
+    );
+}
+
+#[test]
+fn an_empty_history_leaves_every_check_unknown() {
+    for check in all() {
+        assert_eq!(verdict(check.name(), ""), Verdict::Unknown, "{}", check.name());
+    }
+}

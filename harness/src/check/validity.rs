@@ -1,0 +1,122 @@
+//! Whether the run says anything about the subject at all.
+
+use std::collections::BTreeSet;
+
+use super::index::{Ending, Index, nanos};
+use super::tally::not_judged;
+use super::{Finding, Verdict, words};
+use crate::history::{Entry, FinalRead, Reader, ServedBy};
+
+/// The share of operations before the first fault that may be served locally: more, and Redis was not there.
+const MOST_LOCAL: f64 = 0.1;
+
+/// Finds out whether the run is valid: its faults struck, it was clean before them, and everyone looked at the end.
+pub(super) fn judge(index: &Index<'_>) -> Finding {
+    let trouble = [faults, steady, cut_short, finals].iter().find_map(|find| find(index));
+    let title = "the run says something about the subject";
+    let Some((says, entries)) = trouble else {
+        let says = "every fault struck, all was well before the first, and everyone looked at the end";
+        let mut finding = not_judged("run", title, Verdict::Pass, says.to_owned());
+        finding.judged = 1;
+        return finding;
+    };
+    let witness: Vec<Entry> = entries.into_iter().map(|entry| index.entry(entry).clone()).collect();
+    let finding = not_judged("run", title, Verdict::Invalid, says);
+    Finding { judged: 1, broken: 1, witness, ..finding }
+}
+
+type Trouble = Option<(String, Vec<usize>)>;
+
+/// Every fault of the plan began and ended.
+fn faults(index: &Index<'_>) -> Trouble {
+    let begun: BTreeSet<u32> = index.faults.all.iter().map(|fault| fault.number).collect();
+    if let Some(number) = (0..index.history.head.faults).find(|number| !begun.contains(number)) {
+        return Some((
+            format!("fault {number} of the plan never began, so the run does not show what it does"),
+            Vec::new(),
+        ));
+    }
+    let endless = index.faults.all.iter().find(|fault| fault.off.is_none())?;
+    let says = format!(
+        "fault {} ({}) never ended, so nothing can be said of the recovery",
+        endless.number, endless.what
+    );
+    Some((says, vec![endless.on.1]))
+}
+
+/// Before any fault the subject must itself be well, or what comes later proves nothing.
+fn steady(index: &Index<'_>) -> Trouble {
+    let start = index.faults.start().unwrap_or(u64::MAX);
+    let before = index.operations.iter().enumerate().take_while(|(_, operation)| operation.invoke.t < start);
+    let (mut ended, mut local) = (0_u32, 0_u32);
+    for (id, operation) in before {
+        if operation.end.is_none_or(|end| end.t >= start) {
+            continue;
+        }
+        ended += 1;
+        match operation.ending {
+            Ending::Acknowledged { by, .. } => local += u32::from(by == ServedBy::Local),
+            Ending::NoSession => {}
+            Ending::Failed | Ending::Unknown | Ending::Missing => {
+                let says = format!(
+                    "the subject was not well before the first fault: {}; what it does later proves nothing",
+                    words::operation(index, id)
+                );
+                return Some((says, operation.entries().collect()));
+            }
+        }
+    }
+    let too_many = f64::from(local) > MOST_LOCAL * f64::from(ended);
+    too_many.then(|| {
+        let says = format!(
+            "{local} of {ended} operations before the first fault were served locally: the subject did not reach Redis, so no fault \
+             could change anything"
+        );
+        (says, Vec::new())
+    })
+}
+
+/// An operation without a return, though the history ends before its budget is over: the history was cut.
+fn cut_short(index: &Index<'_>) -> Trouble {
+    let over = index.history.entries.last().map_or(0, |last| last.t);
+    let budget = nanos(index.rules().response_within).saturating_add(index.slack());
+    let (id, operation) = index.operations.iter().enumerate().find(|(_, operation)| {
+        operation.end.is_none() && over.saturating_sub(operation.invoke.t) <= budget
+    })?;
+    let says = format!("the history ends while an operation is under way: {}", words::operation(index, id));
+    Some((says, vec![operation.invoke.entry]))
+}
+
+/// Every reader looked at every session, and a fresh instance could read.
+fn finals(index: &Index<'_>) -> Trouble {
+    let head = &index.history.head;
+    if index.looks.is_empty() {
+        return Some(("nobody looked at the sessions after the run".to_owned(), Vec::new()));
+    }
+    let readers = [Reader::Redis, Reader::Fresh].into_iter().chain((0..head.instances).map(Reader::Instance));
+    for reader in readers {
+        let looked: BTreeSet<_> =
+            index.looks.iter().filter(|look| look.reader == reader).map(|look| look.session.0).collect();
+        let missing = (0..head.sessions).filter(|session| !looked.contains(session)).count();
+        if missing > 0 {
+            let who = match reader {
+                Reader::Redis => "Redis itself".to_owned(),
+                Reader::Fresh => "a fresh instance".to_owned(),
+                Reader::Instance(number) => format!("instance-{number}"),
+            };
+            let says = format!(
+                "{missing} of {} sessions were not looked at through {who} after the run",
+                head.sessions
+            );
+            return Some((says, Vec::new()));
+        }
+    }
+    let mut fresh = index.looks.iter().filter(|look| look.reader == Reader::Fresh);
+    let error = fresh.clone().find_map(|look| match &look.found {
+        FinalRead::Error { code, text } => Some((format!("{code}: {text}"), look.to.entry)),
+        FinalRead::Value(_) | FinalRead::Key(_) => None,
+    });
+    let all_failed = fresh.all(|look| matches!(look.found, FinalRead::Error { .. }));
+    let (error, entry) = error.filter(|_| all_failed)?;
+    Some((format!("a fresh instance could read no session after the run: {error}"), vec![entry]))
+}
