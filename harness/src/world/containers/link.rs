@@ -1,7 +1,10 @@
-//! One instance's way to Redis: its tap, its proxy, and the faults that bend it just now.
+//! One instance's way to Redis: its tap, its proxies, and the faults that bend it just now.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::Mutex;
 
 use super::SharedApi;
@@ -12,83 +15,104 @@ use crate::recorder::Recorder;
 use crate::world::tap::Tap;
 use crate::world::{WorldError, failed};
 
+/// Ports for one link's proxies, as Toxiproxy's container knows them and as they are reached from here.
+pub(super) type Ports = [(u16, SocketAddr); 2];
+
 pub(super) struct Link {
     api: SharedApi,
-    proxy: String,
+    number: u16,
+    upstream: String,
+    ports: Ports,
     tap: Tap,
     state: Mutex<State>,
 }
 
-/// What the proxy should be like.
+/// What the proxies should be like.
 struct State {
-    toxics: Vec<Meant>,
+    /// The one that connections go through; and, once a strike has reset new connections only, one for those that are opened
+    /// while such a strike lasts, so that none that was open before is struck.
+    proxies: Vec<Proxy>,
+    bends: BTreeMap<u32, Vec<Meant>>,
     /// How many strikes refuse just now.
     refusals: u32,
-    /// The strikes that reset new connections just now, each with its probability.
-    resets: Vec<(u32, f64)>,
+    /// Whether Toxiproxy lets connections through; a moment after the first refusal it does not.
+    enabled: bool,
+    /// The share of new connections that each strike resets just now.
+    resets: BTreeMap<u32, f64>,
+}
+
+struct Proxy {
+    name: String,
+    toxics: Vec<Placed>,
+}
+
+/// A toxic on a proxy.
+struct Placed {
+    /// The name that it was meant to have, which tells strikes apart.
+    wanted: String,
+    /// What it is; the crate gives toxics names of its own.
+    meant: Meant,
 }
 
 impl Link {
-    /// Creates the proxy on `listen` (inside the container), and the tap in front of `address` (the same port, from here).
+    /// Makes the proxy, and the tap in front of it.
     pub(super) async fn start(
         api: &SharedApi,
         number: u16,
-        listen: u16,
-        address: SocketAddr,
+        ports: Ports,
         upstream: String,
         recorder: Recorder,
     ) -> Result<Self, WorldError> {
-        let proxy = format!("instance-{number}");
-        api.create_proxy(&proxy, listen, &upstream).await?;
-        // With these in place from the start, of no effect yet, every connection ends with RST when the proxy ends it. That
-        // is how live and idle connections can be reset truly.
-        let toxics: Vec<Meant> = RESET_STREAMS.iter().map(|stream| reset_toxic(stream, 0.0)).collect();
-        for toxic in &toxics {
-            api.add(&proxy, toxic).await?;
-        }
-        let tap = Tap::start(number, address, recorder).map_err(failed("open a tap"))?;
-        let state = Mutex::new(State { toxics, refusals: 0, resets: Vec::new() });
-        let link = Self { api: SharedApi::clone(api), proxy, tap, state };
-        link.verify(&*link.state.lock().await).await?;
+        let tap = Tap::listen(number, ports[0].1, recorder).await.map_err(failed("open a tap"))?;
+        let (bends, resets) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { proxies: Vec::new(), bends, refusals: 0, enabled: true, resets };
+        let link =
+            Self { api: SharedApi::clone(api), number, upstream, ports, tap, state: Mutex::new(state) };
+        link.add_proxy(&mut *link.state.lock().await, format!("instance-{number}")).await?;
         Ok(link)
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.tap.port()
+        self.tap.address().port()
     }
 
     pub(super) fn connections(&self) -> u64 {
-        self.tap.open()
+        self.tap.connections()
     }
 
-    /// Ends the tap's service; the proxy goes with its container.
-    pub(super) fn close(&self) {
-        self.tap.refuse();
+    /// Ends the tap's service; the proxies go with their container.
+    pub(super) async fn close(&self) {
+        self.tap.refuse().await;
     }
 
     /// A strike on this link begins.
     pub(super) async fn begin(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
         match &strike.act {
             Act::Bend(toxics) => {
-                let mut state = self.state.lock().await;
-                for toxic in meant_by(number, toxics, strike.direction, strike.probability) {
-                    self.api.add(&self.proxy, &toxic).await?;
-                    state.toxics.push(toxic);
+                let state = &mut *self.state.lock().await;
+                let bends = meant_by(number, toxics, strike.direction, strike.probability);
+                for proxy in &mut state.proxies {
+                    for toxic in &bends {
+                        self.place(proxy, toxic.clone()).await?;
+                    }
                 }
-                self.verify(&state).await
+                state.bends.insert(number, bends);
+                self.verify(state).await
             }
-            Act::Refuse => self.refuse().await,
+            Act::Refuse => {
+                self.deafen().await;
+                self.shut().await
+            }
             Act::Reset { live, new } => {
-                let mut state = self.state.lock().await;
+                let state = &mut *self.state.lock().await;
                 if *new {
-                    state.resets.push((number, strike.probability));
-                    self.set_resets(&mut state).await?;
+                    state.resets.insert(number, strike.probability);
+                    self.set_resets(state).await?;
                 }
-                if *live && state.refusals == 0 {
-                    self.api.set_enabled(&self.proxy, false).await?;
-                    self.api.set_enabled(&self.proxy, true).await?;
+                if *live && state.enabled {
+                    self.reset_live(state, number, strike.probability).await?;
                 }
-                self.verify(&state).await
+                self.verify(state).await
             }
             Act::Server(_) => Ok(()),
         }
@@ -97,69 +121,142 @@ impl Link {
     /// A strike on this link ends.
     pub(super) async fn end(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
         match &strike.act {
-            Act::Bend(toxics) => {
-                let mut state = self.state.lock().await;
-                for toxic in meant_by(number, toxics, strike.direction, strike.probability) {
-                    self.api.remove(&self.proxy, &toxic.name).await?;
-                    state.toxics.retain(|meant| meant.name != toxic.name);
+            Act::Bend(_) => {
+                let state = &mut *self.state.lock().await;
+                let bends = state.bends.remove(&number).unwrap_or_default();
+                for proxy in &mut state.proxies {
+                    let of_strike = |placed: &Placed| bends.iter().any(|toxic| toxic.name == placed.wanted);
+                    for placed in proxy.toxics.iter().filter(|placed| of_strike(placed)) {
+                        self.api.remove(&proxy.name, &placed.meant.name).await?;
+                    }
+                    proxy.toxics.retain(|placed| !of_strike(placed));
                 }
-                self.verify(&state).await
+                self.verify(state).await
             }
             Act::Refuse => self.accept().await,
             Act::Reset { new, .. } => {
-                let mut state = self.state.lock().await;
+                let state = &mut *self.state.lock().await;
                 if *new {
-                    state.resets.retain(|(other, _)| *other != number);
-                    self.set_resets(&mut state).await?;
+                    state.resets.remove(&number);
+                    self.set_resets(state).await?;
                 }
-                self.verify(&state).await
+                self.verify(state).await
             }
             Act::Server(_) => Ok(()),
         }
     }
 
-    /// Closes the port: live connections are reset, new ones refused.
-    pub(super) async fn refuse(&self) -> Result<(), WorldError> {
-        let mut state = self.state.lock().await;
-        state.refusals += 1;
-        self.tap.refuse();
-        if state.refusals == 1 {
-            self.api.set_enabled(&self.proxy, false).await?;
-        }
-        self.verify(&state).await
+    /// Refuses new connections; live ones go on. To be followed by [`shut`](Self::shut).
+    pub(super) async fn deafen(&self) {
+        self.state.lock().await.refusals += 1;
+        self.tap.deafen().await;
     }
 
-    /// Takes one [`refuse`](Self::refuse) back.
+    /// Has Toxiproxy refuse as well, which resets live connections.
+    pub(super) async fn shut(&self) -> Result<(), WorldError> {
+        let state = &mut *self.state.lock().await;
+        self.set_enabled(state, false).await?;
+        self.tap.reset().await;
+        self.verify(state).await
+    }
+
+    /// Takes one [`deafen`](Self::deafen) and [`shut`](Self::shut) back.
     pub(super) async fn accept(&self) -> Result<(), WorldError> {
-        let mut state = self.state.lock().await;
+        let state = &mut *self.state.lock().await;
         state.refusals = state.refusals.saturating_sub(1);
-        if state.refusals == 0 {
-            self.api.set_enabled(&self.proxy, true).await?;
+        if state.refusals > 0 {
+            return Ok(());
         }
-        self.verify(&state).await?;
-        self.tap.accept().map_err(failed("open the tap again"))
+        self.set_enabled(state, true).await?;
+        self.verify(state).await?;
+        self.tap.accept().await.map_err(failed("open the tap again"))
     }
 
-    async fn set_resets(&self, state: &mut State) -> Result<(), WorldError> {
-        let toxicity = state.resets.iter().map(|(_, probability)| *probability).fold(0.0, f64::max);
-        for stream in RESET_STREAMS {
-            let name = reset_name(stream);
-            self.api.set_toxicity(&self.proxy, &name, toxicity).await?;
-            state
-                .toxics
-                .iter_mut()
-                .filter(|toxic| toxic.name == name)
-                .for_each(|toxic| toxic.toxicity = toxicity);
+    async fn set_enabled(&self, state: &mut State, enabled: bool) -> Result<(), WorldError> {
+        if state.enabled != enabled {
+            for proxy in &state.proxies {
+                self.api.set_enabled(&proxy.name, enabled).await?;
+            }
+            state.enabled = enabled;
         }
         Ok(())
     }
 
-    /// Reads the proxy back and compares: Toxiproxy takes misspelt attributes in silence.
+    /// Toxiproxy resets all at once; a share of them only the tap can reset.
+    async fn reset_live(&self, state: &mut State, strike: u32, share: f64) -> Result<(), WorldError> {
+        if share >= 1.0 {
+            self.set_enabled(state, false).await?;
+            return self.set_enabled(state, true).await;
+        }
+        let mut chance = ChaCha8Rng::seed_from_u64(u64::from(strike) << 16 | u64::from(self.number));
+        self.tap.reset_some(|| chance.random_bool(share.max(0.0))).await;
+        Ok(())
+    }
+
+    /// Sends new connections through the second proxy while a strike resets them. Only the subject's first byte counts, since
+    /// it speaks first.
+    async fn set_resets(&self, state: &mut State) -> Result<(), WorldError> {
+        if state.proxies.len() == 1 {
+            self.add_proxy(state, format!("instance-{}-new", self.number)).await?;
+        }
+        let share = state.resets.values().copied().fold(0.0, f64::max);
+        let name = reset_name(RESET_STREAMS[0]);
+        if let Some(proxy) = state.proxies.get_mut(1) {
+            self.api.set_toxicity(&proxy.name, &name, share).await?;
+            let of_reset = |placed: &&mut Placed| placed.wanted == name;
+            proxy.toxics.iter_mut().filter(of_reset).for_each(|placed| placed.meant.toxicity = share);
+        }
+        let through = if state.resets.is_empty() { 0 } else { 1 };
+        self.tap.forward_to(self.ports[through].1);
+        Ok(())
+    }
+
+    /// Makes one more proxy, bent as the others are.
+    async fn add_proxy(&self, state: &mut State, name: String) -> Result<(), WorldError> {
+        let Some((listen, _)) = self.ports.get(state.proxies.len()) else {
+            return Err(failed("make a proxy")("there is no port for it"));
+        };
+        self.api.create_proxy(&name, *listen, &self.upstream).await?;
+        let mut proxy = Proxy { name, toxics: Vec::new() };
+        // With these in place from the start, of no effect yet, every connection ends with RST when the proxy ends it. That
+        // is how live and idle connections can be reset truly.
+        for meant in RESET_STREAMS.map(|stream| reset_toxic(stream, 0.0)) {
+            self.api.add(&proxy.name, &meant).await?;
+            proxy.toxics.push(Placed { wanted: meant.name.clone(), meant });
+        }
+        for toxic in state.bends.values().flatten() {
+            self.place(&mut proxy, toxic.clone()).await?;
+        }
+        if !state.enabled {
+            self.api.set_enabled(&proxy.name, false).await?;
+        }
+        state.proxies.push(proxy);
+        self.verify(state).await
+    }
+
+    /// Puts a toxic on a proxy: by the crate, unless it lacks the kind or the name that it would give is taken.
+    async fn place(&self, proxy: &mut Proxy, toxic: Meant) -> Result<(), WorldError> {
+        let by_crate = Meant { name: format!("{}_{}", toxic.kind, toxic.stream), ..toxic.clone() };
+        let taken = proxy.toxics.iter().any(|placed| placed.meant.name == by_crate.name);
+        let meant = if !taken && self.api.add_as_crate(&proxy.name, &by_crate).await? {
+            by_crate
+        } else {
+            self.api.add(&proxy.name, &toxic).await?;
+            toxic.clone()
+        };
+        proxy.toxics.push(Placed { wanted: toxic.name, meant });
+        Ok(())
+    }
+
+    /// Reads the proxies back and compares: Toxiproxy takes misspelt attributes in silence.
     async fn verify(&self, state: &State) -> Result<(), WorldError> {
-        let found = self.api.read(&self.proxy).await?;
-        let difference = found.difference(state.refusals == 0, &state.toxics);
-        difference.map_or(Ok(()), |difference| {
-            Err(WorldError::Differs { instance: self.proxy.clone(), difference })
-        })
+        for proxy in &state.proxies {
+            let found = self.api.read(&proxy.name).await?;
+            let meant: Vec<Meant> = proxy.toxics.iter().map(|placed| placed.meant.clone()).collect();
+            if let Some(difference) = found.difference(state.enabled, &meant) {
+                return Err(WorldError::Differs { instance: proxy.name.clone(), difference });
+            }
+        }
+        Ok(())
     }
 }

@@ -8,16 +8,17 @@ mod api;
 mod engine;
 mod link;
 mod owner;
+mod route;
 mod server;
 mod toxics;
 
-use std::net::{IpAddr, SocketAddr};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
 use testcontainers_modules::testcontainers::core::{ContainerPort, ContainerRequest};
 use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
-use testcontainers_modules::testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
+use testcontainers_modules::testcontainers::{GenericImage, ImageExt as _};
 
 use super::{World, WorldError, failed};
 use crate::fault::{Act, ServerAct};
@@ -28,7 +29,9 @@ use crate::subject::{BoxFuture, Route};
 use api::Api;
 use engine::Engine;
 use link::Link;
-use server::Server;
+use owner::Guard;
+use route::Way;
+use server::{Server, Started};
 
 pub use owner::sweep;
 
@@ -72,17 +75,23 @@ impl Images {
     }
 }
 
-/// The world, up.
+/// The world, up. Dropped without being closed it still removes what it made.
 pub struct Containers {
     engine: Engine,
     server: Server,
-    toxiproxy: tokio::sync::Mutex<Option<ContainerAsync<GenericImage>>>,
+    _toxiproxy: Started<GenericImage>,
     links: Vec<Link>,
     notes: Vec<String>,
+    // The last field, since it is dropped last.
+    guard: Guard,
 }
 
 impl Containers {
     /// Starts everything that a run with so many instances needs. `status` is told what takes long.
+    ///
+    /// # Errors
+    /// [`WorldError::Missing`] without Docker or an image, [`WorldError::Failed`] when something does not start in time. What was
+    /// started by then is removed, also when this future is dropped before its end.
     pub async fn start(
         images: &Images,
         instances: u16,
@@ -94,49 +103,56 @@ impl Containers {
             engine.ensure_image(image, status).await?;
         }
         status("starting containers".to_owned());
-        let network = engine.create_network().await?;
-        let outcome = Self::start_in(&engine, &network, images, instances, recorder).await;
-        match outcome {
-            Ok((server, toxiproxy, links, notes)) => {
-                Ok(Self { engine, server, toxiproxy: tokio::sync::Mutex::new(Some(toxiproxy)), links, notes })
-            }
-            Err(error) => {
-                engine.remove_all().await?;
-                Err(error)
-            }
-        }
+        let (images, recorder) = (images.clone(), recorder.clone());
+        // In a task of its own, which goes on if this future is dropped: Docker makes what it was asked to make even if nobody
+        // waits for it any longer, and only at the end can all of it be found and removed.
+        let started = tokio::spawn(async move {
+            let _starting = owner::starting().await;
+            let guard = Guard::new(engine.run());
+            Self::start_in(engine, &images, instances, &recorder, guard).await
+        });
+        started.await.map_err(failed("start containers"))?
     }
 
     async fn start_in(
-        engine: &Engine,
-        network: &str,
+        engine: Engine,
         images: &Images,
         instances: u16,
         recorder: &Recorder,
-    ) -> Result<Parts, WorldError> {
+        guard: Guard,
+    ) -> Result<Self, WorldError> {
+        let network = engine.create_network().await?;
+        let mut way = Way::guess(&engine, &network).await?;
         // One more than the instances: the fresh reader of the end has a link of its own.
         let count = instances + 1;
-        let (server, toxiproxy) = tokio::try_join!(
-            Server::start(engine, network, &images.server),
-            start_toxiproxy(engine, network, &images.toxiproxy, count)
+        let (mut server, mut toxiproxy) = tokio::try_join!(
+            Server::start(&engine, &network, &images.server, way),
+            start_toxiproxy(&engine, &network, &images.toxiproxy, count, way)
         )?;
-        let bridge = engine.address(toxiproxy.id(), network).await?;
-        let reach = Reach::find(&toxiproxy, bridge).await?;
-        server.reach_by(matches!(reach, Reach::Bridge(_)));
-        let api = Api::start(reach.address(&toxiproxy, API_PORT).await?).await?;
+        let mut api = Api::start(way.address(&toxiproxy, API_PORT).await?).await;
+        if api.is_err() && way == Way::Bridge {
+            way = Way::Published;
+            engine.remove(toxiproxy.id()).await?;
+            toxiproxy = start_toxiproxy(&engine, &network, &images.toxiproxy, count, way).await?;
+            server.reach_by(way);
+            api = Api::start(way.address(&toxiproxy, API_PORT).await?).await;
+        }
+        let api = api?;
         let version = api.version().await?;
         let mut links = Vec::new();
         for number in 0..count {
-            let port = FIRST_PROXY_PORT + number;
-            let address = reach.address(&toxiproxy, port).await?;
-            links.push(Link::start(&api, number, port, address, server.name(), recorder.clone()).await?);
+            let mut ports = [(0, ([127, 0, 0, 1], 0).into()); 2];
+            for (port, listen) in ports.iter_mut().zip(proxy_ports(number)) {
+                *port = (listen, way.address(&toxiproxy, listen).await?);
+            }
+            links.push(Link::start(&api, number, ports, server.name(), recorder.clone()).await?);
         }
         let notes = vec![
             format!("server: {} ({})", server.version().await?, images.server),
             format!("toxiproxy: {version}"),
-            reach.note(),
+            way.note().to_owned(),
         ];
-        Ok((server, toxiproxy, links, notes))
+        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, notes, guard })
     }
 
     /// The run's name, which stands in the names of its containers.
@@ -163,14 +179,10 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.begin(number, strike)).await
             }
-            Act::Server(ServerAct::Pause) => self.server.pause(&self.engine).await,
-            Act::Server(ServerAct::Kill) => {
-                self.server.kill(&self.engine).await?;
-                each(self.links.iter().collect(), |link| link.refuse()).await
-            }
+            Act::Server(ServerAct::Pause) => self.server.pause().await,
+            Act::Server(ServerAct::Kill) => self.while_shut(self.server.kill()).await,
             Act::Server(ServerAct::Restart { keep_data }) => {
-                self.server.stop(&self.engine, *keep_data).await?;
-                each(self.links.iter().collect(), |link| link.refuse()).await
+                self.while_shut(self.server.stop(*keep_data)).await
             }
         }
     }
@@ -181,29 +193,32 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.end(number, strike)).await
             }
-            Act::Server(ServerAct::Pause) => self.server.unpause(&self.engine).await,
+            Act::Server(ServerAct::Pause) => self.server.unpause().await,
             Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
-                let keep_data = matches!(strike.act, Act::Server(ServerAct::Restart { keep_data: true }));
-                self.server.start_again(&self.engine, keep_data).await?;
+                self.server.start_again().await?;
                 each(self.links.iter().collect(), |link| link.accept()).await
             }
         }
     }
 
+    /// Ends the server: nobody can connect from then on, and those that were connected see it end.
+    async fn while_shut(&self, end: impl Future<Output = Result<(), WorldError>>) -> Result<(), WorldError> {
+        for link in &self.links {
+            link.deafen().await;
+        }
+        end.await?;
+        each(self.links.iter().collect(), |link| link.shut()).await
+    }
+
     async fn close_all(&self) -> Result<(), WorldError> {
         for link in &self.links {
-            link.close();
+            link.close().await;
         }
-        self.server.remove().await;
-        if let Some(toxiproxy) = self.toxiproxy.lock().await.take() {
-            // What is left after a failure is removed by its label below.
-            let _ = toxiproxy.rm().await;
-        }
-        self.engine.remove_all().await
+        self.engine.remove_all().await?;
+        self.guard.disarm();
+        Ok(())
     }
 }
-
-type Parts = (Server, ContainerAsync<GenericImage>, Vec<Link>, Vec<String>);
 
 impl World for Containers {
     fn notes(&self) -> Vec<String> {
@@ -236,87 +251,33 @@ impl World for Containers {
     }
 }
 
-/// How the containers are reached from here.
-enum Reach {
-    /// By their address on the bridge: refusals and resets are true.
-    Bridge(IpAddr),
-    /// By published ports: Docker's forwarder stands between.
-    Published,
-}
-
-impl Reach {
-    async fn find(toxiproxy: &ContainerAsync<GenericImage>, bridge: IpAddr) -> Result<Self, WorldError> {
-        let published = published(toxiproxy, API_PORT).await?;
-        let deadline = tokio::time::timeout(STARTUP_WITHIN, async {
-            loop {
-                let attempt = |address| {
-                    tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address))
-                };
-                if matches!(attempt(SocketAddr::new(bridge, API_PORT)).await, Ok(Ok(_))) {
-                    return Self::Bridge(bridge);
-                }
-                if matches!(attempt(published).await, Ok(Ok(_))) && !cfg!(target_os = "linux") {
-                    return Self::Published;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        match deadline.await {
-            Ok(reach) => Ok(reach),
-            Err(_) => tokio::net::TcpStream::connect(published)
-                .await
-                .map(|_| Self::Published)
-                .map_err(failed("reach Toxiproxy")),
-        }
-    }
-
-    async fn address(
-        &self,
-        container: &ContainerAsync<GenericImage>,
-        port: u16,
-    ) -> Result<SocketAddr, WorldError> {
-        match self {
-            Self::Bridge(address) => Ok(SocketAddr::new(*address, port)),
-            Self::Published => published(container, port).await,
-        }
-    }
-
-    fn note(&self) -> String {
-        match self {
-            Self::Bridge(_) => "route: the containers' bridge addresses; refusals and resets are true",
-            Self::Published => {
-                "route: published ports; Docker stands between, so a refusal may show as an end"
-            }
-        }
-        .to_owned()
-    }
-}
-
-async fn published(container: &ContainerAsync<GenericImage>, port: u16) -> Result<SocketAddr, WorldError> {
-    let number =
-        container.get_host_port_ipv4(port).await.map_err(failed("find Toxiproxy's published port"))?;
-    Ok(SocketAddr::from(([127, 0, 0, 1], number)))
+/// The ports that an instance's proxies listen on, inside Toxiproxy's container.
+fn proxy_ports(number: u16) -> [u16; 2] {
+    [FIRST_PROXY_PORT + 2 * number, FIRST_PROXY_PORT + 2 * number + 1]
 }
 
 async fn start_toxiproxy(
     engine: &Engine,
     network: &str,
     image: &str,
-    proxies: u16,
-) -> Result<ContainerAsync<GenericImage>, WorldError> {
+    links: u16,
+    way: Way,
+) -> Result<Started<GenericImage>, WorldError> {
     let (name, tag) = engine::name_and_tag(image);
-    let ports = std::iter::once(API_PORT).chain((0..proxies).map(|number| FIRST_PROXY_PORT + number));
+    let ports = std::iter::once(API_PORT).chain((0..links).flat_map(proxy_ports));
     let image = ports
         .fold(GenericImage::new(name, tag), |image, port| image.with_exposed_port(ContainerPort::Tcp(port)));
     let request: ContainerRequest<GenericImage> = image
         .with_network(network)
         .with_container_name(engine.container_name("toxiproxy"))
         .with_labels(engine.labels())
-        .with_startup_timeout(STARTUP_WITHIN);
-    request.start().await.map_err(failed("start Toxiproxy"))
+        .with_startup_timeout(STARTUP_WITHIN)
+        // Every published port costs a process.
+        .with_host_config_modifier(move |host| host.publish_all_ports = Some(way == Way::Published));
+    request.start().await.map(ManuallyDrop::new).map_err(failed("start Toxiproxy"))
 }
 
-/// Does something to each link, all at once; the first error counts.
+/// Does something to each link, one after the other; the first error counts.
 async fn each<'a, F>(links: Vec<&'a Link>, act: impl Fn(&'a Link) -> F) -> Result<(), WorldError>
 where
     F: Future<Output = Result<(), WorldError>>,

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use squall_client::Clock;
 use testcontainers_modules::testcontainers::bollard::Docker;
 use testcontainers_modules::testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
 };
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::super::{WorldError, failed};
 use super::engine::docker;
@@ -18,6 +20,13 @@ pub(super) const RUN_LABEL: &str = "org.squall.run";
 
 /// The label that names the process.
 pub(super) const OWNER_LABEL: &str = "org.squall.owner";
+
+/// How long a network may be held by containers that are being removed, and how soon to try again.
+const FREE_WITHIN: Duration = Duration::from_secs(10);
+const FREE_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long whoever drops a world may be held up.
+const DROPPED_WITHIN: Duration = Duration::from_secs(20);
 
 /// This process, told apart from every other on any machine that shares the engine: where it runs, its number, its start.
 static THIS_PROCESS: LazyLock<String> =
@@ -35,8 +44,21 @@ pub(super) fn this_process() -> String {
     THIS_PROCESS.clone()
 }
 
-/// Removes every container and network of this process. Called when it is told to end.
+/// Worlds that are being started hold it shared, so that a sweep does not come before what they are having made.
+static STARTS: RwLock<()> = RwLock::const_new(());
+
+/// How long a sweep waits for them.
+const STARTED_WITHIN: Duration = Duration::from_secs(3);
+
+/// To be held while a world is being started.
+pub(super) async fn starting() -> RwLockReadGuard<'static, ()> {
+    STARTS.read().await
+}
+
+/// Removes every container and network of this process, also of worlds that are just being started. Called when it is told to
+/// end.
 pub async fn sweep() -> Result<(), WorldError> {
+    let _none_starts = tokio::time::timeout(STARTED_WITHIN, STARTS.write()).await;
     remove_labelled(&docker().await?, &format!("{OWNER_LABEL}={}", this_process())).await
 }
 
@@ -69,10 +91,60 @@ pub(super) async fn remove_labelled(docker: &Docker, label: &str) -> Result<(), 
     }
     let options = ListNetworksOptionsBuilder::new().filters(&labelled).build();
     let networks = docker.list_networks(Some(options)).await.map_err(failed("list networks"))?;
-    for name in networks.into_iter().filter_map(|network| network.name) {
-        unless_gone(docker.remove_network(&name).await).map_err(failed("remove a network"))?;
+    for id in networks.into_iter().filter_map(|network| network.id) {
+        remove_network(docker, &id).await?;
     }
     Ok(())
+}
+
+/// A container that somebody else is removing holds its network for a moment longer.
+async fn remove_network(docker: &Docker, id: &str) -> Result<(), WorldError> {
+    let removing = async {
+        while let Err(error) = unless_gone(docker.remove_network(id).await) {
+            if !matches!(error, DockerError::DockerResponseServerError { status_code: 403, .. }) {
+                return Err(failed("remove a network")(error));
+            }
+            tokio::time::sleep(FREE_AGAIN).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(FREE_WITHIN, removing).await.map_err(failed("remove a network"))?
+}
+
+/// Removes a run's containers and network when it is dropped: when a run panics, or is left at any other point.
+pub(super) struct Guard {
+    run: String,
+    armed: AtomicBool,
+}
+
+impl Guard {
+    pub(super) fn new(run: &str) -> Self {
+        Self { run: run.to_owned(), armed: AtomicBool::new(true) }
+    }
+
+    /// Everything is removed already.
+    pub(super) fn disarm(&self) {
+        self.armed.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.armed.load(Ordering::SeqCst) {
+            return;
+        }
+        let label = format!("{RUN_LABEL}={}", self.run);
+        // On a thread of its own: here there may be no runtime, or one that must not be entered again.
+        let swept = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                // What cannot be removed now, the next start on this machine removes.
+                let sweep = async { remove_labelled(&docker().await?, &label).await };
+                let _ = runtime.block_on(async { tokio::time::timeout(DROPPED_WITHIN, sweep).await });
+            }
+        });
+        let _ = swept.join();
+    }
 }
 
 type DockerError = testcontainers_modules::testcontainers::bollard::errors::Error;
@@ -97,7 +169,12 @@ fn place() -> String {
 fn alive(process: u32) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name, in parentheses, may hold anything; the start is the 20th field after it.
-    let started = status.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    let mut fields = status.rsplit_once(')')?.1.split_whitespace();
+    // Killed and not yet waited for, it is no more.
+    if matches!(fields.next()?, "Z" | "X" | "x") {
+        return None;
+    }
+    let started = fields.nth(18)?;
     Some(format!("{process}-{started}"))
 }
 
@@ -116,6 +193,20 @@ mod tests {
     fn this_process_lives_and_one_with_another_start_does_not() {
         assert!(!is_dead(&this_process()));
         assert!(is_dead(&format!("{}/{}-1", place(), std::process::id())));
+    }
+
+    #[test]
+    fn a_killed_process_is_dead_even_before_it_is_waited_for() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let owner = format!("{}/{}", place(), alive(child.id()).unwrap());
+        assert!(!is_dead(&owner));
+        child.kill().unwrap();
+        let clock = Clock::system();
+        while !is_dead(&owner) {
+            assert!(clock.now().as_nanos() < 10_000_000_000, "it is dead by now");
+        }
+        child.wait().unwrap();
+        assert!(is_dead(&owner));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The server container: Redis or Valkey, stopped and started by faults, and looked into from the side.
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -13,6 +12,7 @@ use tokio::sync::Mutex;
 use super::super::{WorldError, failed};
 use super::STARTUP_WITHIN;
 use super::engine::{Engine, name_and_tag};
+use super::route::Way;
 use crate::history::Left;
 
 const PORT: u16 = 6379;
@@ -20,13 +20,16 @@ const PORT: u16 = 6379;
 /// How long one look from the side may take.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
+/// A started container. Nothing is done when it is dropped: the run's guard removes it by its label, whereas its own way to be
+/// dropped needs a runtime, and panics without one.
+pub(super) type Started<I> = ManuallyDrop<ContainerAsync<I>>;
+
 pub(super) struct Server {
     engine: Engine,
-    network: String,
     name: String,
     id: String,
-    container: Mutex<Option<ContainerAsync<Redis>>>,
-    by_bridge: AtomicBool,
+    container: Started<Redis>,
+    way: Way,
     /// A connection straight to the server, kept between looks.
     side: Mutex<Option<MultiplexedConnection>>,
     struck: Mutex<Struck>,
@@ -37,18 +40,26 @@ pub(super) struct Server {
 struct Struck {
     down: u32,
     paused: u32,
+    /// Whether one of those that stopped it loses its data.
+    lost: bool,
 }
 
 impl Server {
     /// Starts it, with no persistence of its own accord: what is kept over a restart is the fault's decision.
-    pub(super) async fn start(engine: &Engine, network: &str, image: &str) -> Result<Self, WorldError> {
+    pub(super) async fn start(
+        engine: &Engine,
+        network: &str,
+        image: &str,
+        way: Way,
+    ) -> Result<Self, WorldError> {
         let (image_name, tag) = name_and_tag(image);
-        let program = if image_name.contains("valkey") { "valkey-server" } else { "redis-server" };
+        let options = ["--protected-mode", "no", "--save", "", "--appendonly", "no"].map(str::to_owned);
+        let command = engine.server_program(image).await?.into_iter().chain(options);
         let name = engine.container_name("redis");
         let request = Redis::default()
             .with_name(image_name)
             .with_tag(tag)
-            .with_cmd([program, "--protected-mode", "no", "--save", "", "--appendonly", "no"])
+            .with_cmd(command)
             .with_network(network)
             .with_container_name(&name)
             .with_labels(engine.labels())
@@ -57,11 +68,10 @@ impl Server {
         let container = request.start().await.map_err(failed("start Redis"))?;
         Ok(Self {
             engine: engine.clone(),
-            network: network.to_owned(),
             name,
             id: container.id().to_owned(),
-            container: Mutex::new(Some(container)),
-            by_bridge: AtomicBool::new(true),
+            container: ManuallyDrop::new(container),
+            way,
             side: Mutex::new(None),
             struck: Mutex::default(),
         })
@@ -72,9 +82,9 @@ impl Server {
         format!("{}:{PORT}", self.name)
     }
 
-    /// Whether it is reached by its address on the bridge, or by its published port.
-    pub(super) fn reach_by(&self, bridge: bool) {
-        self.by_bridge.store(bridge, Ordering::Relaxed);
+    /// The way to it from now on.
+    pub(super) fn reach_by(&mut self, way: Way) {
+        self.way = way;
     }
 
     /// Such as `redis 7.0.15`.
@@ -95,47 +105,58 @@ impl Server {
         }
     }
 
-    pub(super) async fn pause(&self, engine: &Engine) -> Result<(), WorldError> {
+    pub(super) async fn pause(&self) -> Result<(), WorldError> {
         let mut struck = self.struck.lock().await;
         struck.paused += 1;
-        if struck.paused == 1 { engine.pause(&self.id).await } else { Ok(()) }
+        if struck.paused == 1 && struck.down == 0 { self.engine.pause(&self.id).await } else { Ok(()) }
     }
 
-    pub(super) async fn unpause(&self, engine: &Engine) -> Result<(), WorldError> {
+    pub(super) async fn unpause(&self) -> Result<(), WorldError> {
         let mut struck = self.struck.lock().await;
         struck.paused = struck.paused.saturating_sub(1);
-        if struck.paused == 0 { engine.unpause(&self.id).await } else { Ok(()) }
+        if struck.paused == 0 && struck.down == 0 { self.engine.unpause(&self.id).await } else { Ok(()) }
     }
 
     /// Ends it at once.
-    pub(super) async fn kill(&self, engine: &Engine) -> Result<(), WorldError> {
-        let mut struck = self.struck.lock().await;
-        struck.down += 1;
-        if struck.down == 1 { engine.kill(&self.id).await } else { Ok(()) }
+    pub(super) async fn kill(&self) -> Result<(), WorldError> {
+        let struck = &mut *self.struck.lock().await;
+        struck.lost = true;
+        if self.goes_down(struck).await? { self.engine.kill(&self.id).await } else { Ok(()) }
     }
 
     /// Ends it in order, its data saved or not.
-    pub(super) async fn stop(&self, engine: &Engine, keep_data: bool) -> Result<(), WorldError> {
-        let mut struck = self.struck.lock().await;
-        struck.down += 1;
-        if struck.down > 1 {
+    pub(super) async fn stop(&self, keep_data: bool) -> Result<(), WorldError> {
+        let struck = &mut *self.struck.lock().await;
+        struck.lost |= !keep_data;
+        if !self.goes_down(struck).await? {
             return Ok(());
         }
         if keep_data {
             // With a save point set it saves when it is told to end, after the last write.
             self.ask::<()>(redis::cmd("CONFIG").arg("SET").arg("save").arg("3600 1")).await?;
         }
-        engine.stop(&self.id).await
+        self.engine.stop(&self.id).await?;
+        if keep_data { self.engine.ended_well(&self.id).await } else { Ok(()) }
     }
 
-    /// Starts it again and waits until it answers. Without its data it is emptied before anybody else reaches it.
-    pub(super) async fn start_again(&self, engine: &Engine, keep_data: bool) -> Result<(), WorldError> {
-        let mut struck = self.struck.lock().await;
+    /// Counts one more strike that keeps it down; whether it is the first. What is paused could not end.
+    async fn goes_down(&self, struck: &mut Struck) -> Result<bool, WorldError> {
+        struck.down += 1;
+        if struck.down == 1 && struck.paused > 0 {
+            self.engine.unpause(&self.id).await?;
+        }
+        Ok(struck.down == 1)
+    }
+
+    /// Takes one [`kill`](Self::kill) or [`stop`](Self::stop) back: with the last of them it starts again and answers. If any of
+    /// them lost its data, it is emptied before anybody else reaches it.
+    pub(super) async fn start_again(&self) -> Result<(), WorldError> {
+        let struck = &mut *self.struck.lock().await;
         struck.down = struck.down.saturating_sub(1);
         if struck.down > 0 {
             return Ok(());
         }
-        engine.start(&self.id).await?;
+        self.engine.start(&self.id).await?;
         self.side.lock().await.take();
         let ready = async {
             while self.ask::<String>(&redis::cmd("PING")).await.is_err() {
@@ -145,14 +166,11 @@ impl Server {
         tokio::time::timeout(STARTUP_WITHIN, ready)
             .await
             .map_err(failed("wait for Redis to answer again"))?;
-        if keep_data { Ok(()) } else { self.ask::<()>(&redis::cmd("FLUSHALL")).await }
-    }
-
-    pub(super) async fn remove(&self) {
-        if let Some(container) = self.container.lock().await.take() {
-            // What is left after a failure is removed by its label.
-            let _ = container.rm().await;
+        // Even killed it may find data: those that an earlier restart saved.
+        if std::mem::take(&mut struck.lost) {
+            self.ask::<()>(&redis::cmd("FLUSHALL")).await?;
         }
+        if struck.paused > 0 { self.engine.pause(&self.id).await } else { Ok(()) }
     }
 
     /// Asks it straight, past Toxiproxy and taps.
@@ -174,17 +192,7 @@ impl Server {
 
     async fn connect(&self) -> Result<MultiplexedConnection, WorldError> {
         // Address and port may have changed with the last start: ask again.
-        let address = if self.by_bridge.load(Ordering::Relaxed) {
-            SocketAddr::new(self.engine.address(&self.id, &self.network).await?, PORT)
-        } else {
-            let container = self.container.lock().await;
-            let Some(container) = container.as_ref() else {
-                return Err(failed("reach Redis")("it is removed"));
-            };
-            let port =
-                container.get_host_port_ipv4(PORT).await.map_err(failed("find Redis's published port"))?;
-            SocketAddr::from(([127, 0, 0, 1], port))
-        };
+        let address = self.way.address(&self.container, PORT).await?;
         let client = redis::Client::open(format!("redis://{address}")).map_err(failed("reach Redis"))?;
         client.get_multiplexed_async_connection().await.map_err(failed("reach Redis from the side"))
     }

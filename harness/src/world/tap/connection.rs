@@ -1,122 +1,148 @@
 //! One connection through the tap.
 
 use std::io;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::wire::Decoder;
-use super::{Shared, lock};
-use crate::history::Wire;
+use super::Shared;
+use super::wire::{Reader, readers};
+use crate::history::{Event, Wire};
 
-const CHUNK: usize = 8 * 1024;
+const CHUNK: usize = 16 * 1024;
 
-/// How a connection came to its end other than by both sides ending it.
-enum Cut {
-    BySubject,
-    ByRedis,
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Subject,
+    Redis,
 }
 
-/// Carries bytes both ways until the connection ends; says who ended it and how.
-pub(super) async fn carry(shared: &Shared, number: u32, mut client: TcpStream) -> String {
-    let resets = shared.reset.notified();
-    tokio::pin!(resets);
-    resets.as_mut().enable();
-    let address = *lock(&shared.upstream);
-    let connected = tokio::select! {
-        biased;
-        () = &mut resets => { reset(&client); return "world: reset".to_owned() }
-        connected = TcpStream::connect(address) => connected,
-    };
-    let mut upstream = match connected {
-        Ok(upstream) => upstream,
-        Err(error) => {
-            reset(&client);
-            return format!("redis: {}", error.kind());
-        }
-    };
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_redis, mut to_redis) = upstream.split();
-    let _ = (to_client.as_ref().set_nodelay(true), to_redis.as_ref().set_nodelay(true));
-    let (up, down) = (Decoder::upstream(), Decoder::downstream());
-    let up = pump(
-        &mut from_client,
-        &mut to_redis,
-        up,
-        |what| shared.record(number, what),
-        Cut::BySubject,
-        Cut::ByRedis,
-    );
-    let down = pump(
-        &mut from_redis,
-        &mut to_client,
-        down,
-        |what| shared.record(number, what),
-        Cut::ByRedis,
-        Cut::BySubject,
-    );
-    let by = tokio::select! {
-        biased;
-        () = &mut resets => "world: reset".to_owned(),
-        ended = both(up, down) => match ended {
-            Ok(by) => return by,
-            Err(Cut::BySubject) => "subject: reset".to_owned(),
-            Err(Cut::ByRedis) => "redis: reset".to_owned(),
-        },
-    };
-    reset(&client);
-    reset(&upstream);
-    by
+/// Why bytes cannot go on: this side reset the connection.
+struct ResetBy(Side);
+
+/// A live connection. However it comes to an end, its end is recorded, and unless both sides ended it in order, both are reset.
+struct Link {
+    shared: Arc<Shared>,
+    number: u32,
+    client: TcpStream,
+    upstream: Option<TcpStream>,
+    closed: Option<&'static str>,
+    in_order: bool,
 }
 
-/// Waits until both directions have ended; says which did first.
-async fn both(
-    up: impl Future<Output = Result<(), Cut>>,
-    down: impl Future<Output = Result<(), Cut>>,
-) -> Result<String, Cut> {
-    tokio::pin!(up, down);
-    tokio::select! {
-        biased;
-        ended = &mut up => { ended?; down.await?; Ok("subject: end".to_owned()) }
-        // Redis has ended it: what the subject still sends goes nowhere, as it does without a tap.
-        ended = &mut down => { ended?; let _ = tokio::time::timeout(LINGER, up).await; Ok("redis: end".to_owned()) }
+/// Takes a connection of the subject and passes it on until it ends.
+pub(super) fn run(client: TcpStream, shared: Arc<Shared>) -> impl Future<Output = ()> + Send {
+    // The connection is counted and recorded now, not when its task first runs.
+    let link = Link::open(client, shared);
+    link.run()
+}
+
+impl Link {
+    fn open(client: TcpStream, shared: Arc<Shared>) -> Self {
+        let number = shared.opened.fetch_add(1, Ordering::SeqCst);
+        shared.open.fetch_add(1, Ordering::SeqCst);
+        let link = Self { shared, number, client, upstream: None, closed: None, in_order: false };
+        link.record(Wire::Opened);
+        link
     }
-}
 
-/// How long a subject may leave a connection half open that Redis has ended.
-const LINGER: Duration = Duration::from_secs(30);
-
-async fn pump(
-    from: &mut ReadHalf<'_>,
-    to: &mut WriteHalf<'_>,
-    mut decoder: Decoder,
-    mut record: impl FnMut(Wire),
-    reading: Cut,
-    writing: Cut,
-) -> Result<(), Cut> {
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let count = match from.read(&mut chunk).await {
-            Ok(0) => {
-                let _ = to.shutdown().await;
-                return Ok(());
+    async fn run(mut self) {
+        match connect(self.shared.upstream()).await {
+            Ok(upstream) => self.upstream = Some(upstream),
+            Err(error) => {
+                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                self.closed = Some(if refused { "redis: refused" } else { "redis: reset" });
+                return;
             }
-            Ok(count) => count,
-            Err(_) => return Err(reading),
-        };
-        // Commands are recorded before they leave, replies before they arrive, so an answer never precedes its question.
-        decoder.take(&chunk[..count], &mut record);
-        match to.write_all(&chunk[..count]).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            Err(_) => return Err(writing),
         }
+        match self.pass_on().await {
+            Ok(by) => {
+                self.in_order = true;
+                self.closed = Some(match by {
+                    Side::Subject => "subject: end",
+                    Side::Redis => "redis: end",
+                });
+            }
+            Err(ResetBy(Side::Subject)) => self.closed = Some("subject: reset"),
+            Err(ResetBy(Side::Redis)) => self.closed = Some("redis: reset"),
+        }
+    }
+
+    /// Passes bytes on both ways until both have ended, or one is reset. Tells who ended first.
+    async fn pass_on(&mut self) -> Result<Side, ResetBy> {
+        // A client without this would meet delays that it does not meet without the tap.
+        let _ = self.client.set_nodelay(true);
+        let record = recording(Arc::clone(&self.shared), self.number);
+        let Some(upstream) = &mut self.upstream else { return Err(ResetBy(Side::Redis)) };
+        let ((from_subject, to_subject), (from_redis, to_redis)) = (self.client.split(), upstream.split());
+        let (commands, replies) = readers();
+        let mut up = pin!(pump(from_subject, to_redis, commands, Side::Subject, &record));
+        let mut down = pin!(pump(from_redis, to_subject, replies, Side::Redis, &record));
+        tokio::select! {
+            biased;
+            ended = &mut up => { ended?; down.await?; Ok(Side::Subject) }
+            ended = &mut down => { ended?; up.await?; Ok(Side::Redis) }
+        }
+    }
+
+    fn record(&self, what: Wire) {
+        recording(Arc::clone(&self.shared), self.number)(what);
     }
 }
 
-/// The connection ends with RST when it is dropped.
-fn reset(stream: &TcpStream) {
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+impl Drop for Link {
+    fn drop(&mut self) {
+        if !self.in_order {
+            // With zero linger, closing sends a reset.
+            let _ = self.client.set_zero_linger();
+            let _ = self.upstream.as_ref().map(TcpStream::set_zero_linger);
+        }
+        self.shared.open.fetch_sub(1, Ordering::SeqCst);
+        self.record(Wire::Closed { by: self.closed.unwrap_or("world: reset").to_owned() });
+    }
+}
+
+fn recording(shared: Arc<Shared>, connection: u32) -> impl Fn(Wire) + Send + Sync {
+    move |what| shared.recorder.record(Event::Wire { instance: shared.instance, connection, what })
+}
+
+async fn connect(upstream: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(upstream).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Passes bytes on one way until their source ends, and then ends their target.
+async fn pump(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut reader: Reader,
+    source: Side,
+    record: &(impl Fn(Wire) + Sync),
+) -> Result<(), ResetBy> {
+    let target = match source {
+        Side::Subject => Side::Redis,
+        Side::Redis => Side::Subject,
+    };
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = from.read(&mut buffer).await.map_err(|_| ResetBy(source))?;
+        if count == 0 {
+            return to.shutdown().await.map_err(|_| ResetBy(target));
+        }
+        // Recorded before it goes on, so that a command always stands before its reply, and a reply before what it causes.
+        reader.read(&buffer[..count], record);
+        tokio::select! {
+            biased;
+            written = to.write_all(&buffer[..count]) => written.map_err(|_| ResetBy(target))?,
+            // Without this a reset would go unnoticed while the target takes nothing.
+            _ = from.ready(Interest::ERROR) => return Err(ResetBy(source)),
+        }
+    }
 }

@@ -1,142 +1,175 @@
-//! The recording tap: what every byte between an instance and Redis passes through, and the only honest witness of what left
-//! the instance.
+//! The recording tap: a listener of each instance's own, in front of the faults. It passes bytes on unchanged and at once, and
+//! records what crosses; it is the only honest witness of what left the subject.
 //!
-//! It mirrors what it meets: a reset on one side resets the other, an end ends it, and while the way to Redis refuses
-//! connections the tap's own port is closed.
+//! It mirrors what it meets, so that the subject sees what it would see without the tap: a reset stays a reset, an end an end.
 
 mod connection;
+mod frames;
+mod keys;
 mod port;
 mod wire;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use crate::history::{Event, Wire};
 use crate::recorder::Recorder;
 use port::Port;
 
-/// A tap of one instance. Dropping it ends it and its connections.
+/// How long to wait before accepting again after accepting failed, as it does when files run out.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+
+/// One instance's way to Redis. Dropping it resets its connections.
+#[derive(Debug)]
 pub struct Tap {
     shared: Arc<Shared>,
+    links: Arc<Mutex<Links>>,
     port: Port,
-    accepting: Mutex<Accepting>,
+    accepting: tokio::sync::Mutex<Accepting>,
 }
 
-/// How many strikes close the port just now, and the task that accepts while none does.
-#[derive(Default)]
-struct Accepting {
-    refusals: u32,
-    task: Option<AbortHandle>,
-}
-
+#[derive(Debug)]
 struct Shared {
     instance: u16,
-    upstream: Mutex<SocketAddr>,
     recorder: Recorder,
-    opened: AtomicU32,
+    upstream: Mutex<SocketAddr>,
     open: AtomicU64,
-    /// Told when every connection is to be reset.
-    reset: Notify,
+    opened: AtomicU32,
 }
 
-impl Tap {
-    /// Listens on a port of this machine's own, and passes on to `upstream`. Must be called within a tokio runtime.
-    pub fn start(instance: u16, upstream: SocketAddr, recorder: Recorder) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            instance,
-            upstream: Mutex::new(upstream),
-            recorder,
-            opened: AtomicU32::new(0),
-            open: AtomicU64::new(0),
-            reset: Notify::new(),
-        });
-        let port = Port::reserve()?;
-        let task = accept_on(&port, &shared)?;
-        Ok(Self { shared, port, accepting: Mutex::new(Accepting { refusals: 0, task: Some(task) }) })
-    }
+/// The tasks of live connections. Not part of what they share: dropping the last owner must end them.
+#[derive(Debug, Default)]
+struct Links {
+    tasks: JoinSet<()>,
+    handles: Vec<AbortHandle>,
+}
 
-    /// Where the instance connects to.
-    pub fn port(&self) -> u16 {
-        self.port.number()
-    }
-
-    /// How many connections are open.
-    pub fn open(&self) -> u64 {
-        self.shared.open.load(Ordering::Relaxed)
-    }
-
-    /// Passes connections that are opened from now on to another address.
-    pub fn redirect(&self, upstream: SocketAddr) {
-        *lock(&self.shared.upstream) = upstream;
-    }
-
-    /// Closes the port and resets every connection. To be followed by as many [`accept`](Self::accept)s.
-    pub fn refuse(&self) {
-        let mut accepting = lock(&self.accepting);
-        accepting.refusals += 1;
-        if let Some(task) = accepting.task.take() {
-            task.abort();
+impl Links {
+    fn spawn(&mut self, link: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        // Now and then is enough to keep the list no longer than twice what is live.
+        if self.handles.len() > 2 * self.tasks.len() {
+            self.handles.retain(|link| !link.is_finished());
         }
-        self.shared.reset.notify_waiters();
+        self.handles.push(self.tasks.spawn(link));
+    }
+}
+
+/// The task that accepts, if any; dropping it closes the listener.
+#[derive(Debug, Default)]
+struct Accepting(Option<JoinHandle<()>>);
+
+impl Tap {
+    /// Listens on a free port of 127.0.0.1 and passes every connection on to `upstream`.
+    pub async fn listen(instance: u16, upstream: SocketAddr, recorder: Recorder) -> io::Result<Self> {
+        let shared = Shared {
+            instance,
+            recorder,
+            upstream: Mutex::new(upstream),
+            open: AtomicU64::new(0),
+            opened: AtomicU32::new(0),
+        };
+        let (links, accepting) = Default::default();
+        let tap = Self { shared: Arc::new(shared), links, port: Port::reserve()?, accepting };
+        tap.accept().await?;
+        Ok(tap)
     }
 
-    /// Takes one [`refuse`](Self::refuse) back. The port is open again when all are taken back.
-    pub fn accept(&self) -> std::io::Result<()> {
-        let mut accepting = lock(&self.accepting);
-        accepting.refusals = accepting.refusals.saturating_sub(1);
-        if accepting.refusals == 0 && accepting.task.is_none() {
-            accepting.task = Some(accept_on(&self.port, &self.shared)?);
+    /// Where the instance connects to. It stays the same for the tap's life.
+    pub fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// How many connections the instance has open now.
+    pub fn connections(&self) -> u64 {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Passes connections that are opened from now on to `upstream`.
+    pub fn forward_to(&self, upstream: SocketAddr) {
+        *locked(&self.shared.upstream) = upstream;
+    }
+
+    /// Closes the listener: new connections are refused, live ones go on.
+    pub async fn deafen(&self) {
+        let mut accepting = self.accepting.lock().await;
+        if let Some(task) = &mut accepting.0 {
+            task.abort();
+            // It ends as cancelled; only then is the listener surely closed.
+            let _cancelled = task.await;
+            accepting.0 = None;
+        }
+    }
+
+    /// Resets every live connection, idle or not.
+    pub async fn reset(&self) {
+        let mut live = std::mem::take(&mut *locked(&self.links));
+        live.tasks.shutdown().await;
+    }
+
+    /// Resets those live connections that `chosen` says yes to; it is asked for each, the oldest first.
+    pub async fn reset_some(&self, mut chosen: impl FnMut() -> bool) {
+        let struck: Vec<AbortHandle> = {
+            let mut links = locked(&self.links);
+            links.handles.retain(|link| !link.is_finished());
+            links.handles.iter().filter(|_| chosen()).cloned().collect()
+        };
+        struck.iter().for_each(AbortHandle::abort);
+        while !struck.iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Resets live connections and refuses new ones.
+    pub async fn refuse(&self) {
+        self.deafen().await;
+        self.reset().await;
+    }
+
+    /// Listens again, on the same port. Nothing changes if it listens already.
+    pub async fn accept(&self) -> io::Result<()> {
+        let mut accepting = self.accepting.lock().await;
+        if accepting.0.is_none() {
+            let listener = self.port.listen()?;
+            accepting.0 =
+                Some(tokio::spawn(accept(listener, Arc::clone(&self.shared), Arc::clone(&self.links))));
         }
         Ok(())
     }
 }
 
-impl Drop for Tap {
+impl Shared {
+    fn upstream(&self) -> SocketAddr {
+        *locked(&self.upstream)
+    }
+}
+
+impl Drop for Accepting {
     fn drop(&mut self) {
-        if let Some(task) = lock(&self.accepting).task.take() {
+        if let Some(task) = &self.0 {
             task.abort();
         }
-        self.shared.reset.notify_waiters();
     }
 }
 
-impl Shared {
-    fn record(&self, connection: u32, what: Wire) {
-        self.recorder.record(Event::Wire { instance: self.instance, connection, what });
-    }
-}
-
-fn accept_on(port: &Port, shared: &Arc<Shared>) -> std::io::Result<AbortHandle> {
-    let listener = TcpListener::from_std(port.listen()?)?;
-    let shared = Arc::clone(shared);
-    let task = tokio::spawn(async move {
-        loop {
-            // An accept fails when the peer is gone already, or when the process is out of files; the next may work.
-            let Ok((client, _)) = listener.accept().await else {
-                tokio::task::yield_now().await;
-                continue;
-            };
-            let number = shared.opened.fetch_add(1, Ordering::Relaxed);
-            shared.open.fetch_add(1, Ordering::Relaxed);
-            shared.record(number, Wire::Opened);
-            let shared = Arc::clone(&shared);
-            tokio::spawn(async move {
-                let by = connection::carry(&shared, number, client).await;
-                shared.open.fetch_sub(1, Ordering::Relaxed);
-                shared.record(number, Wire::Closed { by });
-            });
-        }
-    });
-    Ok(task.abort_handle())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, links: Arc<Mutex<Links>>) {
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
+        let run = connection::run(client, Arc::clone(&shared));
+        locked(&links).spawn(run);
+    }
 }
 
 #[cfg(test)]

@@ -1,48 +1,48 @@
-//! A port that stays ours while nobody listens on it, so that connecting to it is truly refused.
+//! A port that is ours whether or not anybody listens on it.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
+use tokio::net::TcpListener;
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+/// As many connections may wait to be accepted as Redis allows.
+const BACKLOG: i32 = 511;
 
-/// A reserved port on the loopback address.
+/// A port of 127.0.0.1, held by a socket that is bound and never listens. While nothing else listens, connecting is refused,
+/// and no other program can be given the port.
+#[derive(Debug)]
 pub(super) struct Port {
-    number: u16,
-    /// Bound, never listening: it keeps others away from the port and refuses whoever connects.
-    _reserved: Socket,
+    address: SocketAddr,
+    _held: Socket,
 }
 
 impl Port {
-    /// Reserves a free port.
+    /// Takes a free port.
     pub(super) fn reserve() -> io::Result<Self> {
-        let reserved = bound(0)?;
-        let address = reserved.local_addr()?;
-        let number = address.as_socket().map_or(0, |address| address.port());
-        Ok(Self { number, _reserved: reserved })
+        let held = bound((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address =
+            held.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the port has no address"))?;
+        Ok(Self { address, _held: held })
     }
 
-    /// Its number.
-    pub(super) fn number(&self) -> u16 {
-        self.number
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// Listens on it.
+    /// Listens on the port, beside the socket that holds it.
     pub(super) fn listen(&self) -> io::Result<TcpListener> {
-        let socket = bound(self.number)?;
+        let socket = bound(self.address)?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
-        Ok(socket.into())
+        TcpListener::from_std(socket.into())
     }
 }
 
-fn bound(port: u16) -> io::Result<Socket> {
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    #[cfg(unix)]
+    // Only with this option on each may several sockets have one port; SO_REUSEADDR would let other programs in as well.
     socket.set_reuse_port(true)?;
-    socket.bind(&SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).into())?;
+    socket.bind(&address.into())?;
     Ok(socket)
 }

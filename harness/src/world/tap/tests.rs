@@ -1,99 +1,209 @@
-//! Tests of the tap on real sockets.
+//! The tap between plain sockets on loopback.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use squall_client::Clock;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::history::{Event, ReplyKind, Wire};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
-/// A tap in front of a listener.
-async fn tapped() -> (Tap, TcpListener, Recorder) {
-    let redis = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let recorder = Recorder::new(Clock::system());
-    let tap = Tap::start(0, redis.local_addr().unwrap(), recorder.clone()).unwrap();
-    (tap, redis, recorder)
+struct Bench {
+    tap: Tap,
+    server: TcpListener,
+    recorder: Recorder,
 }
 
-async fn connected(tap: &Tap, redis: &TcpListener) -> (TcpStream, TcpStream) {
-    let client = TcpStream::connect(("127.0.0.1", tap.port())).await.unwrap();
-    let (server, _) = timeout(SOON, redis.accept()).await.unwrap().unwrap();
-    (client, server)
+impl Bench {
+    async fn new() -> Self {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let recorder = Recorder::new(Clock::new(0));
+        let tap = Tap::listen(3, server.local_addr().unwrap(), recorder.clone()).await.unwrap();
+        Self { tap, server, recorder }
+    }
+
+    async fn pair(&self) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect(self.tap.address()).await.unwrap();
+        (client, soon(self.server.accept()).await.unwrap().0)
+    }
+
+    async fn closed(&self) -> Vec<Wire> {
+        until(|| self.tap.connections() == 0).await;
+        let entries = self.recorder.take().into_iter().map(|entry| match entry.e {
+            Event::Wire { instance: 3, what, .. } => what,
+            other => panic!("{other:?}"),
+        });
+        entries.collect()
+    }
 }
 
-async fn read_error(stream: &mut TcpStream) -> Option<ErrorKind> {
-    let mut byte = [0];
-    timeout(SOON, stream.read_exact(&mut byte)).await.unwrap().err().map(|error| error.kind())
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(SOON, future).await.expect("it should have happened by now")
 }
 
-#[tokio::test]
-async fn bytes_pass_unchanged_both_ways() {
-    let (tap, redis, recorder) = tapped().await;
-    let (mut client, mut server) = connected(&tap, &redis).await;
-    client.write_all(b"*1\r\n$4\r\nPING\r\n").await.unwrap();
-    let mut heard = [0; 14];
-    server.read_exact(&mut heard).await.unwrap();
-    assert_eq!(&heard, b"*1\r\n$4\r\nPING\r\n");
-    server.write_all(b"+PONG\r\n").await.unwrap();
-    let mut heard = [0; 7];
-    client.read_exact(&mut heard).await.unwrap();
-    assert_eq!(&heard, b"+PONG\r\n");
-    assert_eq!(tap.open(), 1);
-    let wire: Vec<Wire> = recorder
-        .take()
-        .into_iter()
-        .filter_map(|entry| match entry.e {
-            Event::Wire { what, .. } => Some(what),
-            _ => None,
-        })
-        .collect();
-    let ping = Wire::Command { name: "PING".to_owned(), key: None };
-    assert_eq!(wire, [Wire::Opened, ping, Wire::Reply { kind: crate::history::ReplyKind::Value }]);
-}
-
-#[tokio::test]
-async fn a_reset_by_redis_resets_the_client_and_an_end_ends_it() {
-    let (tap, redis, _) = tapped().await;
-    let (mut client, server) = connected(&tap, &redis).await;
-    socket2::SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
-    drop(server);
-    assert_eq!(read_error(&mut client).await, Some(ErrorKind::ConnectionReset));
-    let (mut client, server) = connected(&tap, &redis).await;
-    drop(server);
-    assert_eq!(read_error(&mut client).await, Some(ErrorKind::UnexpectedEof));
-}
-
-#[tokio::test]
-async fn a_refusing_tap_resets_what_is_idle_refuses_what_is_new_and_opens_the_same_port_again() {
-    let (tap, redis, _) = tapped().await;
-    let (mut idle, _server) = connected(&tap, &redis).await;
-    tap.refuse();
-    tap.refuse();
-    assert_eq!(read_error(&mut idle).await, Some(ErrorKind::ConnectionReset));
-    let refused = || TcpStream::connect(("127.0.0.1", tap.port()));
-    let until_refused = async {
-        // The listener closes when its task has seen the abort.
-        while refused().await.is_ok() {
+async fn until(condition: impl Fn() -> bool) {
+    soon(async {
+        while !condition() {
             tokio::task::yield_now().await;
         }
-    };
-    timeout(SOON, until_refused).await.unwrap();
-    assert_eq!(refused().await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    tap.accept().unwrap();
-    assert_eq!(refused().await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    tap.accept().unwrap();
-    connected(&tap, &redis).await;
+    })
+    .await;
+}
+
+async fn byte(stream: &mut TcpStream) -> Result<usize, ErrorKind> {
+    soon(stream.read(&mut [0])).await.map_err(|error| error.kind())
+}
+
+fn ended(by: &str) -> Wire {
+    Wire::Closed { by: by.to_owned() }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, ErrorKind> {
+    soon(TcpStream::connect(address)).await.map_err(|error| error.kind())
 }
 
 #[tokio::test]
-async fn where_redis_refuses_the_client_is_reset() {
-    let (tap, redis, _) = tapped().await;
-    drop(redis);
-    let mut client = TcpStream::connect(("127.0.0.1", tap.port())).await.unwrap();
-    assert_eq!(read_error(&mut client).await, Some(ErrorKind::ConnectionReset));
+async fn it_passes_bytes_on_and_records_what_they_mean() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    assert_eq!(bench.tap.connections(), 1);
+    let mut got = [0; 64];
+    client.write_all(b"*2\r\n$3\r\nget\r\n$2\r\ns1\r\n").await.unwrap();
+    assert_eq!(soon(server.read_exact(&mut got[..21])).await.unwrap(), 21);
+    server.write_all(b"$-1\r\n").await.unwrap();
+    soon(client.read_exact(&mut got[..5])).await.unwrap();
+    assert_eq!(&got[..5], b"$-1\r\n");
+    drop(client);
+    assert_eq!(byte(&mut server).await, Ok(0));
+    drop(server);
+    let command = Wire::Command { name: "GET".to_owned(), key: Some("s1".to_owned()) };
+    let expected = [Wire::Opened, command, Wire::Reply { kind: ReplyKind::Null }, ended("subject: end")];
+    assert_eq!(bench.closed().await, expected);
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_resp_pass_unchanged() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let noise: Vec<u8> =
+        (0..3_000_000_u32).map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let send = async {
+        client.write_all(&noise).await.unwrap();
+        client.shutdown().await.unwrap();
+    };
+    let mut got = Vec::new();
+    let ((), read) = tokio::join!(send, server.read_to_end(&mut got));
+    assert_eq!(read.unwrap(), noise.len());
+    assert!(got == noise);
+    drop(server);
+    drop(client);
+    assert_eq!(bench.closed().await, [Wire::Opened, Wire::Garbled { upstream: true }, ended("subject: end")]);
+}
+
+#[tokio::test]
+async fn an_end_from_redis_ends_the_subject_and_half_an_end_stays_half() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    server.shutdown().await.unwrap();
+    assert_eq!(byte(&mut client).await, Ok(0));
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(byte(&mut server).await, Ok(1));
+    drop(client);
+    assert_eq!(byte(&mut server).await, Ok(0));
+    assert_eq!(bench.closed().await.last(), Some(&ended("redis: end")));
+}
+
+#[tokio::test]
+async fn a_reset_from_redis_resets_the_subject() {
+    let bench = Bench::new().await;
+    let (mut client, server) = bench.pair().await;
+    server.set_zero_linger().unwrap();
+    drop(server);
+    assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(bench.closed().await, [Wire::Opened, ended("redis: reset")]);
+}
+
+#[tokio::test]
+async fn a_reset_from_the_subject_resets_redis() {
+    let bench = Bench::new().await;
+    let (client, mut server) = bench.pair().await;
+    client.set_zero_linger().unwrap();
+    drop(client);
+    assert_eq!(byte(&mut server).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(bench.closed().await, [Wire::Opened, ended("subject: reset")]);
+}
+
+#[tokio::test]
+async fn a_reset_goes_on_even_while_redis_takes_nothing() {
+    let bench = Bench::new().await;
+    let (mut client, server) = bench.pair().await;
+    let fill = async {
+        loop {
+            client.write_all(&[b'x'; 65536]).await.unwrap();
+        }
+    };
+    // Full means that nothing more was taken for a while.
+    assert!(tokio::time::timeout(Duration::from_millis(300), fill).await.is_err());
+    client.set_zero_linger().unwrap();
+    drop(client);
+    assert_eq!(bench.closed().await.last(), Some(&ended("subject: reset")));
+    drop(server);
+}
+
+#[tokio::test]
+async fn where_redis_refuses_the_subject_is_reset() {
+    let Bench { tap, server, recorder } = Bench::new().await;
+    drop(server);
+    let mut client = connect(tap.address()).await.unwrap();
+    assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
+    until(|| tap.connections() == 0).await;
+    let by = recorder.take().pop().map(|entry| entry.e);
+    assert!(matches!(by, Some(Event::Wire { what: Wire::Closed { by }, .. }) if by == "redis: refused"));
+}
+
+#[tokio::test]
+async fn refusing_is_true_and_the_port_stays_ours() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    let address = bench.tap.address();
+    for _ in 0..3 {
+        bench.tap.refuse().await;
+        assert_eq!(connect(address).await.err(), Some(ErrorKind::ConnectionRefused));
+        let stolen = std::net::TcpListener::bind(address);
+        assert_eq!(stolen.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse));
+        bench.tap.accept().await.unwrap();
+        bench.tap.accept().await.unwrap();
+        drop(bench.pair().await);
+    }
+    assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(byte(&mut server).await, Err(ErrorKind::ConnectionReset));
+    let closed = bench.closed().await;
+    assert!(closed.contains(&ended("world: reset")), "{closed:?}");
+}
+
+#[tokio::test]
+async fn a_deaf_tap_lets_live_connections_go_on() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.tap.deafen().await;
+    assert_eq!(connect(bench.tap.address()).await.err(), Some(ErrorKind::ConnectionRefused));
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(byte(&mut server).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_dropped_tap_leaves_nothing() {
+    let Bench { tap, server, .. } = Bench::new().await;
+    let mut client = connect(tap.address()).await.unwrap();
+    let address = tap.address();
+    let (mut upstream, _) = soon(server.accept()).await.unwrap();
+    drop(tap);
+    assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(byte(&mut upstream).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(connect(address).await.err(), Some(ErrorKind::ConnectionRefused));
 }

@@ -1,151 +1,124 @@
-//! Reads along on the wire: RESP2, and RESP3 from the moment the subject asks for it. Decoding is the redis-protocol crate's.
+//! Reads what crosses the wire: bytes of one connection in, names of commands and kinds of replies out.
+//!
+//! No argument is read but the name and the first key, so no value and no password can reach a history.
 
-use redis_protocol::resp2::decode::decode_range as decode_resp2;
-use redis_protocol::resp2::types::RangeFrame;
-use redis_protocol::resp3::decode::complete::decode_range as decode_resp3;
-use redis_protocol::resp3::types::RangeFrame as Resp3;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use redis_protocol::resp2::{decode::decode as decode2, types::OwnedFrame as Frame2};
+use redis_protocol::resp3::{decode::complete::decode as decode3, types::OwnedFrame as Frame3};
+
+use super::frames::{Cut, Cutter, NotResp};
+use super::keys;
 use crate::history::{ReplyKind, Wire};
 
-/// An unfinished message larger than this is not read along any more.
-const MAX_UNFINISHED: usize = 8 * 1024 * 1024;
+/// The longest name of a command that is recorded.
+const NAME: usize = 40;
 
-/// More nested or listed arrays than this in what is unfinished, and it is not read along: the decoder is recursive.
-const MAX_ARRAYS: usize = 512;
+/// The two readers of one connection: of what the subject sends, and of what Redis answers.
+pub(super) fn readers() -> (Reader, Reader) {
+    let resp3 = Arc::<AtomicBool>::default();
+    let reader =
+        |upstream| Reader { upstream, cutter: Some(Cutter::new(upstream)), resp3: Arc::clone(&resp3) };
+    (reader(true), reader(false))
+}
 
-/// The longest key that is recorded, in characters.
-const MAX_KEY: usize = 200;
-
-/// Decodes one direction of one connection.
-pub(super) struct Decoder {
+/// Reads one direction of a connection. Memory is bounded whatever the bytes are.
+#[derive(Debug)]
+pub(super) struct Reader {
     upstream: bool,
-    unfinished: Vec<u8>,
-    garbled: bool,
+    cutter: Option<Cutter>,
+    resp3: Arc<AtomicBool>,
 }
 
-impl Decoder {
-    /// Of what the subject sends.
-    pub(super) fn upstream() -> Self {
-        Self { upstream: true, unfinished: Vec::new(), garbled: false }
-    }
-
-    /// Of what Redis sends.
-    pub(super) fn downstream() -> Self {
-        Self { upstream: false, ..Self::upstream() }
-    }
-
-    /// Takes what came, and records every message that is whole now.
-    pub(super) fn take(&mut self, bytes: &[u8], record: &mut impl FnMut(Wire)) {
-        if self.garbled {
-            return;
+impl Reader {
+    /// Reads the next bytes and hands out what they complete. Bytes that are not RESP give one [`Wire::Garbled`], and from then
+    /// on nothing.
+    pub(super) fn read(&mut self, bytes: &[u8], mut each: impl FnMut(Wire)) {
+        let Some(cutter) = &mut self.cutter else { return };
+        let (upstream, resp3) = (self.upstream, &*self.resp3);
+        let read = cutter.feed(bytes, |cut| {
+            let wire = match (cut, upstream) {
+                (Cut::Frame(frame), true) => command(frame, resp3)?,
+                (Cut::Inline(line), true) => inline(line, resp3),
+                (Cut::Frame(frame), false) => reply(frame, resp3)?,
+                (Cut::Inline(_), false) => return Err(NotResp),
+            };
+            wire.into_iter().for_each(&mut each);
+            Ok(())
+        });
+        if read.is_err() {
+            self.cutter = None;
+            each(Wire::Garbled { upstream });
         }
-        self.unfinished.extend_from_slice(bytes);
-        if arrays(&self.unfinished) > MAX_ARRAYS {
-            return self.give_up(record);
-        }
-        let mut read = 0;
-        loop {
-            let rest = &self.unfinished[read..];
-            let decoded = if rest.is_empty() { Ok(None) } else { self.decode(rest) };
-            match decoded {
-                Ok(Some((what, length))) => {
-                    record(what);
-                    read += length;
-                }
-                Ok(None) => break,
-                Err(Garbled) => return self.give_up(record),
-            }
-        }
-        self.unfinished.drain(..read);
-        if self.unfinished.len() > MAX_UNFINISHED {
-            self.give_up(record);
-        }
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<Option<(Wire, usize)>, Garbled> {
-        if self.upstream { command(bytes) } else { reply(bytes) }
-    }
-
-    fn give_up(&mut self, record: &mut impl FnMut(Wire)) {
-        self.garbled = true;
-        self.unfinished = Vec::new();
-        record(Wire::Garbled { upstream: self.upstream });
     }
 }
 
-struct Garbled;
-
-/// How many array headers there are until the first byte that can be none, at most.
-fn arrays(bytes: &[u8]) -> usize {
-    let headers = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| matches!(line.first(), Some(b'*' | b'%' | b'~' | b'>' | b'|')));
-    headers.take(MAX_ARRAYS + 1).count()
-}
-
-fn command(bytes: &[u8]) -> Result<Option<(Wire, usize)>, Garbled> {
-    let Some((frame, length)) = decode_resp2(bytes).map_err(|_| Garbled)? else { return Ok(None) };
-    let RangeFrame::Array(fields) = frame else { return Err(Garbled) };
-    let fields: Vec<&[u8]> = fields
-        .iter()
-        .map(|field| match field {
-            RangeFrame::BulkString((from, to)) => bytes.get(*from..*to).ok_or(Garbled),
-            _ => Err(Garbled),
-        })
-        .collect::<Result<_, _>>()?;
-    let name = text(fields.first().copied().ok_or(Garbled)?).to_ascii_uppercase();
-    let key = key(&name, &fields).map(text);
-    Ok(Some((Wire::Command { name, key }, length)))
-}
-
-/// The first key of a command. What else a command carries, a password say, is never recorded.
-fn key<'a>(name: &str, fields: &[&'a [u8]]) -> Option<&'a [u8]> {
-    match name {
-        "EVAL" | "EVALSHA" | "FCALL" | "EVAL_RO" | "EVALSHA_RO" | "FCALL_RO" if fields.get(2)? != b"0" => {
-            fields.get(3).copied()
+fn command(frame: &[u8], resp3: &AtomicBool) -> Result<Option<Wire>, NotResp> {
+    let Ok(Some((Frame2::Array(parts), _))) = decode2(frame) else { return Err(NotResp) };
+    let parts = parts.iter().map(|part| match part {
+        Frame2::BulkString(bytes) => Ok(bytes.as_slice()),
+        Frame2::SimpleString(_) | Frame2::Error(_) | Frame2::Integer(_) | Frame2::Array(_) | Frame2::Null => {
+            Err(NotResp)
         }
-        "GET" | "SET" | "SETEX" | "PSETEX" | "SETNX" | "GETSET" | "GETDEL" | "GETEX" | "DEL" | "UNLINK"
-        | "EXISTS" | "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "TTL" | "PTTL" | "PERSIST"
-        | "INCR" | "INCRBY" | "DECR" | "DECRBY" | "MGET" | "MSET" | "HGET" | "HSET" | "HMGET" | "HMSET"
-        | "HGETALL" | "HDEL" | "ZADD" | "ZREM" | "ZRANGE" | "ZRANGEBYSCORE" | "SADD" | "SREM"
-        | "SMEMBERS" | "WATCH" | "TYPE" | "APPEND" | "STRLEN" => fields.get(1).copied(),
-        _ => None,
-    }
+    });
+    Ok(named(&parts.collect::<Result<Vec<_>, _>>()?, resp3))
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().take(MAX_KEY).collect()
+fn inline(line: &[u8], resp3: &AtomicBool) -> Option<Wire> {
+    let parts: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()).collect();
+    named(&parts, resp3)
 }
 
-/// RESP3's replies include those of RESP2, but for its two ways of writing a null.
-fn reply(bytes: &[u8]) -> Result<Option<(Wire, usize)>, Garbled> {
-    if let Some((RangeFrame::Null, length)) = decode_resp2(bytes).unwrap_or(None) {
-        return Ok(Some((Wire::Reply { kind: ReplyKind::Null }, length)));
+/// An empty command is none: Redis answers nothing to it.
+fn named(parts: &[&[u8]], resp3: &AtomicBool) -> Option<Wire> {
+    let name = text(parts.first()?, NAME).to_ascii_uppercase();
+    if name == "HELLO"
+        && let Some(version) = parts.get(1)
+    {
+        resp3.store(*version == b"3", Ordering::SeqCst);
     }
-    if let Some((frame, length)) = decode_resp2(bytes).unwrap_or(None) {
-        let kind = match frame {
-            RangeFrame::Error((from, to)) => error(bytes.get(from..to)),
-            RangeFrame::Null => ReplyKind::Null,
-            _ => ReplyKind::Value,
-        };
-        return Ok(Some((Wire::Reply { kind }, length)));
-    }
-    let Some((frame, length)) = decode_resp3(bytes).map_err(|_| Garbled)? else { return Ok(None) };
-    let kind = match frame {
-        Resp3::SimpleError { data: (from, to), .. } | Resp3::BlobError { data: (from, to), .. } => {
-            error(bytes.get(from..to))
+    let key = keys::first(&name, parts).map(|key| text(key, keys::LONGEST));
+    Some(Wire::Command { name, key })
+}
+
+fn reply(frame: &[u8], resp3: &AtomicBool) -> Result<Option<Wire>, NotResp> {
+    // A server that refuses HELLO 3 goes on in RESP2, so that is tried as well.
+    let kind =
+        if resp3.load(Ordering::SeqCst) { kind3(frame).or_else(|| kind2(frame)) } else { kind2(frame) };
+    kind.map(|kind| Some(Wire::Reply { kind })).ok_or(NotResp)
+}
+
+fn kind2(frame: &[u8]) -> Option<ReplyKind> {
+    let (frame, _) = decode2(frame).ok()??;
+    Some(match frame {
+        Frame2::Error(text) => error(&text),
+        Frame2::Null => ReplyKind::Null,
+        Frame2::SimpleString(_) | Frame2::Integer(_) | Frame2::BulkString(_) | Frame2::Array(_) => {
+            ReplyKind::Value
         }
-        Resp3::Null => ReplyKind::Null,
-        Resp3::Push { .. } => ReplyKind::Push,
+    })
+}
+
+fn kind3(frame: &[u8]) -> Option<ReplyKind> {
+    let (frame, _) = decode3(frame).ok()??;
+    Some(match frame {
+        Frame3::SimpleError { data, .. } => error(&data),
+        Frame3::BlobError { data, .. } => error(&String::from_utf8_lossy(&data)),
+        Frame3::Null => ReplyKind::Null,
+        Frame3::Push { .. } => ReplyKind::Push,
         _ => ReplyKind::Value,
-    };
-    Ok(Some((Wire::Reply { kind }, length)))
+    })
 }
 
-/// An error's first word.
-fn error(bytes: Option<&[u8]>) -> ReplyKind {
-    let words = String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-    ReplyKind::Error(words.split_whitespace().next().unwrap_or_default().chars().take(40).collect())
+fn error(message: &str) -> ReplyKind {
+    let word = message.split_ascii_whitespace().next().unwrap_or_default();
+    ReplyKind::Error(text(word.as_bytes(), NAME))
+}
+
+/// The first `most` characters.
+fn text(bytes: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(bytes).chars().take(most).collect()
 }
 
 #[cfg(test)]
@@ -154,72 +127,102 @@ mod tests {
 
     use super::*;
 
-    fn decode(mut decoder: Decoder, chunks: &[&[u8]]) -> Vec<Wire> {
-        let mut seen = Vec::new();
-        for chunk in chunks {
-            decoder.take(chunk, &mut |what| seen.push(what));
-        }
-        seen
+    fn read(reader: &mut Reader, bytes: &[u8]) -> Vec<Wire> {
+        let mut found = Vec::new();
+        reader.read(bytes, |wire| found.push(wire));
+        found
     }
 
-    fn command(name: &str, key: Option<&str>) -> Wire {
+    fn encoded(parts: &[&str]) -> Vec<u8> {
+        let mut bytes = format!("*{}\r\n", parts.len());
+        parts.iter().for_each(|part| bytes.push_str(&format!("${}\r\n{part}\r\n", part.len())));
+        bytes.into_bytes()
+    }
+
+    fn said(name: &str, key: Option<&str>) -> Wire {
         Wire::Command { name: name.to_owned(), key: key.map(str::to_owned) }
     }
 
-    #[test]
-    fn commands_are_named_with_their_first_key_however_they_are_cut() {
-        let whole: &[u8] = b"*2\r\n$3\r\nget\r\n$2\r\ns1\r\n*5\r\n$7\r\nEVALSHA\r\n$3\r\nabc\r\n$1\r\n1\r\n$2\r\ns2\r\n$1\r\nx\r\n";
-        let expected = [command("GET", Some("s1")), command("EVALSHA", Some("s2"))];
-        assert_eq!(decode(Decoder::upstream(), &[whole]), expected);
-        let bytes: Vec<&[u8]> = whole.chunks(1).collect();
-        assert_eq!(decode(Decoder::upstream(), &bytes), expected);
+    fn replied(kind: ReplyKind) -> Wire {
+        Wire::Reply { kind }
     }
 
     #[test]
-    fn a_password_is_not_recorded() {
-        let auth: &[u8] = b"*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$6\r\nsecret\r\n";
-        assert_eq!(decode(Decoder::upstream(), &[auth]), [command("AUTH", None)]);
+    fn commands_are_named_with_their_first_key() {
+        let (mut up, _) = readers();
+        let long = "k".repeat(500);
+        for (parts, name, key) in [
+            (vec!["get", "session:s1"], "GET", Some("session:s1")),
+            (vec!["SET", "k", "v", "PX", "5"], "SET", Some("k")),
+            (vec!["EVALSHA", "abc", "2", "k1", "k2", "arg"], "EVALSHA", Some("k1")),
+            (vec!["EVAL", "return 1", "0", "arg"], "EVAL", None),
+            (vec!["PING"], "PING", None),
+            (vec!["GET", &long], "GET", Some(&long[..200])),
+        ] {
+            assert_eq!(read(&mut up, &encoded(&parts)), [said(name, key)]);
+        }
+        assert_eq!(read(&mut up, b"GET  session:s2\r\n"), [said("GET", Some("session:s2"))]);
+    }
+
+    #[test]
+    fn no_password_is_ever_read() {
+        let (mut up, _) = readers();
+        for parts in [
+            vec!["AUTH", "secret"],
+            vec!["AUTH", "user", "secret"],
+            vec!["HELLO", "3", "AUTH", "user", "secret"],
+            vec!["CONFIG", "SET", "requirepass", "secret"],
+        ] {
+            let found = read(&mut up, &encoded(&parts));
+            assert_eq!(found, [said(parts[0], None)]);
+        }
+        assert_eq!(read(&mut up, b"AUTH secret\r\n"), [said("AUTH", None)]);
     }
 
     #[test]
     fn replies_are_told_apart() {
-        let replies: &[u8] = b"+OK\r\n$-1\r\n_\r\n-LOADING wait\r\n:1\r\n*1\r\n$1\r\na\r\n>2\r\n+a\r\n+b\r\n%1\r\n+k\r\n:1\r\n";
-        let kinds = decode(Decoder::downstream(), &[replies]).into_iter().map(|what| match what {
-            Wire::Reply { kind } => kind,
-            other => panic!("{other:?}"),
-        });
-        let (value, null) = (ReplyKind::Value, ReplyKind::Null);
+        let (_, mut down) = readers();
+        let found =
+            read(&mut down, b"+OK\r\n$-1\r\n-LOADING Redis is loading\r\n:5\r\n*-1\r\n*1\r\n$1\r\nx\r\n");
         let loading = ReplyKind::Error("LOADING".to_owned());
-        let expected = [
-            value.clone(),
-            null.clone(),
-            null,
-            loading,
-            value.clone(),
-            value.clone(),
-            ReplyKind::Push,
-            value,
-        ];
-        assert_eq!(kinds.collect::<Vec<_>>(), expected);
+        let kinds =
+            [ReplyKind::Value, ReplyKind::Null, loading, ReplyKind::Value, ReplyKind::Null, ReplyKind::Value];
+        assert_eq!(found, kinds.map(replied));
     }
 
     #[test]
-    fn garbage_huge_lengths_and_deep_nesting_end_the_reading_and_nothing_else() {
-        assert_eq!(decode(Decoder::upstream(), &[b"hello\r\n", b"more"]), [Wire::Garbled { upstream: true }]);
-        let (huge, filler) = (b"*1\r\n$536870912\r\n".as_slice(), vec![0; 1024 * 1024]);
-        let chunks: Vec<&[u8]> = std::iter::once(huge).chain(std::iter::repeat_n(&filler[..], 9)).collect();
-        assert_eq!(decode(Decoder::upstream(), &chunks), [Wire::Garbled { upstream: true }]);
-        let deep = b"*1\r\n".repeat(100_000);
-        assert_eq!(decode(Decoder::downstream(), &[&deep]), [Wire::Garbled { upstream: false }]);
-        let just_allowed = b"*1\r\n".repeat(MAX_ARRAYS);
-        assert_eq!(decode(Decoder::downstream(), &[&just_allowed]), []);
+    fn resp3_is_read_once_hello_asks_for_it() {
+        let (mut up, mut down) = readers();
+        read(&mut up, &encoded(&["HELLO", "3"]));
+        let found = read(
+            &mut down,
+            b"%1\r\n$5\r\nproto\r\n:3\r\n_\r\n>2\r\n+invalidate\r\n_\r\n!3\r\nERR\r\n$-1\r\n",
+        );
+        let error = ReplyKind::Error("ERR".to_owned());
+        assert_eq!(
+            found,
+            [ReplyKind::Value, ReplyKind::Null, ReplyKind::Push, error, ReplyKind::Null].map(replied)
+        );
+    }
+
+    #[test]
+    fn garbage_is_said_once_and_read_no_further() {
+        let (mut up, mut down) = readers();
+        assert_eq!(read(&mut up, b"\x16\x03\x01garbage"), [Wire::Garbled { upstream: true }]);
+        assert_eq!(read(&mut up, &encoded(&["PING"])), []);
+        assert_eq!(read(&mut down, b"HTTP/1.1 400 Bad Request\r\n"), [Wire::Garbled { upstream: false }]);
+        let (mut up, _) = readers();
+        assert_eq!(read(&mut up, b"*1\r\n:1\r\n"), [Wire::Garbled { upstream: true }]);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), upstream: bool) {
-            let decoder = if upstream { Decoder::upstream() } else { Decoder::downstream() };
-            decode(decoder, &[&bytes]);
+        fn no_bytes_make_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20), text in "[*$%>~|+:_0-9a-z\r\n-]{0,200}") {
+            let (mut up, mut down) = readers();
+            for reader in [&mut up, &mut down] {
+                read(reader, text.as_bytes());
+                pieces.iter().for_each(|piece| { read(reader, piece); });
+            }
         }
     }
 }

@@ -1,88 +1,16 @@
-//! The containers world on real containers: each fault is what it says, and nothing is left behind.
-//!
-//! Without Docker these tests say so and pass as skipped; with `CI` set its absence is a failure.
-#![cfg(feature = "containers")]
+//! Each fault is what it says.
 
 use std::io::ErrorKind;
-use std::process::Command;
 use std::time::Duration;
 
-use squall::fault::{Act, Direction, ServerAct, Toxic};
+use squall::fault::{Act, ServerAct};
 use squall::history::Left;
-use squall::plan::Strike;
-use squall::recorder::Recorder;
-use squall::subject::Route;
-use squall::world::containers::{Containers, Images};
-use squall::world::{World, WorldError};
+use squall::world::World as _;
 use squall_client::Clock;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
-const SOON: Duration = Duration::from_secs(10);
-
-/// A world with two instances; `None` where there is no Docker and there need be none.
-async fn world() -> Option<Containers> {
-    let images = Images::choose(None, None);
-    match Containers::start(&images, 2, &Recorder::new(Clock::system()), &|_| {}).await {
-        Ok(world) => Some(world),
-        Err(WorldError::Missing { what, cure }) if std::env::var_os("CI").is_none() => {
-            say(&format!("skipped: {what}; {cure}"));
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn strike(act: Act, instances: &[u16]) -> Strike {
-    let instances = instances.to_vec();
-    Strike {
-        what: String::new(),
-        act,
-        instances,
-        direction: Direction::Both,
-        probability: 1.0,
-        from: 0,
-        to: 0,
-    }
-}
-
-fn bend(kind: &'static str, attributes: &[(&'static str, u64)]) -> Act {
-    Act::Bend(vec![Toxic { kind, attributes: attributes.to_vec() }])
-}
-
-async fn connect(world: &Containers, instance: u16) -> std::io::Result<TcpStream> {
-    let Route::Tcp { host, port } = world.route(instance);
-    timeout(SOON, TcpStream::connect((host, port))).await.expect("a connect ends soon")
-}
-
-/// Sends a command and reads what comes back, within `limit`.
-async fn ask(stream: &mut TcpStream, command: &str, limit: Duration) -> Result<String, ErrorKind> {
-    stream.write_all(command.as_bytes()).await.map_err(|error| error.kind())?;
-    let mut reply = [0; 512];
-    match timeout(limit, stream.read(&mut reply)).await {
-        Ok(Ok(0)) => Err(ErrorKind::UnexpectedEof),
-        Ok(Ok(count)) => Ok(String::from_utf8_lossy(&reply[..count]).into_owned()),
-        Ok(Err(error)) => Err(error.kind()),
-        Err(_) => Err(ErrorKind::TimedOut),
-    }
-}
-
-/// A connection that works.
-async fn working(world: &Containers, instance: u16) -> TcpStream {
-    let mut stream = connect(world, instance).await.expect("it is accepted");
-    assert_eq!(ask(&mut stream, "PING\r\n", SOON).await, Ok("+PONG\r\n".to_owned()));
-    stream
-}
-
-async fn end_of(stream: &mut TcpStream) -> ErrorKind {
-    let mut byte = [0];
-    match timeout(SOON, stream.read(&mut byte)).await.expect("it ends soon") {
-        Ok(0) => ErrorKind::UnexpectedEof,
-        Ok(_) => panic!("bytes instead of an end"),
-        Err(error) => error.kind(),
-    }
-}
+use crate::stage::{SOON, ask, bend, connect, end_of, strike, working, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_port_resets_idle_connections_and_refuses_new_ones_of_that_instance_only() {
@@ -165,19 +93,4 @@ async fn a_paused_server_keeps_silent_and_a_stopped_one_comes_back_with_or_witho
     assert_eq!(world.look("kept").await.unwrap(), None);
     working(&world, 1).await;
     world.close().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_after_a_close_and_a_second_close_is_fine() {
-    let Some(world) = world().await else { return };
-    world.close().await.unwrap();
-    world.close().await.unwrap();
-    let listed = Command::new("docker").args(["ps", "-a", "--format", "{{.Names}}"]).output().unwrap();
-    let names = String::from_utf8_lossy(&listed.stdout).into_owned();
-    assert!(!names.contains(world.run_name()), "{names}");
-}
-
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn say(text: &str) {
-    eprintln!("{text}");
 }

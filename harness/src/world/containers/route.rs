@@ -1,0 +1,81 @@
+//! Which way bytes go from this machine into containers.
+
+use std::net::{IpAddr, SocketAddr};
+
+use testcontainers_modules::testcontainers::{ContainerAsync, Image};
+
+use super::engine::Engine;
+use crate::world::{WorldError, failed};
+
+/// Set to `published` it forbids the bridge, say where a firewall stands before it.
+const VARIABLE: &str = "SQUALL_ROUTE";
+
+/// The way into containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By their address on the bridge: refusals and resets are true.
+    Bridge,
+    /// By published ports: Docker's forwarder stands between, and accepts what should be refused.
+    Published,
+}
+
+impl Way {
+    /// The best way that there should be, judged by whether the network's gateway is this very machine. It is not where Docker
+    /// runs on another machine, in a virtual one, or beside the container that we are in.
+    pub(super) async fn guess(engine: &Engine, network: &str) -> Result<Self, WorldError> {
+        let gateway = engine.gateway(network).await?;
+        let forbidden = std::env::var(VARIABLE).is_ok_and(|way| way == "published");
+        Ok(if !forbidden && gateway.is_some_and(is_here) { Self::Bridge } else { Self::Published })
+    }
+
+    /// Where a container's port is reached now; it may change when the container is started again.
+    pub(super) async fn address<I: Image>(
+        self,
+        container: &ContainerAsync<I>,
+        port: u16,
+    ) -> Result<SocketAddr, WorldError> {
+        const DOING: &str = "find the way to a container";
+        let (host, port) = match self {
+            Self::Bridge => {
+                let address = container.get_bridge_ip_address().await;
+                return Ok(SocketAddr::new(address.map_err(failed(DOING))?, port));
+            }
+            Self::Published => {
+                let published = container.get_host_port_ipv4(port).await.map_err(failed(DOING))?;
+                (container.get_host().await.map_err(failed(DOING))?.to_string(), published)
+            }
+        };
+        let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(failed(DOING))?;
+        let mut addresses: Vec<SocketAddr> = found.collect();
+        // Docker publishes on IPv4 always, on IPv6 not everywhere.
+        addresses.sort_by_key(|address| !address.is_ipv4());
+        addresses.first().copied().ok_or_else(|| failed(DOING)(format!("{host} has no address")))
+    }
+
+    /// For people.
+    pub(super) fn note(self) -> &'static str {
+        match self {
+            Self::Bridge => "route: the containers' bridge addresses; refusals and resets are true",
+            Self::Published => {
+                "route: published ports; Docker's forwarder stands before Toxiproxy and makes ends of its resets; the tap refuses \
+                 and resets by itself, so strikes of refuse and reset of live connections are true all the same"
+            }
+        }
+    }
+}
+
+/// Whether an address is one of this machine's own.
+fn is_here(address: IpAddr) -> bool {
+    std::net::TcpListener::bind((address, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_told_from_others() {
+        assert!(is_here([127, 0, 0, 1].into()));
+        assert!(!is_here([192, 0, 2, 1].into()));
+    }
+}
