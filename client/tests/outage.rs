@@ -4,35 +4,9 @@ mod redis;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use redis::{Redis, Told, eventually, quick};
+use redis::{MINUTE, Redis, create, eventually, fresh, mode, quick, read, value};
 use squall_client::core::breaker::State;
-use squall_client::settings::Fallback;
-use squall_client::{CallError, Clock, Event, Lookup, Mode, Resync, ServedBy, SessionError, Settings};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-fn value(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
-}
-
-async fn create(told: &Told, id: &str, text: &str, ttl: Duration) -> ServedBy {
-    told.client.create(id, value(text), ttl).await.expect("a session can be created").served_by
-}
-
-/// What a client that knows nothing but what Redis tells it reads.
-async fn fresh(redis: &Redis, id: &str) -> Option<String> {
-    let told = redis.session_client(99, &quick());
-    read(&told, id).await
-}
-
-async fn read(told: &Told, id: &str) -> Option<String> {
-    match told.client.get(id).await.expect("it can be asked") {
-        Lookup::Found { session, .. } => Some(String::from_utf8_lossy(&session.value).into_owned()),
-        Lookup::Absent { .. } => None,
-        Lookup::Unknown { because } => panic!("{id} is unknown: {because}"),
-    }
-}
+use squall_client::{Clock, Event, Lookup, Mode, Resync, ServedBy, SessionError};
 
 async fn assert_left(redis: &Redis, id: &str, should: Duration) {
     let left: i64 = redis.ask(&["PTTL", &format!("session:{id}")]).await;
@@ -84,10 +58,6 @@ async fn what_happened_while_redis_was_away_is_there_when_it_is_back_empty() {
     assert!(a.count(|event| matches!(event, Event::Resync { what: Resync::Finished { .. }, .. })) > 0);
     let modes: Vec<Mode> = a.events.lock().unwrap().iter().filter_map(mode).collect();
     assert_eq!((modes.first(), modes.last()), (Some(&Mode::Local), Some(&Mode::Redis)));
-}
-
-fn mode(event: &Event) -> Option<Mode> {
-    if let Event::Mode { to, .. } = event { Some(*to) } else { None }
 }
 
 #[tokio::test]
@@ -282,76 +252,6 @@ async fn clocks_that_are_hours_apart_neither_lose_writes_nor_shift_expiries() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_session_is_told_and_replaced_where_a_copy_is_known() {
-    let Some(redis) = Redis::start().await else { return };
-    let (a, b) = (redis.session_client(1, &quick()), redis.session_client(2, &quick()));
-    create(&a, "s", "mine", MINUTE).await;
-    let corrupt = || async { b.client.get("s").await.unwrap_err().code() };
-    for words in [&["SET", "session:s", "foreign"][..], &["SETRANGE", "session:s", "104", "?"]] {
-        redis.ask::<::redis::Value>(words).await;
-        assert_eq!(corrupt().await, "invalid");
-        assert_eq!(b.client.update("s", value("y")).await.unwrap_err().code(), "invalid");
-        assert_eq!(read(&a, "s").await.as_deref(), Some("mine"));
-        assert_eq!(fresh(&redis, "s").await.as_deref(), Some("mine"));
-        create(&a, "s", "mine", MINUTE).await;
-    }
-    redis.ask::<()>(&["DEL", "session:s"]).await;
-    redis.ask::<()>(&["HSET", "session:s", "field", "1"]).await;
-    assert_eq!(corrupt().await, "invalid");
-    assert_eq!(read(&a, "s").await.as_deref(), Some("mine"));
-    assert_eq!(a.client.stats().damaged, 3);
-    assert_eq!(a.count(|event| matches!(event, Event::Corrupt { .. })), 3);
-    // What nobody knows can still be created anew, or destroyed.
-    redis.ask::<()>(&["SET", "session:unknown", "foreign"]).await;
-    create(&b, "unknown", "new", MINUTE).await;
-    assert_eq!(fresh(&redis, "unknown").await.as_deref(), Some("new"));
-}
-
-#[tokio::test]
-async fn a_refused_login_is_an_outage_that_heals() {
-    let Some(redis) = Redis::start().await else { return };
-    let mut side = redis.side().await;
-    ::redis::cmd("CONFIG").arg(&["SET", "requirepass", "secret"]).exec_async(&mut side).await.unwrap();
-    let a = redis.session_client(1, &quick());
-    assert_eq!(create(&a, "s", "x", MINUTE).await, ServedBy::Local);
-    assert!(a.client.stats().connections == 0);
-    ::redis::cmd("CONFIG").arg(&["SET", "requirepass", ""]).exec_async(&mut side).await.unwrap();
-    a.clean().await;
-    assert_eq!(fresh(&redis, "s").await.as_deref(), Some("x"));
-}
-
-#[tokio::test]
-async fn without_a_fallback_nothing_is_accepted_that_redis_did_not_take() {
-    let Some(mut redis) = Redis::start().await else { return };
-    let settings = Settings { fallback: Fallback::None, ..quick() };
-    let a = redis.session_client(1, &settings);
-    create(&a, "s", "x", MINUTE).await;
-    redis.pause();
-    let error = a.client.update("s", value("late")).await.unwrap_err();
-    assert_eq!(error, SessionError::Call(CallError::Timeout));
-    assert!(!error.definite());
-    redis.go_on();
-    redis.kill();
-    eventually("refusals", || async {
-        a.client.create("n", value("x"), MINUTE).await.is_err_and(|e| e.definite())
-    })
-    .await;
-    assert!(matches!(a.client.get("s").await, Ok(Lookup::Unknown { .. })));
-    assert_eq!(a.client.stats().dirty, 0);
-    redis.start_again().await;
-    a.clean().await;
-    eventually("redis is asked again", || async {
-        matches!(
-            a.client.get("n").await,
-            Ok(Lookup::Absent { .. }) | Ok(Lookup::Unknown { because: CallError::NotNow(_) })
-        )
-    })
-    .await;
-    assert_eq!(fresh(&redis, "n").await, None, "what was surely refused never comes");
-    assert_eq!(a.count(|event| mode(event).is_some()), 0);
-}
-
-#[tokio::test]
 async fn five_hundred_sessions_are_brought_in_well_under_two_seconds() {
     let Some(mut redis) = Redis::start().await else { return };
     let a = redis.session_client(1, &quick());
@@ -390,39 +290,4 @@ async fn a_caller_that_goes_away_leaves_nothing_behind_that_is_not_brought() {
     redis.go_on();
     a.clean().await;
     assert_eq!(fresh(&redis, "s").await, read(&a, "s").await);
-}
-
-#[tokio::test]
-async fn what_makes_no_sense_is_refused_at_once() {
-    let Some(redis) = Redis::start().await else { return };
-    let a = redis.session_client(1, &quick());
-    let long = "x".repeat(1025);
-    for id in ["", &long, "a}b"] {
-        assert_eq!(a.client.create(id, value("x"), MINUTE).await.unwrap_err().code(), "invalid");
-        assert_eq!(a.client.get(id).await.unwrap_err().code(), "invalid");
-    }
-    assert_eq!(a.client.create("s", value("x"), Duration::ZERO).await.unwrap_err().code(), "invalid");
-    assert_eq!(a.client.update("s", value("x")).await.unwrap_err(), SessionError::NoSession);
-    assert_eq!(a.client.touch("s", MINUTE).await.unwrap_err(), SessionError::NoSession);
-    assert_eq!(a.client.destroy("s").await.unwrap().served_by, ServedBy::Redis);
-}
-
-#[tokio::test]
-async fn shutting_down_brings_what_is_left() {
-    let Some(mut redis) = Redis::start().await else { return };
-    let mut settings = quick();
-    settings.resync.start_delay_max = Duration::from_secs(3600);
-    let a = redis.session_client(1, &settings);
-    create(&a, "first", "x", MINUTE).await;
-    redis.kill();
-    create(&a, "s", "x", MINUTE).await;
-    redis.start_again().await;
-    eventually("redis serves again", || async {
-        matches!(a.client.get("first").await, Ok(Lookup::Found { served_by: ServedBy::Redis, .. }))
-    })
-    .await;
-    a.client.shutdown().await;
-    assert_eq!(fresh(&redis, "s").await.as_deref(), Some("x"));
-    let late = a.client.update("s", value("y")).await.unwrap_err();
-    assert_eq!((late.code(), late.definite()), ("unavailable", true));
 }

@@ -6,8 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use squall_client::{Clock, Endpoint, Environment, Event, SessionClient, Settings, Tcp};
+use squall_client::{
+    Clock, Endpoint, Environment, Event, Lookup, Mode, ServedBy, SessionClient, Settings, Tcp,
+};
 
 /// A redis-server that is killed when it goes out of scope.
 pub(crate) struct Redis {
@@ -161,4 +164,37 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, such: impl 
     };
     let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
     assert!(waited.is_ok(), "not within ten seconds: {what}");
+}
+
+/// A TTL that no test outlives.
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// A value.
+pub(crate) fn value(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// Creates a session.
+pub(crate) async fn create(told: &Told, id: &str, text: &str, ttl: Duration) -> ServedBy {
+    told.client.create(id, value(text), ttl).await.expect("a session can be created").served_by
+}
+
+/// What a client that knows nothing but what Redis tells it reads.
+pub(crate) async fn fresh(redis: &Redis, id: &str) -> Option<String> {
+    let told = redis.session_client(99, &quick());
+    read(&told, id).await
+}
+
+/// What a client reads, which must know whether there is such a session.
+pub(crate) async fn read(told: &Told, id: &str) -> Option<String> {
+    match told.client.get(id).await.expect("it can be asked") {
+        Lookup::Found { session, .. } => Some(String::from_utf8_lossy(&session.value).into_owned()),
+        Lookup::Absent { .. } => None,
+        Lookup::Unknown { because } => panic!("{id} is unknown: {because}"),
+    }
+}
+
+/// Who serves from then on, if the event says so.
+pub(crate) fn mode(event: &Event) -> Option<Mode> {
+    if let Event::Mode { to, .. } = event { Some(*to) } else { None }
 }
