@@ -1,14 +1,15 @@
 //! I10: when all has settled, Redis and all instances agree.
 
-use std::collections::BTreeMap;
-
 use super::index::{Index, OperationId};
-use super::reads::{Read, Seen};
+use super::reads::{Look, Read, Seen};
 use super::session::SessionLog;
 use super::tally::{Tally, Words, not_judged};
 use super::{Check, Finding, Verdict, words};
 use crate::history::{Capability, FinalRead, Reader, ServedBy};
 use crate::load::Kind;
+
+/// So many looks that all fail are no accident.
+const MUTE_AFTER: usize = 3;
 
 /// I10.
 pub(super) struct Convergence;
@@ -133,18 +134,23 @@ fn what(index: &Index<'_>, look: &Read) -> String {
     }
 }
 
-/// A reader that answers nothing at all while others do has not recovered.
+/// An instance that answers none of several looks, while a fresh one answers, has not recovered.
 fn mute_readers(index: &Index<'_>, tally: &mut Tally) {
-    let mut answers: BTreeMap<Reader, (u64, usize)> = BTreeMap::new();
-    for look in index.looks.iter().filter(|look| after_faults(index, look.from.t)) {
-        let entry = answers.entry(look.reader).or_insert((0, look.to.entry));
-        entry.0 += u64::from(!matches!(look.found, FinalRead::Error { .. }));
+    let late = || index.looks.iter().filter(|look| after_faults(index, look.from.t));
+    let failed = |look: &&Look| matches!(look.found, FinalRead::Error { .. });
+    if !late().any(|look| look.reader == Reader::Fresh && !failed(&look)) {
+        return;
     }
-    let others_can = answers.get(&Reader::Fresh).is_some_and(|(answered, _)| *answered > 0);
-    for (reader, (answered, entry)) in answers {
-        if let (Reader::Instance(number), 0, true) = (reader, answered, others_can) {
-            tally.broken(entry, || {
-                (format!("after the run instance-{number} could read no session at all, while a fresh instance could"), vec![entry])
+    for number in 0..index.history.head.instances {
+        let looks: Vec<&Look> = late().filter(|look| look.reader == Reader::Instance(number)).collect();
+        let mute = looks.len() >= MUTE_AFTER && looks.iter().all(failed);
+        if let (true, Some(first)) = (mute, looks.first()) {
+            tally.broken(first.to.entry, || {
+                let says = format!(
+                    "after the run instance-{number} could read none of {} sessions, while a fresh instance could",
+                    looks.len()
+                );
+                (says, vec![first.to.entry])
             });
         }
     }

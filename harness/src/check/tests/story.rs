@@ -49,6 +49,11 @@ pub(super) fn history(text: &str) -> History {
         }
     }
     entries.sort_by_key(|entry: &Entry| entry.t);
+    let first_look = entries.iter().position(|entry| matches!(entry.e, Event::Final { .. }));
+    if let Some(place) = first_look {
+        let phase = Event::Phase { name: "final".to_owned() };
+        entries.insert(place, Entry { t: entries[place].t, e: phase });
+    }
     History { head: Head { faults, ..head() }, entries }
 }
 
