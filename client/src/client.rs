@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::clock::Clock;
+use crate::core::breaker::State;
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
@@ -48,6 +49,8 @@ pub struct SessionClient {
 /// What a client holds just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
+    /// Where the breaker stands.
+    pub breaker: State,
     /// Connections that are open.
     pub connections: u64,
     /// Sessions in the local copy, the destroyed ones included.
@@ -137,8 +140,10 @@ impl SessionClient {
 
     /// What the client holds just now.
     pub fn stats(&self) -> Stats {
+        let breaker = self.store.script.gateway.state();
         let sessions = self.store.memory.lock();
         Stats {
+            breaker,
             connections: self.store.script.gateway.connections() as u64,
             local_sessions: sessions.local().len(),
             local_bytes: sessions.local().bytes(),

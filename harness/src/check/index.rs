@@ -9,7 +9,9 @@ use super::faults::{Fault, Faults};
 use super::reads::{self, Look, Read};
 use super::session::SessionLog;
 use super::wire::{self, WireLog};
-use crate::history::{Capability, Entry, Event, History, Outcome, Rules, Saw, ServedBy, SessionId, Write};
+use crate::history::{
+    Capability, Entry, Event, History, NO_SESSION, Outcome, Rules, Saw, ServedBy, SessionId, Write,
+};
 use crate::load::Kind;
 
 /// A point of a history: its time, and the entry that marks it. The entry decides the order where times are equal.
@@ -257,7 +259,7 @@ fn operations(history: &History) -> Vec<Operation> {
 fn ending(outcome: &Outcome) -> Ending {
     match outcome {
         Outcome::Ok { served_by, saw } => Ending::Acknowledged { by: *served_by, saw: *saw },
-        Outcome::Failed { code, .. } if code == "no-session" => Ending::NoSession,
+        Outcome::Failed { code, .. } if code == NO_SESSION => Ending::NoSession,
         Outcome::Failed { .. } => Ending::Failed,
         Outcome::Unknown { .. } => Ending::Unknown,
     }

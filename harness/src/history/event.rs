@@ -124,6 +124,9 @@ pub struct Effect {
     pub loses_data: bool,
 }
 
+/// The code of a definite answer that is right where there is no such session: `update` and `touch` have no other.
+pub const NO_SESSION: &str = "no-session";
+
 /// How an operation ended. `failed` and `unknown` are never confused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -10,8 +10,8 @@ mod head;
 mod value;
 
 pub use event::{
-    BreakerState, Effect, Entry, Event, FinalRead, Left, Mode, Outcome, Reader, ReplyKind, Resync, Sample,
-    Saw, ServedBy, Wire,
+    BreakerState, Effect, Entry, Event, FinalRead, Left, Mode, NO_SESSION, Outcome, Reader, ReplyKind,
+    Resync, Sample, Saw, ServedBy, Wire,
 };
 pub use file::{HistoryError, read, write};
 pub use head::{BreakerRule, Capability, Head, PhaseSpan, Rules, SCHEMA};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{BreakerState, Entry, Event, History, Outcome, ServedBy};
+use crate::history::{BreakerState, Entry, Event, History, NO_SESSION, Outcome, ServedBy};
 use crate::load::Kind;
 
 /// Operations of one kind, counted by how they ended.
@@ -57,6 +57,11 @@ impl Operations {
     /// Acknowledged, by whomever.
     pub fn ok(&self) -> u64 {
         self.ok_redis + self.ok_local
+    }
+
+    /// Acknowledged, or told for sure that there is no such session.
+    pub fn answered(&self) -> u64 {
+        self.ok() + self.failed.get(NO_SESSION).copied().unwrap_or(0)
     }
 
     /// Surely not happened.

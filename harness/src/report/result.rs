@@ -133,9 +133,9 @@ impl RunResult {
         self.operations.values().map(|of_kind| of_kind.invoked).sum()
     }
 
-    /// All acknowledged operations together.
-    pub fn ok(&self) -> u64 {
-        self.operations.values().map(Operations::ok).sum()
+    /// All answered operations together, as `all.ok_rate` counts them.
+    pub fn answered(&self) -> u64 {
+        self.operations.values().map(Operations::answered).sum()
     }
 
     /// Findings that decide the verdict; none for a pass. An invariant that saw nothing counts for nothing, unless all did.

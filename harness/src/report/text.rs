@@ -141,7 +141,7 @@ fn ok_share(result: &RunResult) -> String {
         0 => "none ok".to_owned(),
         invoked => {
             // Rounded down, so that 100.0 % means every one.
-            let thousandths = u128::from(result.ok()) * 1000 / u128::from(invoked);
+            let thousandths = u128::from(result.answered()) * 1000 / u128::from(invoked);
             format!("{}.{} % ok", thousandths / 10, thousandths % 10)
         }
     }
