@@ -325,5 +325,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-#[path = "gateway_tests.rs"]
 mod tests;

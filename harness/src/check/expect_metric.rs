@@ -263,10 +263,15 @@ fn opened_after(index: &Index<'_>, scope: &Scope<'_>, instance: u16) -> Result<F
     let fault = faults.next().ok_or_else(|| "no fault struck it; one would make it known".to_owned())?;
     let changes = changes(index, instance);
     let opening = changes.iter().find(|change| change.to == BreakerState::Open && change.t >= fault.asked);
-    let opening = opening.ok_or_else(|| {
-        "its breaker did not open; a longer fault, or one that fails its calls, would make it known"
-            .to_owned()
-    })?;
+    let Some(opening) = opening else {
+        let asked = index.operations.iter().find(|operation| {
+            operation.instance == instance && (fault.on.0..fault.over()).contains(&operation.invoke.t)
+        });
+        let asked = asked.ok_or_else(|| {
+            "no operation of its began during the fault, so nothing could have opened its breaker; a load would make it known".to_owned()
+        })?;
+        return Ok(Figure { value: f64::INFINITY, of: 1, entries: vec![fault.on.1, asked.invoke.entry] });
+    };
     let value = seconds(opening.t.saturating_sub(fault.on.0));
     Ok(Figure { value, of: 1, entries: vec![fault.on.1, opening.entry] })
 }

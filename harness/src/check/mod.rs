@@ -20,6 +20,7 @@ mod judge;
 mod monotonic_reads;
 mod no_lost_write;
 mod no_resurrection;
+mod overtaken;
 mod read_your_writes;
 mod reads;
 mod session;

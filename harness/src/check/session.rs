@@ -1,10 +1,11 @@
 //! What happened to one session, arranged so that each question about a read is answered in O(log n): what must it have known,
 //! what may have superseded what it saw, when may the session have expired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::expiry::{Expiries, ExpiryRange};
 use super::index::{Index, Moment, Operation, OperationId, nanos};
+use super::overtaken;
 use super::reads::{self, Read, Seen, View};
 use crate::history::{Reader, ServedBy, SessionId};
 use crate::load::Kind;
@@ -40,6 +41,7 @@ pub(crate) struct SessionLog {
     /// Creations and destructions that may take effect at any time: the first to be invoked.
     loose_create: Option<OperationId>,
     loose_destroy: Option<OperationId>,
+    overtaken: BTreeSet<OperationId>,
 }
 
 /// What one instance did to the session.
@@ -138,6 +140,7 @@ impl SessionLog {
             begun: Vec::new(),
             loose_create: None,
             loose_destroy: None,
+            overtaken: BTreeSet::new(),
         };
         for (id, operation) in index.operations.iter().enumerate() {
             sessions.entry(operation.session).or_insert_with_key(|id| new(*id)).operations.push(id);
@@ -170,7 +173,8 @@ impl SessionLog {
         let mut ended: Vec<(Moment, OperationId)> =
             self.operations.iter().filter_map(|id| Some((index.operation(*id).end?, *id))).collect();
         ended.sort_unstable();
-        for (end, id) in ended {
+        self.overtaken = overtaken::overtaken(index, &self.operations);
+        for (end, id) in ended.into_iter().filter(|(_, id)| !self.overtaken.contains(id)) {
             let operation = index.operation(id);
             self.lanes[usize::from(operation.instance)].ended(index, operation, id, end);
         }
@@ -179,6 +183,12 @@ impl SessionLog {
         self.expiries = Expiries::new(index, setters.clone());
         let happened = setters.map(|id| index.operation(id)).filter(|setter| !setter.never_happened());
         self.begun = happened.map(|setter| setter.invoke).collect();
+    }
+
+    /// Whether it changed a session that another instance had ended and made again, unknown to the writer; see
+    /// [`overtaken`](mod@overtaken).
+    pub(crate) fn is_overtaken(&self, id: OperationId) -> bool {
+        self.overtaken.contains(&id)
     }
 
     /// Every answer that tells whether the session is there: those of the load in the order in which they were asked for, then

@@ -146,5 +146,6 @@ fn sightings(index: &Index<'_>, log: &SessionLog, instance: usize, reads: &[Read
         let in_redis = read.view == View::Redis;
         Some(Sighting { from: read.from, to: read.to, value, by: read.operation?, in_redis })
     });
-    own.chain(read).collect()
+    let counts = |sighting: &Sighting| sighting.value.is_none_or(|writer| !log.is_overtaken(writer));
+    own.chain(read).filter(counts).collect()
 }

@@ -129,6 +129,10 @@ fn opening_and_closing_are_measured_on_the_instances_struck() {
     assert_eq!(metric(&stuck, "breaker.closed_after", "<= 9s", None).verdict, Verdict::Fail);
     let never = "10.0 fault 0 refuse on i0 total\n20.0 fault 0 refuse off i0 total";
     assert_eq!(metric(never, "breaker.opened_after", "<= 9s", None).verdict, Verdict::Unknown);
+    let asked = format!("{never}\n11.0-11.1 i0 get s0 -> failed");
+    let finding = metric(&asked, "breaker.opened_after", "<= 9s", None);
+    assert_eq!(finding.verdict, Verdict::Fail);
+    assert!(finding.says.contains("never came"), "{}", finding.says);
     assert_eq!(metric("1.0 phase calm", "breaker.closed_after", "<= 9s", None).verdict, Verdict::Unknown);
 }
 

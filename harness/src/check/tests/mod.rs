@@ -6,7 +6,6 @@ mod expectations;
 mod judging;
 mod life;
 mod model;
-mod speed;
 mod story;
 mod ttl;
 mod values;

@@ -274,3 +274,50 @@ fn a_stale_local_read_of_anothers_write_is_no_step_back() {
     passes("I1", story);
     passes("I4", story);
 }
+
+#[test]
+fn an_update_of_a_session_that_another_had_ended_and_made_again_need_not_show() {
+    let story = |known: &str, seen: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             10.0 fault 0 refuse on i0,i1 total
+             11.0-11.1 i1 destroy s0 -> local
+             12.0-12.1 i1 create s0 1-1 ttl=600 -> local
+             {known}
+             13.0-13.1 i0 update s0 0-2 -> local
+             13.2-13.3 i0 get s0 -> local 0-2
+             20.0 fault 0 refuse off i0,i1 total
+             30.0 final fresh s0 {seen}
+             30.1 final i0 s0 {seen}
+             30.2 final i1 s0 {seen}"
+        )
+    };
+    for seen in ["1-1", "0-2"] {
+        for check in ["I1", "I3", "I4"] {
+            passes(check, &story("", seen));
+        }
+    }
+    // The first session is over, whatever came after.
+    fails("I1", &story("", "0-1"));
+    // What it made itself after that was no copy of the first.
+    fails("I1", &story("12.5-12.6 i0 create s0 0-9 ttl=600 -> local", "1-1"));
+    fails("I1", &story("12.5-12.6 i0 create s0 0-9 ttl=600 -> local", "0-9"));
+}
+
+#[test]
+fn an_update_of_a_session_that_redis_had_shown_after_it_was_made_again_must_show() {
+    let story = |seen: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             2.0-2.1 i1 destroy s0 -> redis
+             3.0-3.1 i1 create s0 1-1 ttl=600 -> redis
+             4.0-4.1 i0 get s0 -> redis 1-1
+             10.0 fault 0 refuse on i0,i1 total
+             13.0-13.1 i0 update s0 0-2 -> local
+             20.0 fault 0 refuse off i0,i1 total
+             30.0 final fresh s0 {seen}"
+        )
+    };
+    passes("I1", &story("0-2"));
+    fails("I1", &story("1-1"));
+}

@@ -1,0 +1,129 @@
+//! Updates and touches of a session that another instance had ended and made again, unknown to the writer.
+//!
+//! Two instances that are cut off from each other cannot tell. One destroys the session and creates it anew; the other goes on
+//! with its copy of the first, and its update is acknowledged. It was made to a session that no longer was: whether it shows in
+//! the new one depends on who reaches Redis first, and both are right. So no check demands it, and none forbids it.
+
+use std::collections::BTreeSet;
+
+use super::index::{Index, Operation, OperationId};
+use super::reads::{self, Seen};
+use crate::history::ServedBy;
+use crate::load::Kind;
+
+/// For each instance what it did that ends or makes the session: when it began, and when everything begun so far was over. What
+/// may yet happen is never over.
+#[derive(Default)]
+struct Lane {
+    /// Destroys that Redis acknowledged.
+    in_redis: Spans,
+    /// All other destroys.
+    elsewhere: Spans,
+    creates: Spans,
+}
+
+/// In the order of their starts.
+#[derive(Default)]
+struct Spans(Vec<(u64, u64)>);
+
+/// Since when an instance has known that the session is alive.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// It created the session itself.
+    created: u64,
+    /// Redis said so.
+    from_redis: u64,
+}
+
+impl Spans {
+    fn add(&mut self, operation: &Operation) {
+        let end = operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t);
+        let over = self.0.last().map_or(end, |(_, over)| end.max(*over));
+        self.0.push((operation.invoke.t, over));
+    }
+
+    /// The start of the first that was not over at `t`.
+    fn first_not_over(&self, t: u64) -> Option<u64> {
+        self.0.get(self.0.partition_point(|(_, over)| *over < t)).map(|(start, _)| *start)
+    }
+
+    /// Whether one that started before `until` was not over at `t`.
+    fn any(&self, t: u64, until: u64) -> bool {
+        self.first_not_over(t).is_some_and(|start| start < until)
+    }
+}
+
+/// Those among the operations of one session, which are in the order of their starts.
+pub(crate) fn overtaken(index: &Index<'_>, operations: &[OperationId]) -> BTreeSet<OperationId> {
+    let lanes = lanes(index, operations);
+    let mut known = vec![Known::default(); lanes.len()];
+    let mut found = BTreeSet::new();
+    if lanes.iter().all(|lane| lane.in_redis.0.is_empty() && lane.elsewhere.0.is_empty()) {
+        return found;
+    }
+    for id in operations {
+        let operation = index.operation(*id);
+        let instance = usize::from(operation.instance);
+        learn(index, *id, &mut known[instance]);
+        let changes = matches!(operation.kind, Kind::Update | Kind::Touch);
+        if changes && operation.acknowledged() && is_overtaken(index, operation, &lanes, known[instance]) {
+            found.insert(*id);
+        }
+    }
+    found
+}
+
+fn lanes(index: &Index<'_>, operations: &[OperationId]) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = std::iter::repeat_with(Lane::default).take(index.instances()).collect();
+    for operation in operations.iter().map(|id| index.operation(*id)) {
+        let lane = &mut lanes[usize::from(operation.instance)];
+        if operation.never_happened() {
+            continue;
+        }
+        match (operation.kind, operation.served_by()) {
+            (Kind::Create, _) => lane.creates.add(operation),
+            (Kind::Destroy, Some(ServedBy::Redis)) => lane.in_redis.add(operation),
+            (Kind::Destroy, Some(ServedBy::Local) | None) => lane.elsewhere.add(operation),
+            (Kind::Update | Kind::Touch | Kind::Get | Kind::Ttl, _) => {}
+        }
+    }
+    lanes
+}
+
+fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
+    let operation = index.operation(id);
+    let Some(served_by) = operation.served_by() else { return };
+    let start = operation.invoke.t;
+    let saw_it = match operation.kind {
+        Kind::Create => {
+            known.created = start;
+            true
+        }
+        Kind::Update | Kind::Touch => true,
+        Kind::Destroy => false,
+        Kind::Get | Kind::Ttl => {
+            let seen = reads::of_operation(index, id).map(|read| read.seen);
+            matches!(seen, Some(Seen::Value(_) | Seen::There(_)))
+        }
+    };
+    if saw_it && served_by == ServedBy::Redis {
+        known.from_redis = start;
+    }
+}
+
+fn is_overtaken(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: Known) -> bool {
+    let slack = index.slack();
+    let until = operation.end.map_or(u64::MAX, |end| end.t.saturating_add(slack));
+    let others = || {
+        let own = usize::from(operation.instance);
+        lanes.iter().enumerate().filter(move |(number, _)| *number != own).map(|(_, lane)| lane)
+    };
+    // What Redis had acknowledged before it said that the session is alive ended an earlier one; so did what was over before
+    // the writer made this one.
+    let (created, told) = (known.created.saturating_sub(slack), known.from_redis.max(known.created));
+    let ended = others().flat_map(|lane| {
+        [lane.in_redis.first_not_over(told.saturating_sub(slack)), lane.elsewhere.first_not_over(created)]
+    });
+    let Some(ended) = ended.flatten().min().filter(|start| *start < until) else { return false };
+    others().any(|lane| lane.creates.any(ended, until))
+}
