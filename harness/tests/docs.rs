@@ -8,8 +8,14 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "docs/how-to-add.md", "docs/scenarios.md", "reports/README.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/checks.md",
+    "docs/how-to-add.md",
+    "docs/scenarios.md",
+    "reports/README.md",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -107,5 +113,14 @@ fn every_test_target_that_is_named_is_there() {
     assert!(!targets.is_empty());
     for target in targets {
         assert!(root().join(format!("harness/tests/{target}.rs")).exists(), "{target}");
+    }
+}
+
+#[test]
+fn every_check_is_defined() {
+    let text = std::fs::read_to_string(root().join("docs/checks.md")).unwrap();
+    for check in squall::check::all() {
+        let row = format!("| {} | {} |", check.name(), check.title());
+        assert!(text.contains(&row), "docs/checks.md lacks the row {row}");
     }
 }

@@ -65,15 +65,15 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
     }
     tally.broken(index.operation(failed[enough - 1]).end.map_or(entry, |end| end.entry), || {
         let says = format!(
-            "{} struck instance-{instance} at {}, and {} of its operations failed by {}; its breaker, which opens after {enough}, did not \
-             open",
+            "{} struck instance-{instance} at {}, and {} of its operations had found Redis away by {}; its breaker, which opens after \
+             {enough}, did not open",
             fault.what,
             words::seconds(from),
             failed.len(),
             words::seconds(due),
         );
-        let failures = failed.iter().take(enough.min(4)).filter_map(|id| index.operation(*id).end);
-        (says, failures.map(|end| end.entry).chain([entry]).collect())
+        let failures = failed.iter().take(enough.min(2)).flat_map(|id| index.operation(*id).entries());
+        (says, failures.chain([entry]).collect())
     });
 }
 

@@ -77,8 +77,12 @@ fn describe(event: &Event, asked: &BTreeMap<u64, (u16, Kind, SessionId)>) -> (St
         Event::Breaker { instance, from, to } => {
             (named(instance), format!("breaker: {} -> {}", state(*from), state(*to)))
         }
-        Event::Mode { instance, to: Mode::Redis } => (named(instance), "serves from redis now".to_owned()),
-        Event::Mode { instance, to: Mode::Local } => (named(instance), "serves by itself now".to_owned()),
+        Event::Mode { instance, to: Mode::Redis } => {
+            (named(instance), "served by redis from now on".to_owned())
+        }
+        Event::Mode { instance, to: Mode::Local } => {
+            (named(instance), "served locally from now on".to_owned())
+        }
         Event::Resync { instance, what } => (named(instance), resync(*what)),
         Event::Wire { instance, connection, what } => {
             (named(instance), format!("connection {connection}: {}", wire(what)))
@@ -99,8 +103,8 @@ fn ended(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ok { served_by, saw } => {
             let by = match served_by {
-                ServedBy::Redis => "by redis",
-                ServedBy::Local => "by itself",
+                ServedBy::Redis => "(redis)",
+                ServedBy::Local => "(local)",
             };
             match saw {
                 Saw::Done => format!("ok {by}"),
@@ -109,8 +113,8 @@ fn ended(outcome: &Outcome) -> String {
                 Saw::Ttl(None) => format!("no such session {by}"),
             }
         }
-        Outcome::Failed { code, text } => format!("failed surely, {code}: {text}"),
-        Outcome::Unknown { code, text } => format!("failed perhaps, {code}: {text}"),
+        Outcome::Failed { code, text } => format!("failed, {code}: {text}"),
+        Outcome::Unknown { code, text } => format!("unknown, {code}: {text}"),
     }
 }
 
@@ -181,17 +185,17 @@ mod tests {
         insta::assert_snapshot!(lines(&samples::history().entries).join("\n"), @"
          1.000 s              phase steady begins
          3.001 s  instance-0  update s17, writes 0-1
-         3.003 s  instance-0  update s17: ok by redis
+         3.003 s  instance-0  update s17: ok (redis)
          4.012 s  fault 0     kill begins (instance-0, instance-1)
          4.020 s  instance-0  connection 2: closed by redis: reset
          4.100 s  instance-0  update s17, writes 0-1
-         5.100 s  instance-0  update s17: failed perhaps, timeout: no answer within 1s
+         5.100 s  instance-0  update s17: unknown, timeout: no answer within 1s
          5.101 s  instance-0  breaker: closed -> open
-         5.101 s  instance-0  serves by itself now
+         5.101 s  instance-0  served locally from now on
          5.200 s  instance-0  get s17
-         5.200 s  instance-0  get s17: the value of 0-1 for s17 by itself
+         5.200 s  instance-0  get s17: the value of 0-1 for s17 (local)
          5.300 s  instance-0  get s17
-         5.301 s  instance-0  get s17: failed surely, refused: connection refused
+         5.301 s  instance-0  get s17: failed, refused: connection refused
          5.400 s  instance-0  has 2 connections, 9 to resync
          8.012 s  fault 0     kill ends (instance-0, instance-1)
          8.200 s  instance-0  breaker: open -> half-open
@@ -209,6 +213,6 @@ mod tests {
         let outcome =
             Outcome::Unknown { code: "timeout".to_owned(), text: "boo\u{1b}[2J\nsecond line".to_owned() };
         let entry = Entry { t: 1, e: Event::Return { id: 9, outcome } };
-        insta::assert_snapshot!(lines(&[entry])[0], @r"0.000 s    operation 9: failed perhaps, timeout: boo\u{1b}[2J second line");
+        insta::assert_snapshot!(lines(&[entry])[0], @r"0.000 s    operation 9: unknown, timeout: boo\u{1b}[2J second line");
     }
 }

@@ -126,7 +126,7 @@ mod tests {
           FAIL  I1: no lost write (3 of 812 broke it)
               The write 0-1 to s17 was acknowledged by Redis at 3.003 s. At the end Redis has no such key.
                  3.001 s  instance-0  update s17, writes 0-1
-                 3.003 s  instance-0  update s17: ok by redis
+                 3.003 s  instance-0  update s17: ok (redis)
                  4.012 s  fault 0     kill begins (instance-0, instance-1)
                 16.100 s  redis       at the end, s17: no such key
           waived FAIL  I8: TTL, lower (1 of 40 broke it)

@@ -6,15 +6,10 @@ use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis, Topology};
 use super::problem::Found;
 use super::{Scenario, client, expectation, timeline};
+use crate::check::{self, Check};
 use crate::load::Load;
 use crate::load::value::MIN_SIZE;
 use crate::units::{Size, format_duration};
-
-/// The checks that a scenario may waive.
-const CHECKS: [&str; 18] = [
-    "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I15", "I16",
-    "I17", "I18",
-];
 
 const MOST_INSTANCES: u16 = 64;
 const MOST_SESSIONS: u32 = 1_000_000;
@@ -96,7 +91,7 @@ impl Sense<'_, '_> {
             }
         };
         most(root("origin"), file.origin.len(), 100);
-        most(root("allow"), file.allow.len(), CHECKS.len());
+        most(root("allow"), file.allow.len(), check::all().len());
         most(expect.key("breaker"), file.expect.breaker.len(), 200);
         most(expect.key("metric"), file.expect.metric.len(), 200);
         most(phases.clone(), file.phase.len(), 200);
@@ -118,13 +113,10 @@ impl Sense<'_, '_> {
         }
         for (index, allow) in file.allow.iter().enumerate() {
             let path = root("allow").index(index);
-            if !CHECKS.contains(&allow.check.as_str()) {
+            let checks = check::all().map(Check::name);
+            if !checks.contains(&allow.check.as_str()) {
                 let what = format!("unknown check {:?}", allow.check);
-                self.wrong(
-                    &path.key("check"),
-                    what,
-                    "expected one of I1 to I18, as docs/checks.md lists them",
-                );
+                self.wrong(&path.key("check"), what, format!("expected one of {}", checks.join(", ")));
             }
             if file.allow[..index].iter().any(|other| other.check == allow.check) {
                 let what = format!("{} is waived twice", allow.check);
