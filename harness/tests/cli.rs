@@ -115,7 +115,7 @@ fn list_shows_names_lengths_phases_and_what_is_proved() {
     let program = Program::new();
     let (code, out, _) = program.run("list");
     assert_eq!(code, 0);
-    assert!(out.starts_with("outage/short   15 s  steady, outage, calm\n    While Redis refuses"), "{out}");
+    assert!(out.starts_with("outage/short   16 s  steady, outage, calm\n    While Redis refuses"), "{out}");
     let (code, out, _) = program.run("list --json");
     let listed: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, listed[0]["name"].as_str()), (0, Some("outage/short")));
