@@ -70,8 +70,11 @@ fn every_command_of_ours_is_one() {
 fn every_file_that_is_named_is_there() {
     let mut seen = 0;
     for (name, text) in documents() {
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned);
-        for path in code(&text).into_iter().chain(links.filter(|link| !link.contains("://"))) {
+        let folder = Path::new(name).parent().unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = links.filter(|link| !link.contains("://"));
+        let links = links.map(|link| folder.join(link).to_str().unwrap().to_owned());
+        for path in code(&text).into_iter().chain(links) {
             let plain = !path.contains([' ', '<', '*', '=']);
             let ours = ["harness/", "client/", "docs/", "scripts/", "benches/", ".ci/"];
             if plain && (ours.iter().any(|folder| path.starts_with(folder)) || path.ends_with(".md")) {
