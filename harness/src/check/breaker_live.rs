@@ -109,7 +109,7 @@ fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) -> bool {
     let served = index.operations.iter().any(|operation| {
         operation.instance == instance
             && operation.invoke.t >= from
-            && operation.invoke.t <= to
+            && operation.end.is_some_and(|end| end.t <= to)
             && operation.served_by() == Some(ServedBy::Redis)
     });
     let answered = index.wire().get(usize::from(instance)).is_some_and(|wire| {

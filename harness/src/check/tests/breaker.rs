@@ -117,6 +117,8 @@ fn it_must_open_in_a_total_outage_with_enough_failures() {
     unknown("I14", &outage("").replace("10.9-11.0 i0 update s0 0-2 -> local", ""));
     unknown("I14", &outage("11.5-11.6 i0 get s0 -> redis 0-2"));
     unknown("I14", &outage("11.5 wire i0 c1 > GET\n11.6 wire i0 c1 < value"));
+    // One that waited until Redis was back shows nothing of the time before.
+    fails("I14", &outage("11.5-20.1 i0 get s0 -> redis 0-2"));
 }
 
 #[test]
