@@ -7,7 +7,7 @@ use crate::load::Kind;
 
 /// `12.345 s`.
 pub(crate) fn seconds(nanos: u64) -> String {
-    let millis = (nanos + 500_000) / 1_000_000;
+    let millis = nanos.saturating_add(500_000) / 1_000_000;
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 

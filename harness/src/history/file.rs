@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write as _};
 
 use thiserror::Error;
 
-use super::{Entry, Head, History, SCHEMA};
+use super::{Entry, Head, History, MOST_INSTANCES, SCHEMA};
 
 /// Why a history could not be read or written.
 #[derive(Debug, Error)]
@@ -13,7 +13,7 @@ pub enum HistoryError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// A line is not what the schema says.
-    #[error("line {line}: {cause}")]
+    #[error("line {line}, column {}: {}", .cause.column(), without_place(.cause))]
     Line {
         /// The line, counted from 1.
         line: usize,
@@ -27,6 +27,12 @@ pub enum HistoryError {
     Schema {
         /// The version found.
         found: u32,
+    },
+    /// The head tells of none, or of more instances than a run can have.
+    #[error("line 1: the history is of {instances} instances; a run has 1 to {MOST_INSTANCES}")]
+    Instances {
+        /// The number found.
+        instances: u16,
     },
     /// The file is empty.
     #[error("the history is empty: its first line should be the head")]
@@ -60,6 +66,9 @@ pub fn read(source: impl BufRead) -> Result<History, HistoryError> {
     if head.schema != SCHEMA {
         return Err(HistoryError::Schema { found: head.schema });
     }
+    if !(1..=MOST_INSTANCES).contains(&head.instances) {
+        return Err(HistoryError::Instances { instances: head.instances });
+    }
     let mut entries: Vec<Entry> = Vec::new();
     for (line, text) in lines {
         let entry: Entry =
@@ -70,6 +79,12 @@ pub fn read(source: impl BufRead) -> Result<History, HistoryError> {
         entries.push(entry);
     }
     Ok(History { head, entries })
+}
+
+/// The words of an error of a line, without the place that serde_json adds, for which every line is the first.
+fn without_place(cause: &serde_json::Error) -> String {
+    let words = cause.to_string();
+    words.split(" at line ").next().unwrap_or(&words).to_owned()
 }
 
 fn line<T: serde::Serialize>(out: &mut impl io::Write, what: &T) -> io::Result<()> {

@@ -11,6 +11,9 @@ use crate::check::{Allow, Expect};
 /// The version of the history's form. It grows when an old reader would misread a new history.
 pub const SCHEMA: u32 = 1;
 
+/// Instances that a run can have at most.
+pub const MOST_INSTANCES: u16 = 64;
+
 /// Who ran what, and the rules of judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

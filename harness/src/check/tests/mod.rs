@@ -3,6 +3,7 @@
 mod bounds;
 mod breaker;
 mod expectations;
+mod extremes;
 mod judging;
 mod life;
 mod model;

@@ -9,6 +9,7 @@ use rand::{Rng, RngExt as _};
 use super::story;
 use crate::check::index::Index;
 use crate::check::{Verdict, all};
+use crate::history::History;
 use crate::seed::fork;
 
 /// What is wrong with the store, now and then.
@@ -183,6 +184,11 @@ fn finals(story: &mut String, store: &BTreeMap<usize, Session>, flaw: Flaw) {
 
 fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1_000, ms % 1_000)
+}
+
+/// A history of the store without a flaw.
+pub(super) fn any_history(seed: u64) -> History {
+    story::history(&run(&steps(&mut fork(seed, "model")), Flaw::None))
 }
 
 /// How often each check failed and passed, of `runs` histories.
