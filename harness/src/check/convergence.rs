@@ -1,15 +1,13 @@
-//! I10: when all has settled, Redis and all instances agree.
+//! I10: when all has settled, Redis and all instances agree, and every instance answers.
 
 use super::index::{Index, OperationId};
-use super::reads::{Look, Read, Seen};
+use super::reads::{Read, Seen};
+use super::recovery;
 use super::session::SessionLog;
 use super::tally::{Tally, Words, not_judged};
 use super::{Check, Finding, Verdict, words};
-use crate::history::{Capability, FinalRead, Reader, ServedBy};
+use crate::history::{Capability, ServedBy};
 use crate::load::Kind;
-
-/// So many looks that all fail are no accident.
-const MUTE_AFTER: usize = 3;
 
 /// I10.
 pub(super) struct Convergence;
@@ -40,7 +38,7 @@ impl Check for Convergence {
                 agree(index, log, &looks, &mut tally);
             }
         }
-        mute_readers(index, &mut tally);
+        recovery::judge(index, &mut tally);
         let held = format!("all readers agree on each of {} sessions", tally.count());
         let unseen = "no session had settled before it was read by two readers at the end; a calm phase longer than `resync_within`, and no \
                       operations of unknown outcome, would make it known";
@@ -61,12 +59,7 @@ fn settled(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
             }
         }
     };
-    after_faults(index, first.t) && log.operations.iter().all(known)
-}
-
-/// Faults, if there were any, are long enough over.
-fn after_faults(index: &Index<'_>, t: u64) -> bool {
-    index.faults.all.is_empty() || t > index.settled_after(0)
+    recovery::after_faults(index, first.t) && log.operations.iter().all(known)
 }
 
 fn agree(index: &Index<'_>, log: &SessionLog, looks: &[Read], tally: &mut Tally) {
@@ -129,29 +122,7 @@ fn what(index: &Index<'_>, look: &Read) -> String {
             Some(writer) => format!("has the value of {}", words::name(index.operation(writer))),
             None => "has a value that nobody wrote".to_owned(),
         },
-        Seen::There(_) => "is there".to_owned(),
+        Seen::There(_) | Seen::Alive => "is there".to_owned(),
         Seen::Absent => "is not there".to_owned(),
-    }
-}
-
-/// An instance that answers none of several looks, while a fresh one answers, has not recovered.
-fn mute_readers(index: &Index<'_>, tally: &mut Tally) {
-    let late = || index.looks.iter().filter(|look| after_faults(index, look.from.t));
-    let failed = |look: &&Look| matches!(look.found, FinalRead::Error { .. });
-    if !late().any(|look| look.reader == Reader::Fresh && !failed(&look)) {
-        return;
-    }
-    for number in 0..index.history.head.instances {
-        let looks: Vec<&Look> = late().filter(|look| look.reader == Reader::Instance(number)).collect();
-        let mute = looks.len() >= MUTE_AFTER && looks.iter().all(failed);
-        if let (true, Some(first)) = (mute, looks.first()) {
-            tally.broken(first.to.entry, || {
-                let says = format!(
-                    "after the run instance-{number} could read none of {} sessions, while a fresh instance could",
-                    looks.len()
-                );
-                (says, vec![first.to.entry])
-            });
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! I2: every value read was written, whole, for that same session.
 
-use super::index::Index;
+use super::index::{Ending, Index};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::check::reads::Read;
-use crate::history::{Capability, ValueSeen};
+use crate::history::{Capability, Saw, ValueSeen};
+use crate::load::Kind;
 
 /// I2.
 pub(super) struct Integrity;
@@ -38,9 +39,28 @@ impl Check for Integrity {
                 }),
             }
         }
+        answers(index, &mut tally);
         let held = format!("each of {} values read was written for its session", tally.count());
         let unseen = "no value was read; a load with `get` would make it known".to_owned();
         tally.finding(self, index, Words { held, unseen })
+    }
+}
+
+/// An answer must be one to what was asked.
+fn answers(index: &Index<'_>, tally: &mut Tally) {
+    for (id, operation) in index.operations.iter().enumerate() {
+        let Ending::Acknowledged { saw, .. } = operation.ending else { continue };
+        let fits = match operation.kind {
+            Kind::Get => matches!(saw, Saw::Value(_)),
+            Kind::Ttl => matches!(saw, Saw::Ttl(_)),
+            Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => saw == Saw::Done,
+        };
+        if !fits {
+            tally.broken(operation.end.map_or(operation.invoke.entry, |end| end.entry), || {
+                let says = format!("{} was given an answer to another question", words::operation(index, id));
+                (says, operation.entries().collect())
+            });
+        }
     }
 }
 

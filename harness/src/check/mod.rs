@@ -23,6 +23,7 @@ mod no_resurrection;
 mod overtaken;
 mod read_your_writes;
 mod reads;
+mod recovery;
 mod session;
 mod sightings;
 mod tally;

@@ -57,7 +57,7 @@ fn look(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut Tally) -> 
         (Seen::Value(_), Some(writer)) => value(index, log, read, writer, tally),
         // Integrity judges a value that nobody wrote.
         (Seen::Value(_), None) => {}
-        (Seen::There(_), _) => {
+        (Seen::There(_) | Seen::Alive, _) => {
             if log.must_be_there(index, read).is_some() {
                 tally.judged();
             }

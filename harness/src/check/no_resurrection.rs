@@ -56,7 +56,7 @@ fn after_destroy(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut T
     let Some(latest) = destroys.latest(index) else { return };
     let revived_by = match read.seen {
         Seen::Absent => return tally.judged(),
-        Seen::There(_) => None,
+        Seen::There(_) | Seen::Alive => None,
         Seen::Value(_) => {
             let Some(writer) = index.writer_of(read) else { return };
             destroys.supersedes(index, writer).map(|destroy| (destroy, Some(writer)))
@@ -104,10 +104,10 @@ fn after_absence(index: &Index<'_>, log: &SessionLog, instance: usize, tally: &m
     for read in log.reads_by(index, instance) {
         match (read.seen, absent) {
             (Seen::Absent, _) => absent = Some(read),
-            (Seen::Value(_) | Seen::There(_), Some(gone)) if gone.to < read.from => {
+            (Seen::Value(_) | Seen::There(_) | Seen::Alive, Some(gone)) if gone.to < read.from => {
                 came_back(index, log, &gone, &read, tally);
             }
-            (Seen::Value(_) | Seen::There(_), _) => {}
+            (Seen::Value(_) | Seen::There(_) | Seen::Alive, _) => {}
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Everything that tells whether a session is there, and with which value: reads of the load, refusals with `no-session`, and
-//! the final looks.
+//! Everything that tells whether a session is there, and with which value: reads of the load, updates and touches, refusals with
+//! `no-session`, and the final looks.
 
 use super::index::{Ending, Index, Moment, Operation, OperationId};
 use crate::history::{
@@ -34,6 +34,8 @@ pub(crate) enum Seen {
     Value(ValueSeen),
     /// The session is there, with so much of its TTL left in milliseconds (`None`: it has no TTL).
     There(Option<u64>),
+    /// The session is there: it was updated or touched.
+    Alive,
     /// There is surely no such session.
     Absent,
 }
@@ -58,7 +60,7 @@ impl Read {
     pub(crate) fn value(&self) -> Option<ValueSeen> {
         match self.seen {
             Seen::Value(seen) => Some(seen),
-            Seen::There(_) | Seen::Absent => None,
+            Seen::There(_) | Seen::Alive | Seen::Absent => None,
         }
     }
 
@@ -154,7 +156,10 @@ fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {
                 ServedBy::Local => View::Own,
             };
             match saw {
-                Saw::Done => None,
+                Saw::Done => match operation.kind {
+                    Kind::Update | Kind::Touch => Some((view, Seen::Alive)),
+                    Kind::Create | Kind::Get | Kind::Destroy | Kind::Ttl => None,
+                },
                 Saw::Value(Some(seen)) => Some((view, Seen::Value(seen))),
                 Saw::Ttl(Some(ms)) => Some((view, Seen::There(Some(ms)))),
                 Saw::Value(None) | Saw::Ttl(None) => Some((view, Seen::Absent)),

@@ -32,7 +32,7 @@ impl Check for TtlUpper {
                 }
                 match read.seen {
                     Seen::Absent => tally.judged(),
-                    Seen::Value(_) | Seen::There(_) => tally.broken(read.to.entry, || {
+                    Seen::Value(_) | Seen::There(_) | Seen::Alive => tally.broken(read.to.entry, || {
                         let says = format!(
                             "{} expired at {} at the latest ({}), yet it was there for {}",
                             log.id,

@@ -65,6 +65,7 @@ fn a_run_without_its_faults_or_its_looks_is_invalid() {
     assert_eq!(verdict(&GOOD.replace("20.0 fault 0 latency off i0,i1", "")), Verdict::Invalid);
     assert_eq!(verdict(&GOOD.replace("30.3 final i1 s0 0-1", "")), Verdict::Invalid);
     assert_eq!(verdict(&GOOD.replace("final fresh s0 0-1", "final fresh s0 error")), Verdict::Invalid);
+    assert_eq!(verdict(&GOOD.replace("final redis s0 left=571", "final redis s0 error")), Verdict::Invalid);
     assert_eq!(judged(|history| history.head.sessions = 2, GOOD).verdict, Verdict::Invalid);
     assert_eq!(verdict(""), Verdict::Invalid);
 }

@@ -207,6 +207,46 @@ fn an_instance_that_answers_nothing_at_the_end_has_not_recovered() {
             .join("\n")
     };
     let says = fails("I10", &story("error"));
-    assert!(says.contains("instance-1 could read none of 3 sessions"), "{says}");
+    assert!(says.contains("instance-1 could not read 3 of 3 sessions"), "{says}");
     passes("I10", &story("none").replace("i1 s0 none", "i1 s0 0-1"));
+}
+
+#[test]
+fn an_instance_that_answers_nothing_when_all_has_settled_has_not_recovered() {
+    let story = |ending: &str| {
+        let gets = (0..4).map(|n| format!("3{n}.0-3{n}.1 i1 get s0 -> {ending}"));
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             10.0 fault 0 refuse on i0,i1 total
+             20.0 fault 0 refuse off i0,i1 total
+             {}
+             50.0 final fresh s0 0-1
+             50.1 final i0 s0 0-1",
+            gets.collect::<Vec<_>>().join("\n")
+        )
+    };
+    let says = fails("I10", &story("failed"));
+    assert!(says.contains("instance-1 answered none of the 4 times that it was asked to get"), "{says}");
+    fails("I10", &story("unknown"));
+    passes("I10", &story("failed").replacen("failed", "redis 0-1", 1));
+    passes("I10", &story("failed").replace("20.0 fault", "33.5 fault"));
+}
+
+#[test]
+fn what_was_destroyed_cannot_be_updated_or_touched() {
+    for change in ["update s0 1-1", "touch s0 ttl=60"] {
+        let story = |between: &str, ending: &str| {
+            format!(
+                "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+                 2.0-2.1 i0 destroy s0 -> redis
+                 {between}
+                 4.0-4.1 i1 {change} -> {ending}"
+            )
+        };
+        fails("I6", &story("", "redis"));
+        unknown("I6", &story("", "no-session"));
+        passes("I6", &story("3.0-3.1 i0 create s0 0-2 ttl=600 -> redis", "redis"));
+        // By what it knows itself the session is there.
+        unknown("I6", &story("", "local"));
+    }
 }

@@ -1,6 +1,8 @@
 //! I1 to I4: which value is read.
 
-use super::{fails, passes, unknown};
+use super::{fails, finding, passes, story, unknown};
+use crate::check::Verdict;
+use crate::history::{Event, Outcome, Saw, ServedBy};
 
 #[test]
 fn what_redis_acknowledged_is_read_at_once_by_others() {
@@ -138,16 +140,16 @@ fn no_write_no_lost_write() {
 
 #[test]
 fn without_a_resync_local_writes_are_not_demanded() {
-    let mut history = super::story::history(
+    let mut history = story::history(
         "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
          2.0-2.1 i0 update s0 0-2 -> local
          9.0 final fresh s0 0-1",
     );
     history.head.rules.can.remove(&crate::history::Capability::Resync);
-    let finding = super::finding(&history, "I1");
-    assert_eq!(finding.verdict, crate::check::Verdict::Pass);
+    let finding = finding(&history, "I1");
+    assert_eq!(finding.verdict, Verdict::Pass);
     assert!(finding.says.contains("not judged"), "{}", finding.says);
-    assert_eq!(super::finding(&history, "I10").verdict, crate::check::Verdict::Skipped);
+    assert_eq!(finding(&history, "I10").verdict, Verdict::Skipped);
 }
 
 #[test]
@@ -169,6 +171,24 @@ fn a_value_must_be_whole_and_of_its_session() {
     assert!(fails("I2", &story("0-3")).contains("surely failed"));
     assert!(fails("I2", &story("0-4")).contains("before it was asked for"));
     unknown("I2", &story("none"));
+}
+
+#[test]
+fn an_answer_must_be_one_to_what_was_asked() {
+    let mut history = story::history(
+        "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+         2.0-2.1 i1 get s0 -> redis 0-1",
+    );
+    let answer = history.entries.last_mut().unwrap();
+    answer.e = match answer.e.clone() {
+        Event::Return { id, .. } => {
+            Event::Return { id, outcome: Outcome::Ok { served_by: ServedBy::Redis, saw: Saw::Done } }
+        }
+        other => other,
+    };
+    let finding = finding(&history, "I2");
+    assert_eq!(finding.verdict, Verdict::Fail);
+    assert!(finding.says.contains("an answer to another question"), "{}", finding.says);
 }
 
 #[test]
