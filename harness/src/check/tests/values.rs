@@ -146,9 +146,9 @@ fn without_a_resync_local_writes_are_not_demanded() {
          9.0 final fresh s0 0-1",
     );
     history.head.rules.can.remove(&crate::history::Capability::Resync);
-    let finding = finding(&history, "I1");
-    assert_eq!(finding.verdict, Verdict::Pass);
-    assert!(finding.says.contains("not judged"), "{}", finding.says);
+    let found = finding(&history, "I1");
+    assert_eq!(found.verdict, Verdict::Pass);
+    assert!(found.says.contains("not judged"), "{}", found.says);
     assert_eq!(finding(&history, "I10").verdict, Verdict::Skipped);
 }
 
