@@ -184,7 +184,7 @@ fn fewest_failures(rule: &BreakerRule) -> usize {
 fn stays_open(index: &Index<'_>, instance: u16, opened: &Change, next: Option<&Change>, tally: &mut Tally) {
     let Some(next) = next else { return };
     let rule = &index.rules().breaker;
-    let shortest = nanos(rule.cool_down.mul_f64((1.0 - rule.jitter).clamp(0.0, 1.0)));
+    let shortest = share_of(nanos(rule.cool_down), 1.0 - rule.jitter);
     let stayed = next.t - opened.t;
     if stayed.saturating_add(index.slack()) >= shortest {
         return tally.judged();
@@ -198,6 +198,17 @@ fn stays_open(index: &Index<'_>, instance: u16, opened: &Change, next: Option<&C
         );
         (says, vec![opened.entry, next.entry])
     });
+}
+
+/// This share, from 0 to 1, of so many nanoseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a cast from f64 saturates, and microseconds do not matter"
+)]
+fn share_of(nanos: u64, share: f64) -> u64 {
+    (nanos as f64 * share.clamp(0.0, 1.0)) as u64
 }
 
 /// No work leaves the instance while the breaker is open.

@@ -240,7 +240,7 @@ fn operations(history: &History) -> Vec<Operation> {
             Event::Return { id, outcome } => {
                 if let Some(operation) = running.remove(id).and_then(|id| operations.get_mut(id)) {
                     operation.end = Some(moment);
-                    operation.ending = ending(outcome);
+                    operation.ending = ending(operation.kind, outcome);
                 }
             }
             Event::Fault { .. }
@@ -256,10 +256,10 @@ fn operations(history: &History) -> Vec<Operation> {
     operations
 }
 
-fn ending(outcome: &Outcome) -> Ending {
+fn ending(kind: Kind, outcome: &Outcome) -> Ending {
     match outcome {
         Outcome::Ok { served_by, saw } => Ending::Acknowledged { by: *served_by, saw: *saw },
-        Outcome::Failed { code, .. } if code == NO_SESSION => Ending::NoSession,
+        Outcome::Failed { code, .. } if code == NO_SESSION && kind.needs_session() => Ending::NoSession,
         Outcome::Failed { .. } => Ending::Failed,
         Outcome::Unknown { .. } => Ending::Unknown,
     }

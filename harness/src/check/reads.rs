@@ -165,10 +165,7 @@ fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {
                 Saw::Value(None) | Saw::Ttl(None) => Some((view, Seen::Absent)),
             }
         }
-        Ending::NoSession => match operation.kind {
-            Kind::Get | Kind::Update | Kind::Touch | Kind::Ttl => Some((without_word(index), Seen::Absent)),
-            Kind::Create | Kind::Destroy => None,
-        },
+        Ending::NoSession => Some((without_word(index), Seen::Absent)),
         Ending::Failed | Ending::Unknown | Ending::Missing => None,
     }
 }

@@ -1,19 +1,24 @@
 //! Whether the run says anything about the subject at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
+use super::faults::Fault;
 use super::index::{Ending, Index, nanos};
 use super::reads::Look;
 use super::tally::not_judged;
 use super::{Finding, Verdict, words};
-use crate::history::{Entry, FinalRead, Reader, ServedBy};
+use crate::history::{Entry, Event, FinalRead, Reader, ServedBy};
 
 /// The share of operations before the first fault that may be served locally: more, and Redis was not there.
 const MOST_LOCAL: f64 = 0.1;
 
+/// How long a world may take to begin or end a fault: a server that starts again takes a second, on a busy machine a few.
+const LATE: Duration = Duration::from_secs(5);
+
 /// Finds out whether the run is valid: its faults struck, it was clean before them, and everyone looked at the end.
 pub(super) fn judge(index: &Index<'_>) -> Finding {
-    let trouble = [faults, steady, cut_short, finals].iter().find_map(|find| find(index));
+    let trouble = [faults, steady, returned_twice, cut_short, finals].iter().find_map(|find| find(index));
     let title = "the run says something about the subject";
     let Some((says, entries)) = trouble else {
         let says = "every fault struck, all was well before the first, and everyone looked at the end";
@@ -37,12 +42,54 @@ fn faults(index: &Index<'_>) -> Trouble {
             Vec::new(),
         ));
     }
-    let endless = index.faults.all.iter().find(|fault| fault.off.is_none())?;
-    let says = format!(
-        "fault {} ({}) never ended, so nothing can be said of the recovery",
-        endless.number, endless.what
-    );
-    Some((says, vec![endless.on.1]))
+    if let Some(endless) = index.faults.all.iter().find(|fault| fault.off.is_none()) {
+        let says = format!(
+            "fault {} ({}) never ended, so nothing can be said of the recovery",
+            endless.number, endless.what
+        );
+        return Some((says, vec![endless.on.1]));
+    }
+    index.faults.all.iter().find_map(late)
+}
+
+/// A fault that the world began or ended long after it was told to: the run is not the one that was planned.
+fn late(fault: &Fault) -> Trouble {
+    let (asked_off, off) = (fault.asked_off?, fault.off?);
+    let began_after_its_end = fault.on.0 >= asked_off;
+    if began_after_its_end || fault.on.0 - fault.asked > nanos(LATE) {
+        let says = format!(
+            "fault {} ({}) was to begin at {} and to end at {}, and began at {}: the world was too slow for the run to show \
+             what the fault does",
+            fault.number,
+            fault.what,
+            words::seconds(fault.asked),
+            words::seconds(asked_off),
+            words::seconds(fault.on.0),
+        );
+        return Some((says, vec![fault.on.1, off.1]));
+    }
+    (off.0 - asked_off > nanos(LATE)).then(|| {
+        let says = format!(
+            "fault {} ({}) was to end at {}, and ended at {}: the world was too slow for the run to show the recovery",
+            fault.number,
+            fault.what,
+            words::seconds(asked_off),
+            words::seconds(off.0),
+        );
+        (says, vec![fault.on.1, off.1])
+    })
+}
+
+/// An operation that returned more than once: which answer counts?
+fn returned_twice(index: &Index<'_>) -> Trouble {
+    let mut returned: HashMap<u64, usize> = HashMap::new();
+    for (entry, line) in index.history.entries.iter().enumerate() {
+        let Event::Return { id, .. } = line.e else { continue };
+        if let Some(before) = returned.insert(id, entry) {
+            return Some((format!("operation {id} returned twice"), vec![before, entry]));
+        }
+    }
+    None
 }
 
 /// Before any fault the subject must itself be well, or what comes later proves nothing.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write as _};
 
 use thiserror::Error;
 
-use super::{Entry, Head, History, MOST_INSTANCES, SCHEMA};
+use super::{Entry, Head, History, MOST_INSTANCES, MOST_SESSIONS, SCHEMA};
 
 /// Why a history could not be read or written.
 #[derive(Debug, Error)]
@@ -28,11 +28,16 @@ pub enum HistoryError {
         /// The version found.
         found: u32,
     },
-    /// The head tells of none, or of more instances than a run can have.
-    #[error("line 1: the history is of {instances} instances; a run has 1 to {MOST_INSTANCES}")]
-    Instances {
-        /// The number found.
+    /// The head tells of a run larger than can be.
+    #[error(
+        "line 1: the history is of {instances} instances and {sessions} sessions; a run has 1 to {MOST_INSTANCES} instances and at \
+         most {MOST_SESSIONS} sessions"
+    )]
+    Size {
+        /// The number of instances found.
         instances: u16,
+        /// The number of sessions found.
+        sessions: u32,
     },
     /// The file is empty.
     #[error("the history is empty: its first line should be the head")]
@@ -66,8 +71,9 @@ pub fn read(source: impl BufRead) -> Result<History, HistoryError> {
     if head.schema != SCHEMA {
         return Err(HistoryError::Schema { found: head.schema });
     }
-    if !(1..=MOST_INSTANCES).contains(&head.instances) {
-        return Err(HistoryError::Instances { instances: head.instances });
+    let Head { instances, sessions, .. } = head;
+    if !(1..=MOST_INSTANCES).contains(&instances) || sessions > MOST_SESSIONS {
+        return Err(HistoryError::Size { instances, sessions });
     }
     let mut entries: Vec<Entry> = Vec::new();
     for (line, text) in lines {

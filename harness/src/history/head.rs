@@ -14,6 +14,9 @@ pub const SCHEMA: u32 = 1;
 /// Instances that a run can have at most.
 pub const MOST_INSTANCES: u16 = 64;
 
+/// Sessions that the pool of a run can have at most.
+pub const MOST_SESSIONS: u32 = 1_000_000;
+
 /// Who ran what, and the rules of judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

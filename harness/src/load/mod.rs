@@ -118,6 +118,14 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 6] = [Self::Create, Self::Get, Self::Update, Self::Touch, Self::Destroy, Self::Ttl];
 
+    /// Whether it can be told that there is no such session. `create` makes one, and `destroy` is content without.
+    pub fn needs_session(self) -> bool {
+        match self {
+            Self::Get | Self::Update | Self::Touch | Self::Ttl => true,
+            Self::Create | Self::Destroy => false,
+        }
+    }
+
     /// The kind's name in scenarios, histories and the subject protocol.
     pub fn name(self) -> &'static str {
         match self {

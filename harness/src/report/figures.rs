@@ -59,9 +59,10 @@ impl Operations {
         self.ok_redis + self.ok_local
     }
 
-    /// Acknowledged, or told for sure that there is no such session.
-    pub fn answered(&self) -> u64 {
-        self.ok() + self.failed.get(NO_SESSION).copied().unwrap_or(0)
+    /// Operations of this kind that were acknowledged, or told for sure that there is no such session.
+    pub fn answered(&self, kind: Kind) -> u64 {
+        let no_session = self.failed.get(NO_SESSION).filter(|_| kind.needs_session());
+        self.ok().saturating_add(no_session.copied().unwrap_or(0))
     }
 
     /// Surely not happened.

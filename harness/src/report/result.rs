@@ -135,7 +135,7 @@ impl RunResult {
 
     /// All answered operations together, as `all.ok_rate` counts them.
     pub fn answered(&self) -> u64 {
-        self.operations.values().map(Operations::answered).sum()
+        self.operations.iter().map(|(kind, of_kind)| of_kind.answered(*kind)).sum()
     }
 
     /// Findings that decide the verdict; none for a pass. An invariant that saw nothing counts for nothing, unless all did.

@@ -7,12 +7,11 @@ use super::file::{File, Redis, Topology};
 use super::problem::Found;
 use super::{Scenario, client, expectation, timeline};
 use crate::check::{self, Check};
-use crate::history::MOST_INSTANCES;
+use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
 use crate::load::value::MIN_SIZE;
 use crate::units::{Size, format_duration};
 
-const MOST_SESSIONS: u32 = 1_000_000;
 const MOST_OPERATIONS: f64 = 10_000_000.0;
 const MOST_VALUE: Size = Size(1024 * 1024);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -2,7 +2,7 @@
 
 use super::story;
 use crate::check::{Allow, BreakerExpectation, Judgement, OnInstances, Verdict, judge};
-use crate::history::{BreakerState, Capability, History};
+use crate::history::{BreakerState, Capability, Entry, Event, History};
 
 const GOOD: &str = "1.0-1.005 i0 create s0 0-1 ttl=600 -> redis
      2.0-2.005 i1 get s0 -> redis 0-1
@@ -68,6 +68,37 @@ fn a_run_without_its_faults_or_its_looks_is_invalid() {
     assert_eq!(verdict(&GOOD.replace("final redis s0 left=571", "final redis s0 error")), Verdict::Invalid);
     assert_eq!(judged(|history| history.head.sessions = 2, GOOD).verdict, Verdict::Invalid);
     assert_eq!(verdict(""), Verdict::Invalid);
+}
+
+#[test]
+fn a_run_whose_faults_came_too_late_is_invalid() {
+    let at = |on: u64, off: u64| {
+        let planned = |history: &mut History| {
+            for entry in &mut history.entries {
+                if let Event::Fault { on, asked, .. } = &mut entry.e {
+                    *asked = if *on { 10_000_000_000 } else { 20_000_000_000 };
+                }
+            }
+        };
+        let story = GOOD.replace("10.0 fault", &format!("{on}.0 fault"));
+        judged(planned, &story.replace("20.0 fault", &format!("{off}.0 fault")))
+    };
+    assert_eq!(at(12, 22).verdict, Verdict::Pass);
+    for (on, off) in [(16, 20), (21, 22), (10, 26)] {
+        let judgement = at(on, off);
+        assert_eq!(judgement.verdict, Verdict::Invalid);
+        assert!(says(&judgement, "run").contains("the world was too slow"));
+    }
+}
+
+#[test]
+fn an_operation_that_returned_twice_makes_the_run_invalid() {
+    let twice = |history: &mut History| {
+        let answer = history.entries.iter().find(|entry| matches!(entry.e, Event::Return { .. })).cloned();
+        let last = history.entries.last().unwrap().t;
+        history.entries.push(Entry { t: last, ..answer.unwrap() });
+    };
+    assert_eq!(judged(twice, GOOD).verdict, Verdict::Invalid);
 }
 
 #[test]
