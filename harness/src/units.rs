@@ -58,6 +58,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Whether `text` may name an image, as Docker allows them.
+pub fn is_image(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "/._-:@".contains(c);
+    let begins = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    begins && text.len() <= 255 && text.chars().all(fits)
+}
+
 /// A duration as [`parse_duration`] reads it.
 pub fn format_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()

@@ -97,6 +97,7 @@ fn reports_that_cannot_be_written_are_noticed_before_anything_runs() {
     let program = Program::new();
     program.write("file", "");
     assert!(program.refused("run --report file/reports").contains("choose another --report"));
+    assert!(program.refused("run --report file").contains("choose another --report"));
 }
 
 #[test]
@@ -162,6 +163,16 @@ fn new_refuses_names_that_lead_elsewhere() {
     for name in ["../x", "/tmp/x", "a/../../x", "Upper", "a//b"] {
         assert!(program.refused(&format!("new {name}")).contains("is no name for a scenario"), "{name}");
     }
+}
+
+#[test]
+fn a_named_pipe_is_no_scenario() {
+    let program = Program::new();
+    let pipe = program.path().join("scenarios/pipe.toml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (code, _, error) = program.run("check scenarios/pipe.toml");
+    assert!(code == 2 && error.contains("it is no plain file"), "{error}");
+    assert_eq!(program.run("list").0, 2);
 }
 
 #[test]

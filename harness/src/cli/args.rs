@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::subject::flawed::Flaw;
+use crate::units::is_image;
 
 /// What a run's exit code means; shown by `--help`.
 const EXIT_CODES: &str = "Exit codes:
@@ -101,7 +102,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub report: PathBuf,
     /// Only scenarios whose name has this text; with * or ?, whose whole name fits. May be given several times: any fits.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub filter: Vec<String>,
     /// The image of the server, such as redis:8.0.2 or valkey/valkey:8.1.1, whatever the scenario asks for.
     #[arg(long, value_name = "IMAGE", value_parser = image)]
@@ -177,9 +178,7 @@ impl World {
 
 /// The name of an image, as Docker allows them.
 fn image(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "/._-:@".contains(c);
-    let begins = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if begins && text.chars().all(fits) {
+    if is_image(text) {
         Ok(text.to_owned())
     } else {
         Err("not the name of an image, such as redis:8.0.2".to_owned())

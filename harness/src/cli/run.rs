@@ -65,10 +65,11 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     if stop.is_requested() {
         perform::clean_up().await;
     }
-    let reported = screen.finish(&results);
+    // A run that was stopped says nothing, and must not take the place of what an earlier one said.
+    let reported = if stop.is_requested() { Ok(()) } else { screen.finish(&results) };
     // A reader who left early has seen enough; the exit code still counts.
     let _ = print(&format!("{}\n", total(&results, Colour::of_stdout())));
-    if !args.quiet {
+    if !args.quiet && !stop.is_requested() {
         say(&format!("reports are in {}", args.report.display()));
     }
     if let Some(code) = signals.exit_code() {

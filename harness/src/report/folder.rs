@@ -60,9 +60,13 @@ pub enum ReportError {
 }
 
 impl Folder {
-    /// The folder at `root`, made if it is not there.
+    /// The folder at `root`, made if it is not there. It must be one that can be written to.
     pub fn open(root: &Path) -> Result<Self, ReportError> {
         fs::create_dir_all(root).map_err(disk(root))?;
+        // Now rather than after minutes of runs whose results nobody could read.
+        let trial = root.join(format!(".{}.part", std::process::id()));
+        fs::write(&trial, "x").map_err(disk(root))?;
+        fs::remove_file(&trial).map_err(disk(root))?;
         Ok(Self { root: root.to_path_buf() })
     }
 
@@ -156,6 +160,7 @@ fn cure(cause: &io::Error) -> &'static str {
         }
         io::ErrorKind::PermissionDenied
         | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::AlreadyExists
         | io::ErrorKind::NotADirectory => "; choose another --report",
         _ => "",
     }

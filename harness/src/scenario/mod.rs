@@ -121,6 +121,12 @@ fn read(path: &Path) -> Result<Vec<u8>, ScenarioError> {
         };
         ScenarioError::whole(path, format!("failed to read the file: {error}"), cure)
     };
+    let kind = std::fs::metadata(path).map_err(failed)?.file_type();
+    // Opening a named pipe would wait for somebody to write to it.
+    if !kind.is_file() && !kind.is_dir() {
+        let cure = "give the path of a plain file that ends in .toml";
+        return Err(ScenarioError::whole(path, "it is no plain file", cure));
+    }
     let mut bytes = Vec::new();
     let file = FsFile::open(path).map_err(failed)?;
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;

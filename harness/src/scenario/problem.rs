@@ -116,7 +116,10 @@ pub(super) fn printable(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => shown.push(' '),
-            c if c.is_control() => shown.push('\u{fffd}'),
+            // What turns text around takes no place on the screen, and neither does its mark: the columns below stay right.
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                shown.push('\u{fffd}');
+            }
             c => shown.push(c),
         }
     }

@@ -10,7 +10,7 @@ use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
 use crate::load::value::MIN_SIZE;
-use crate::units::{Size, format_duration};
+use crate::units::{Size, format_duration, is_image};
 
 const MOST_OPERATIONS: f64 = 10_000_000.0;
 const MOST_VALUE: Size = Size(1024 * 1024);
@@ -134,12 +134,9 @@ impl Sense<'_, '_> {
                 self.wrong(&path.key("topology"), "this version runs one server only", cure);
             }
         }
-        if let Some(image) = &redis.image {
-            let fine = !image.is_empty() && image.len() <= 255 && image.chars().all(|c| c.is_ascii_graphic());
-            if !fine {
-                let cure = "write it as Docker does, such as \"valkey/valkey:8.1.1\"";
-                self.wrong(&path.key("image"), format!("{image:?} is no image"), cure);
-            }
+        if let Some(image) = redis.image.as_ref().filter(|image| !is_image(image)) {
+            let cure = "write it as Docker does, such as \"valkey/valkey:8.1.1\"";
+            self.wrong(&path.key("image"), format!("{image:?} is no image"), cure);
         }
     }
 

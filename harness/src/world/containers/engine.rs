@@ -28,6 +28,9 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 /// How long an orderly stop may take before Docker kills.
 const STOP_SECONDS: i32 = 10;
 
+/// What names images.
+const NAMED_BY: &str = "--image, SQUALL_REDIS_IMAGE, SQUALL_TOXIPROXY_IMAGE";
+
 /// The engine, and the run that it serves.
 #[derive(Clone)]
 pub(super) struct Engine {
@@ -57,6 +60,12 @@ impl Engine {
         match self.docker.inspect_image(image).await {
             Ok(_) => return Ok(()),
             Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {}
+            Err(DockerError::DockerResponseServerError { status_code: 400, message }) => {
+                return Err(WorldError::Missing {
+                    what: format!("{image:?} is no image: {}", message.trim()),
+                    cure: format!("write it as Docker does, such as redis:8.0.2 ({NAMED_BY})"),
+                });
+            }
             Err(error) => return Err(failed("look for an image")(chain(&error))),
         }
         let (name, tag) = name_and_tag(image);
@@ -77,7 +86,7 @@ impl Engine {
             what: format!("the image {image} is not here and cannot be pulled: {cause}"),
             cure: format!(
                 "pull it where a registry can be reached (docker pull {image}), build it (scripts/images {image}), or name another \
-                 one (SQUALL_REDIS_IMAGE, SQUALL_TOXIPROXY_IMAGE)"
+                 one ({NAMED_BY})"
             ),
         })
     }
@@ -177,7 +186,9 @@ pub(super) async fn docker() -> Result<Docker, WorldError> {
 }
 
 fn missing(cause: &str) -> WorldError {
-    let cure = if cause.to_lowercase().contains("permission denied") {
+    let cure = if std::env::var_os("DOCKER_HOST").is_some_and(|host| host.is_empty()) {
+        "unset DOCKER_HOST, which is empty, or set it"
+    } else if cause.to_lowercase().contains("permission denied") {
         "give this user access to it: sudo usermod -aG docker $USER, then log in again"
     } else if installed() {
         "start it (Docker Desktop; sudo systemctl start docker; on Debian, as root: scripts/docker-up), or set DOCKER_HOST"
@@ -191,6 +202,14 @@ fn installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let programs = ["docker", "dockerd"];
     std::env::split_paths(&path).any(|folder| programs.iter().any(|name| folder.join(name).is_file()))
+}
+
+/// An image of which no container starts.
+pub(super) fn does_not_start(image: &str, what: &str, cause: &dyn std::error::Error) -> WorldError {
+    WorldError::Missing {
+        what: format!("{image} does not start as {what}: {}", chain(cause)),
+        cure: format!("look at what it says (docker run --rm {image}), or name another one ({NAMED_BY})"),
+    }
 }
 
 /// The error with its causes, which say more than it does.

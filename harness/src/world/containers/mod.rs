@@ -146,6 +146,9 @@ impl Containers {
                 *port = (listen, way.address(&toxiproxy, listen).await?);
             }
             links.push(Link::start(&api, number, ports, server.name(), recorder.clone()).await?);
+            if number == 0 {
+                route::knock(ports[0].1).await?;
+            }
         }
         let notes = vec![
             format!("server: {} ({})", server.version().await?, images.server),
@@ -264,17 +267,18 @@ async fn start_toxiproxy(
     way: Way,
 ) -> Result<Started<GenericImage>, WorldError> {
     let (name, tag) = engine::name_and_tag(image);
+    let not_started = |error| engine::does_not_start(image, "Toxiproxy", &error);
     let ports = std::iter::once(API_PORT).chain((0..links).flat_map(proxy_ports));
-    let image = ports
+    let request = ports
         .fold(GenericImage::new(name, tag), |image, port| image.with_exposed_port(ContainerPort::Tcp(port)));
-    let request: ContainerRequest<GenericImage> = image
+    let request: ContainerRequest<GenericImage> = request
         .with_network(network)
         .with_container_name(engine.container_name("toxiproxy"))
         .with_labels(engine.labels())
         .with_startup_timeout(STARTUP_WITHIN)
         // Every published port costs a process.
         .with_host_config_modifier(move |host| host.publish_all_ports = Some(way == Way::Published));
-    request.start().await.map(ManuallyDrop::new).map_err(failed("start Toxiproxy"))
+    request.start().await.map(ManuallyDrop::new).map_err(not_started)
 }
 
 /// Does something to each link, one after the other; the first error counts.

@@ -1,8 +1,11 @@
 //! Which way bytes go from this machine into containers.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use testcontainers_modules::testcontainers::{ContainerAsync, Image};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::engine::Engine;
 use crate::world::{WorldError, failed};
@@ -62,6 +65,32 @@ impl Way {
             }
         }
     }
+}
+
+/// How long Redis may take to answer through a proxy that nothing strikes.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Makes sure that Redis answers through a proxy: what stands between containers is found now, and by its name.
+pub(super) async fn knock(proxy: SocketAddr) -> Result<(), WorldError> {
+    let knocking = async {
+        let mut stream = TcpStream::connect(proxy).await?;
+        stream.write_all(b"PING\r\n").await?;
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let wrong = match tokio::time::timeout(ANSWERS_WITHIN, knocking).await {
+        Ok(Ok(answer)) if &answer == b"+PONG\r\n" => return Ok(()),
+        Ok(Ok(answer)) => format!("it answered {:?}", String::from_utf8_lossy(&answer)),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", ANSWERS_WITHIN.as_secs()),
+    };
+    Err(WorldError::Missing {
+        what: format!("Redis cannot be reached through Toxiproxy: {wrong}"),
+        cure: "let containers on one network reach each other (a firewall's FORWARD rules may forbid it), and see that the image is \
+               one of Redis or Valkey without a password"
+            .to_owned(),
+    })
 }
 
 /// Whether an address is one of this machine's own.

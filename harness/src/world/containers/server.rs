@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::super::{WorldError, failed};
 use super::STARTUP_WITHIN;
-use super::engine::{Engine, name_and_tag};
+use super::engine::{self, Engine, name_and_tag};
 use super::route::Way;
 use crate::history::Left;
 
@@ -65,7 +65,9 @@ impl Server {
             .with_labels(engine.labels())
             .with_mapped_port(0, testcontainers_modules::testcontainers::core::ContainerPort::Tcp(PORT))
             .with_startup_timeout(STARTUP_WITHIN);
-        let container = request.start().await.map_err(failed("start Redis"))?;
+        let container = request.start().await;
+        let container =
+            container.map_err(|error| engine::does_not_start(image, "Redis or Valkey", &error))?;
         Ok(Self {
             engine: engine.clone(),
             name,
