@@ -1,12 +1,15 @@
-//! Updates and touches of a session that another instance had ended and made again, unknown to the writer.
+//! Updates and touches of a session that, unknown to the writer, another instance had ended and made again, or kept alive beyond
+//! the end that the writer knew of.
 //!
 //! Two instances that are cut off from each other cannot tell. One destroys the session and creates it anew; the other goes on
-//! with its copy of the first, and its update is acknowledged. It was made to a session that no longer was: whether it shows in
-//! the new one depends on who reaches Redis first, and both are right. So no check demands it, and none forbids it.
+//! with its copy of the first, and its update is acknowledged. It was made to a session that no longer was. Or the writer's copy
+//! reaches its expiry before Redis is back, and the update ends with it, while another instance had created the session anew or
+//! extended it. Whether such an update shows depends on who reaches Redis first, and both are right. So no check demands it, and
+//! none forbids it.
 
 use std::collections::BTreeSet;
 
-use super::index::{Index, Operation, OperationId};
+use super::index::{Index, Operation, OperationId, nanos};
 use super::reads::{self, Seen};
 use crate::history::ServedBy;
 use crate::load::Kind;
@@ -22,6 +25,16 @@ struct Lane {
     creates: Spans,
 }
 
+/// Something that sets the session's expiry.
+struct Setter {
+    instance: u16,
+    start: u64,
+    /// When it was over; what may yet happen never is.
+    over: u64,
+    /// The expiry that it sets, at the earliest.
+    expires: u64,
+}
+
 /// In the order of their starts.
 #[derive(Default)]
 struct Spans(Vec<(u64, u64)>);
@@ -33,6 +46,8 @@ struct Known {
     created: u64,
     /// Redis said so.
     from_redis: u64,
+    /// It set the session's expiry itself.
+    set: u64,
 }
 
 impl Spans {
@@ -56,17 +71,19 @@ impl Spans {
 /// Those among the operations of one session, which are in the order of their starts.
 pub(crate) fn overtaken(index: &Index<'_>, operations: &[OperationId]) -> BTreeSet<OperationId> {
     let lanes = lanes(index, operations);
+    let setters = setters(index, operations);
     let mut known = vec![Known::default(); lanes.len()];
     let mut found = BTreeSet::new();
-    if lanes.iter().all(|lane| lane.in_redis.0.is_empty() && lane.elsewhere.0.is_empty()) {
-        return found;
-    }
     for id in operations {
         let operation = index.operation(*id);
         let instance = usize::from(operation.instance);
         learn(index, *id, &mut known[instance]);
         let changes = matches!(operation.kind, Kind::Update | Kind::Touch);
-        if changes && operation.acknowledged() && is_overtaken(index, operation, &lanes, known[instance]) {
+        let known = known[instance];
+        if changes
+            && operation.acknowledged()
+            && (made_again(index, operation, &lanes, known) || lived_on(index, operation, &setters, known))
+        {
             found.insert(*id);
         }
     }
@@ -96,10 +113,14 @@ fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
     let start = operation.invoke.t;
     let saw_it = match operation.kind {
         Kind::Create => {
-            known.created = start;
+            (known.created, known.set) = (start, start);
             true
         }
-        Kind::Update | Kind::Touch => true,
+        Kind::Touch => {
+            known.set = start;
+            true
+        }
+        Kind::Update => true,
         Kind::Destroy => false,
         Kind::Get | Kind::Ttl => {
             let seen = reads::of_operation(index, id).map(|read| read.seen);
@@ -111,7 +132,8 @@ fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
     }
 }
 
-fn is_overtaken(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: Known) -> bool {
+/// Whether another instance may have ended the session and made it again.
+fn made_again(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: Known) -> bool {
     let slack = index.slack();
     let until = operation.end.map_or(u64::MAX, |end| end.t.saturating_add(slack));
     let others = || {
@@ -126,4 +148,36 @@ fn is_overtaken(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known:
     });
     let Some(ended) = ended.flatten().min().filter(|start| *start < until) else { return false };
     others().any(|lane| lane.creates.any(ended, until))
+}
+
+fn setters(index: &Index<'_>, operations: &[OperationId]) -> Vec<Setter> {
+    let sets = operations.iter().map(|id| index.operation(*id)).filter(|operation| {
+        matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
+    });
+    sets.map(|operation| Setter {
+        instance: operation.instance,
+        start: operation.invoke.t,
+        over: operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t),
+        expires: operation.invoke.t.saturating_add(operation.ttl.unwrap_or(u64::MAX)),
+    })
+    .collect()
+}
+
+/// Whether the copy that the instance wrote to may have expired before Redis had it, while another instance kept the session.
+fn lived_on(index: &Index<'_>, operation: &Operation, setters: &[Setter], known: Known) -> bool {
+    let (Some(ServedBy::Local), Some(end)) = (operation.served_by(), operation.end) else { return false };
+    let (own, slack) = (operation.instance, index.slack());
+    let brought = index.settled_after(end.t);
+    // What was over before the instance set the expiry itself no longer counts. No operation lasts longer than its budget.
+    let budget = nanos(index.rules().response_within);
+    let oldest = known.set.saturating_sub(budget.saturating_add(slack));
+    let first = setters.partition_point(|setter| setter.start < oldest);
+    let begun = setters.partition_point(|setter| setter.start <= end.t.saturating_add(slack));
+    let mut may_hold = setters[first..begun.max(first)].iter().filter(|setter| setter.over >= known.set);
+    if !may_hold.any(|setter| setter.expires <= brought) {
+        return false;
+    }
+    let told = known.from_redis.saturating_sub(slack);
+    let until = setters.partition_point(|setter| setter.start <= brought);
+    setters[..until].iter().rev().any(|setter| setter.instance != own && setter.over >= told)
 }

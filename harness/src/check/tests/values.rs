@@ -341,3 +341,30 @@ fn an_update_of_a_session_that_redis_had_shown_after_it_was_made_again_must_show
     passes("I1", &story("0-2"));
     fails("I1", &story("1-1"));
 }
+
+#[test]
+fn an_update_of_a_copy_that_expired_before_it_was_brought_need_not_show() {
+    let story = |other: &str, ttl: &str, seen: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             10.0 fault 0 refuse on i0,i1 total
+             11.0-11.1 i1 create s0 1-1 ttl={ttl} -> local
+             12.0-12.1 i0 {other} -> local
+             13.0-13.1 i1 update s0 1-2 -> local
+             13.2-13.3 i1 get s0 -> local 1-2
+             20.0 fault 0 refuse off i0,i1 total
+             30.0 final fresh s0 {seen}
+             30.1 final i1 s0 {seen}"
+        )
+    };
+    for seen in ["0-2", "1-2"] {
+        for check in ["I1", "I3", "I4"] {
+            passes(check, &story("create s0 0-2 ttl=600", "4", seen));
+        }
+    }
+    passes("I3", &story("touch s0 ttl=600", "4", "1-1"));
+    // A copy that lives on is brought whole.
+    fails("I1", &story("create s0 0-2 ttl=600", "500", "0-2"));
+    // Nobody else kept the session alive.
+    fails("I1", &story("update s0 0-2", "60", "0-2"));
+}
