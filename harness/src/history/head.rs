@@ -67,7 +67,7 @@ pub struct PhaseSpan {
     pub to: u64,
 }
 
-/// The figures that the checks use. DESIGN.md section 8 names them.
+/// The figures that the checks use; `[judge]` of a scenario sets some of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
