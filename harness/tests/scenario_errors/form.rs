@@ -1,5 +1,6 @@
 //! Files that are not TOML, or not of the form of a scenario.
 
+use std::fs::File;
 use std::path::Path;
 
 use squall::scenario::Scenario;
@@ -147,8 +148,11 @@ fn what_cannot_be_read_is_told() {
         )
     );
     assert!(told(folder.path()).contains("failed to read the file"));
+    let large = folder.path().join("large.toml");
+    File::create(&large).unwrap().set_len(1 << 40).unwrap();
+    assert!(told(&large).contains("larger than 1 MiB"));
     if Path::new("/dev/zero").exists() {
-        assert!(told(Path::new("/dev/zero")).contains("larger than 1 MiB"));
+        assert!(told(Path::new("/dev/zero")).contains("it is no plain file"));
     }
 }
 
