@@ -13,6 +13,7 @@ mod server;
 mod toxics;
 
 use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ pub struct Containers {
     server: Server,
     _toxiproxy: Started<GenericImage>,
     links: Vec<Link>,
+    /// Where the first link's proxy listens.
+    proxy: Option<SocketAddr>,
     notes: Vec<String>,
     // The last field, since it is dropped last.
     guard: Guard,
@@ -111,7 +114,12 @@ impl Containers {
             let guard = Guard::new(engine.run());
             Self::start_in(engine, &images, instances, &recorder, guard).await
         });
-        started.await.map_err(failed("start containers"))?
+        let world: Self = started.await.map_err(failed("start containers"))??;
+        status("waiting until the machine is quiet".to_owned());
+        if let Some(proxy) = world.proxy {
+            route::knock(proxy).await?;
+        }
+        Ok(world)
     }
 
     async fn start_in(
@@ -139,23 +147,21 @@ impl Containers {
         }
         let api = api?;
         let version = api.version().await?;
-        let mut links = Vec::new();
+        let (mut links, mut first) = (Vec::new(), None);
         for number in 0..count {
             let mut ports = [(0, ([127, 0, 0, 1], 0).into()); 2];
             for (port, listen) in ports.iter_mut().zip(proxy_ports(number)) {
                 *port = (listen, way.address(&toxiproxy, listen).await?);
             }
             links.push(Link::start(&api, number, ports, server.name(), recorder.clone()).await?);
-            if number == 0 {
-                route::knock(ports[0].1).await?;
-            }
+            first.get_or_insert(ports[0].1);
         }
         let notes = vec![
             format!("server: {} ({})", server.version().await?, images.server),
             format!("toxiproxy: {version}"),
             way.note().to_owned(),
         ];
-        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, notes, guard })
+        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, proxy: first, notes, guard })
     }
 
     /// The run's name, which stands in the names of its containers.
