@@ -25,6 +25,11 @@ impl Recorder {
         Self { clock, tape: Arc::default() }
     }
 
+    /// The clock that it reads.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Calls this moment the start of the run. What was recorded before stands at time zero.
     pub fn start(&self) {
         self.tape().start = self.clock.now();

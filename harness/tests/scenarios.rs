@@ -18,7 +18,10 @@ use squall::plan::Plan;
 use squall::report::{Colour, Folder, RunResult, details};
 use squall::scenario::{self, ScenarioFile};
 use squall::stop::Stop;
+use squall::world::Kind;
 use tokio::runtime::{Builder, Handle};
+
+const WORLD: Kind = Kind::Containers;
 
 /// Cases mostly wait on the clock, so many go side by side even on two cores.
 const AT_ONCE: usize = 16;
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         handle: runtime.handle().clone(),
         stop,
         seed: seed(),
-        missing: runtime.block_on(perform::missing()),
+        missing: runtime.block_on(perform::missing(WORLD)),
     };
     drop(inside);
     let mut files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
@@ -81,14 +84,13 @@ fn trial(file: ScenarioFile, shared: &Shared) -> Trial {
 fn case(file: &ScenarioFile, shared: &Shared) -> Result<Completion, Failed> {
     let scenario = file.load().map_err(|error| Failed::from(error.to_string()))?;
     let plan = Arc::new(Plan::new(&scenario, shared.seed));
-    if let Some(why) = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act)) {
+    if let Some(why) = plan.strikes.iter().find_map(|strike| perform::unsupported(WORLD, &strike.act)) {
         return Ok(Completion::ignored_with(why));
     }
-    let run =
-        perform::in_containers(Arc::clone(&plan), Setting::default(), Arc::new(|_| {}), shared.stop.clone());
+    let run = perform::perform(Arc::clone(&plan), Setting::of(WORLD), Arc::new(|_| {}), shared.stop.clone());
     let (result, history) = match shared.handle.block_on(run) {
         Ok(history) => (RunResult::new(&history, &check::judge(&history)), Some(history)),
-        Err(trouble) => (RunResult::without_history(&plan, perform::WORLD, trouble), None),
+        Err(trouble) => (RunResult::without_history(&plan, WORLD.name(), trouble), None),
     };
     if result.verdict == Verdict::Pass {
         return Ok(Completion::Completed);

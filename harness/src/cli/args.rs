@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::subject::flawed::Flaw;
 use crate::units::is_image;
+use crate::world::Kind;
 
 /// What a run's exit code means; shown by `--help`.
 const EXIT_CODES: &str = "Exit codes:
@@ -87,8 +88,8 @@ pub struct RunArgs {
     #[arg(value_name = "FILE|FOLDER", default_value = "scenarios")]
     pub files: Vec<PathBuf>,
     /// Where to run them.
-    #[arg(long, value_enum, default_value_t = World::Containers)]
-    pub world: World,
+    #[arg(long, value_enum, default_value_t = Kind::Containers)]
+    pub world: Kind,
     /// The seed that every choice comes from. Drawn and printed when absent.
     #[arg(long, value_name = "N", env = "SQUALL_SEED", hide_env_values = true)]
     pub seed: Option<u64>,
@@ -150,30 +151,6 @@ pub struct RecheckArgs {
     /// Print the whole result as JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Where runs take place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum World {
-    /// Real Redis behind real Toxiproxy, in Docker.
-    Containers,
-    /// Not in this version.
-    #[value(hide = true)]
-    Sim,
-    /// Not in this version.
-    #[value(hide = true)]
-    Local,
-}
-
-impl World {
-    /// The name that the command line takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Containers => "containers",
-            Self::Sim => "sim",
-            Self::Local => "local",
-        }
-    }
 }
 
 /// The name of an image, as Docker allows them.

@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 
 use crate::scenario::ScenarioError;
 
-pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs, World};
+pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs};
 pub use run::draw_seed;
 pub use signals::Signals;
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::args::World;
 use super::filter::meant;
 use super::screen::Screen;
 use super::signals::Signals;
@@ -25,12 +24,6 @@ const AT_ONCE: usize = 16;
 
 /// Runs what is meant and returns the exit code.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
-    match args.world {
-        World::Containers => {}
-        World::Sim | World::Local => {
-            bail!("the world {:?} is not in this version; use --world containers", args.world.name())
-        }
-    }
     let seed = args.seed.unwrap_or_else(draw_seed);
     let Some(jobs) = jobs(args, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
@@ -49,13 +42,13 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     let signals = Signals::watch(stop.clone());
     let signals = signals.context("failed to listen for signals")?;
     let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
-    let setting = Setting { image: args.image.clone(), flaw: args.flaw };
+    let setting = Setting { world: args.world, image: args.image.clone(), flaw: args.flaw };
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
         at_once: args.jobs.map_or(AT_ONCE, usize::from),
         perform: Arc::new(move |number, job| {
             let progress = Screen::progress(&on_screen, number);
-            Box::pin(perform::in_containers(job.plan, setting.clone(), progress, stopping.clone()))
+            Box::pin(perform::perform(job.plan, setting.clone(), progress, stopping.clone()))
         }),
         judge: check::judge,
         audience: screen.clone(),
@@ -107,7 +100,7 @@ fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
 }
 
 fn job(args: &RunArgs, file: &ScenarioFile, plan: Plan) -> Job {
-    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(&strike.act));
+    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(args.world, &strike.act));
     Job {
         replay: replay(args, &file.path, plan.seed),
         world: args.world.name().to_owned(),
@@ -170,11 +163,5 @@ mod tests {
             replay,
             "squall run 'my scenarios/a.toml' --world containers --seed 7 --image valkey/valkey:8.1.1 --flaw resync-off"
         );
-    }
-
-    #[test]
-    fn worlds_to_come_are_refused_by_name() {
-        let error = run(&args("squall run --world sim")).unwrap_err().to_string();
-        assert!(error.contains("\"sim\" is not in this version"), "{error}");
     }
 }

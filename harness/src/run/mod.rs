@@ -156,6 +156,7 @@ impl Conductor {
             route: self.world.route(number),
             settings: self.plan.settings.clone(),
             seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            clock: self.recorder.clock().clone(),
             observer,
         };
         self.subject.start(start).await.map_err(|cause| RunError::Subject { instance: name, cause })

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use squall_client::{Clock, Connect};
 use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId};
@@ -46,12 +47,14 @@ pub struct Start {
     pub settings: serde_json::Value,
     /// Where its randomness comes from.
     pub seed: u64,
+    /// The world's time.
+    pub clock: Clock,
     /// Told of everything the instance says happened.
     pub observer: Arc<dyn Fn(Said) + Send + Sync>,
 }
 
 /// How an instance reaches Redis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Route {
     /// By TCP.
     Tcp {
@@ -60,6 +63,8 @@ pub enum Route {
         /// Port.
         port: u16,
     },
+    /// By streams that never leave this process, in virtual time.
+    Streams(Arc<dyn Connect>),
 }
 
 /// What an instance says of itself when it has started.

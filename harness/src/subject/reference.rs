@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Ack, Clock, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError,
-    Settings, Tcp,
+    Ack, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
+    Tcp,
 };
 
 use super::{
@@ -30,11 +30,15 @@ impl Subject for Reference {
             let settings: Settings = serde_json::from_value(start.settings)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             let key = format!("{}{{session}}", settings.key_prefix);
-            let Route::Tcp { host, port } = start.route;
-            let connect = Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() });
+            let connect = match start.route {
+                Route::Tcp { host, port } => {
+                    Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() })
+                }
+                Route::Streams(connect) => connect,
+            };
             let observer = start.observer;
             let environment = Environment {
-                clock: Clock::system(),
+                clock: start.clock,
                 seed: start.seed,
                 writer: u32::from(start.instance) + 1,
                 observer: Arc::new(move |event: &Event| {

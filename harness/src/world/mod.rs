@@ -4,9 +4,9 @@
 pub mod containers;
 pub mod tap;
 
+use clap::ValueEnum;
 use thiserror::Error;
 
-use crate::fault::Act;
 use crate::history::Left;
 use crate::plan::Strike;
 use crate::subject::{BoxFuture, Route};
@@ -30,8 +30,30 @@ pub trait World: Send + Sync {
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>>;
 }
 
-/// Why a world cannot carry out a strike, or `None` when it can. Asked before anything is started.
-pub type Support = fn(&Act) -> Option<String>;
+/// Which world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Virtual time, an embedded Redis and in-memory links: the same seed gives the same bytes.
+    Sim,
+    /// A real Redis of this machine behind Squall's own fault proxy.
+    Local,
+    /// Real Redis behind real Toxiproxy, in Docker.
+    Containers,
+}
+
+impl Kind {
+    /// Every world.
+    pub const ALL: [Self; 3] = [Self::Sim, Self::Local, Self::Containers];
+
+    /// The name that the command line takes and that reports show.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Local => "local",
+            Self::Containers => "containers",
+        }
+    }
+}
 
 /// What went wrong with a world.
 #[derive(Debug, Error)]

@@ -1,0 +1,103 @@
+//! One run from nothing: starts the world and the subject, and hands them to the conductor.
+
+mod containers;
+
+use std::sync::Arc;
+
+use crate::fault::Act;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::report::Trouble;
+use crate::run::{Progress, RunError};
+use crate::stop::Stop;
+use crate::subject::Subject;
+use crate::subject::flawed::{Flaw, Flawed};
+use crate::subject::reference::Reference;
+use crate::world::Kind;
+
+/// Told how far a run is.
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// What a run needs beside its plan.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Where it takes place.
+    pub world: Kind,
+    /// The server's image, whatever the scenario asks for.
+    pub image: Option<String>,
+    /// The flaw planted in the reference client, if any.
+    pub flaw: Option<Flaw>,
+}
+
+impl Setting {
+    /// The reference client in `world`.
+    pub fn of(world: Kind) -> Self {
+        Self { world, image: None, flaw: None }
+    }
+
+    /// The client under test.
+    pub fn subject(&self) -> Arc<dyn Subject> {
+        let sound: Arc<dyn Subject> = Arc::new(Reference);
+        match self.flaw {
+            Some(flaw) => Arc::new(Flawed::new(sound, flaw)),
+            None => sound,
+        }
+    }
+}
+
+/// Carries out `plan`. Once `stop` is requested it cleans up and returns within seconds.
+///
+/// # Errors
+///
+/// [`Trouble::World`] when the world did not start, [`Trouble::Run`] when the run went wrong on its way.
+pub async fn perform(
+    plan: Arc<Plan>,
+    setting: Setting,
+    progress: OnProgress,
+    stop: Stop,
+) -> Result<History, Trouble> {
+    if stop.is_requested() {
+        return Err(Trouble::Stopped);
+    }
+    match setting.world {
+        Kind::Containers => containers::perform(plan, setting, progress, stop).await,
+        Kind::Sim | Kind::Local => Err(Trouble::World(not_there(setting.world))),
+    }
+}
+
+/// Why `world` cannot carry out what a fault does; `None` when it can.
+pub fn unsupported(world: Kind, act: &Act) -> Option<String> {
+    match world {
+        Kind::Containers => containers::unsupported(act),
+        Kind::Sim | Kind::Local => None,
+    }
+}
+
+/// Why no run can be made in `world` on this machine, if so.
+pub async fn missing(world: Kind) -> Option<String> {
+    match world {
+        Kind::Containers => containers::missing().await,
+        Kind::Sim | Kind::Local => Some(not_there(world)),
+    }
+}
+
+/// Removes everything that runs of this process have started, giving up after some seconds: the last thing to do when a stop
+/// did not wait for the runs, or the runs not for the stop.
+pub async fn clean_up() {
+    containers::clean_up().await;
+}
+
+fn not_there(world: Kind) -> String {
+    format!("the world {:?} is not in this version; use --world containers", world.name())
+}
+
+impl From<RunError> for Trouble {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Stopped => Self::Stopped,
+            RunError::World(_) | RunError::Subject { .. } | RunError::Broken(_) => {
+                Self::Run(error.to_string())
+            }
+        }
+    }
+}
