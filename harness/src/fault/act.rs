@@ -1,12 +1,14 @@
 //! What a fault does, in terms that a world can carry out.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// What a fault does, in terms that a world can carry out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Bends the link between an instance and Redis while it lasts.
-    Bend(Vec<Toxic>),
+    Bend(Bend),
     /// Closes the port: live connections are reset, new ones refused.
     Refuse,
     /// Resets connections, truly (RST).
@@ -34,20 +36,50 @@ pub enum ServerAct {
     },
 }
 
-/// One bend of a link, in Toxiproxy's terms.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Toxic {
-    /// Toxiproxy's name of the kind, such as `latency`.
-    pub kind: &'static str,
-    /// Its attributes, by Toxiproxy's names.
-    pub attributes: Vec<(&'static str, u64)>,
+/// How a link between an instance and Redis is bent while a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bend {
+    /// Every chunk comes late.
+    Latency {
+        /// By how much.
+        delay: Duration,
+        /// How far chance moves each delay up or down.
+        jitter: Duration,
+    },
+    /// No more than so many bytes a second pass; not zero.
+    Bandwidth {
+        /// Bytes a second.
+        rate: u64,
+    },
+    /// Chunks are chopped into small pieces.
+    Slicer {
+        /// The average size of a piece in bytes; not zero.
+        average_size: u64,
+        /// How far chance moves the size up or down; less than `average_size`.
+        size_variation: u64,
+        /// The pause after each piece.
+        delay: Duration,
+    },
+    /// The end of a connection comes late.
+    SlowClose {
+        /// By how much.
+        delay: Duration,
+    },
+    /// A connection ends after so many bytes.
+    LimitData {
+        /// How many.
+        bytes: u64,
+    },
+    /// Every byte is lost; the connections that it struck end with it.
+    Drop,
+    /// Every byte is held, and delivered in the end.
+    Hold,
 }
 
-impl Toxic {
-    /// Whether no byte passes while it lasts: a black hole, or a link whose rate is zero.
-    pub fn lets_nothing_through(&self) -> bool {
-        let zero = |name| self.attributes.iter().any(|(attribute, value)| *attribute == name && *value == 0);
-        self.kind == "timeout" || (self.kind == "bandwidth" && zero("rate"))
+impl Bend {
+    /// Whether no byte passes while it lasts.
+    pub fn lets_nothing_through(self) -> bool {
+        matches!(self, Self::Drop | Self::Hold)
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use act::{Act, Direction, ServerAct, Toxic};
+pub use act::{Act, Bend, Direction, ServerAct};
 
 use crate::suggest;
 
@@ -215,10 +215,6 @@ mod range {
             what: format!("{key} is {size}"),
             cure: format!("it must be from {} to {}", Size(least), Size(most)),
         })
-    }
-
-    pub(super) fn millis(length: Duration) -> u64 {
-        u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -5,7 +5,7 @@ mod build;
 use std::time::Duration;
 
 use crate::check::{Allow, Expect};
-use crate::fault::{Act, Direction, ServerAct, Toxic};
+use crate::fault::{Act, Direction, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
 
@@ -76,7 +76,7 @@ impl Strike {
         let (stops_all, loses_data) = match &self.act {
             Act::Refuse => (true, false),
             Act::Reset { live: _, new } => (*new, false),
-            Act::Bend(toxics) => (toxics.iter().any(Toxic::lets_nothing_through), false),
+            Act::Bend(bend) => (bend.lets_nothing_through(), false),
             Act::Server(ServerAct::Pause) => (true, false),
             Act::Server(ServerAct::Kill) => (true, true),
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),

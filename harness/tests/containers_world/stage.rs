@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use squall::fault::{Act, Direction, Toxic};
+use squall::fault::{Act, Bend, Direction};
 use squall::plan::Strike;
 use squall::recorder::Recorder;
 use squall::subject::Route;
@@ -42,8 +42,8 @@ pub(crate) fn strike(act: Act, instances: &[u16]) -> Strike {
     }
 }
 
-pub(crate) fn bend(kind: &'static str, attributes: &[(&'static str, u64)]) -> Act {
-    Act::Bend(vec![Toxic { kind, attributes: attributes.to_vec() }])
+pub(crate) fn latency(milliseconds: u64) -> Act {
+    Act::Bend(Bend::Latency { delay: Duration::from_millis(milliseconds), jitter: Duration::ZERO })
 }
 
 pub(crate) async fn connect(world: &Containers, instance: u16) -> std::io::Result<TcpStream> {

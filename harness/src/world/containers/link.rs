@@ -88,9 +88,9 @@ impl Link {
     /// A strike on this link begins.
     pub(super) async fn begin(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
         match &strike.act {
-            Act::Bend(toxics) => {
+            Act::Bend(bend) => {
                 let state = &mut *self.state.lock().await;
-                let bends = meant_by(number, toxics, strike.direction, strike.probability);
+                let bends = meant_by(number, *bend, strike.direction, strike.probability);
                 for proxy in &mut state.proxies {
                     for toxic in &bends {
                         self.place(proxy, toxic.clone()).await?;
