@@ -13,6 +13,7 @@ pub mod check;
 pub mod cli;
 pub mod fault;
 pub mod history;
+pub mod link;
 pub mod load;
 pub mod perform;
 pub mod plan;

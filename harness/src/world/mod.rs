@@ -2,7 +2,6 @@
 
 #[cfg(feature = "containers")]
 pub mod containers;
-pub mod tap;
 
 use clap::ValueEnum;
 use thiserror::Error;
