@@ -15,6 +15,7 @@ pub mod fault;
 pub mod history;
 pub mod link;
 pub mod load;
+pub mod pattern;
 pub mod perform;
 pub mod plan;
 pub mod recorder;

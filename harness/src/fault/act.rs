@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pattern;
+
 /// What a fault does, in terms that a world can carry out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
@@ -18,8 +20,50 @@ pub enum Act {
         /// Every connection opened while it lasts, at its first byte.
         new: bool,
     },
+    /// Answers commands otherwise than Redis does.
+    Answer(Answer),
+    /// Connections that are opened while it lasts carry nothing for so long.
+    SlowAccept {
+        /// How long.
+        delay: Duration,
+    },
+    /// Connections that are open when it begins go silent: what they carry is lost, and they end with it.
+    HalfOpen,
     /// Strikes the server itself.
     Server(ServerAct),
+}
+
+/// What becomes of a command or of its reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Redis carries the command out; the reply is lost and the connection reset.
+    Drop,
+    /// Redis carries the command out; half of the reply arrives, then the connection ends.
+    Partial,
+    /// The command does not reach Redis; this error answers it.
+    Error(String),
+    /// Redis carries the command out; a byte of the value in its reply is another one.
+    Corrupt,
+}
+
+/// Which commands a fault strikes. What is absent strikes all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matching {
+    /// The command's name, such as `GET`, in whatever case.
+    pub command: Option<String>,
+    /// A pattern of its first key, with `*` and `?`.
+    pub key: Option<String>,
+    /// Only the how-many-eth that matches, of each instance, counted from 1 since the fault began.
+    pub nth: Option<u32>,
+}
+
+impl Matching {
+    /// Whether a command of that name and first key is meant, whatever its number.
+    pub fn means(&self, name: &str, key: Option<&str>) -> bool {
+        self.command.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+            && self.key.as_ref().is_none_or(|wanted| key.is_some_and(|key| pattern::fits(key, wanted)))
+    }
 }
 
 /// What can be done to the server.

@@ -13,10 +13,12 @@ use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
 use super::Shared;
+use super::answers::Answers;
+use super::conversation::{Conversation, Cut, Passage};
 use super::pipe::{Next, Out, Pipe};
 use super::rules::Bends;
 use super::stream::Stream;
-use super::wire::{Reader, readers};
+use super::wire::readers;
 use crate::history::{Event, Wire};
 
 const CHUNK: usize = 16 * 1024;
@@ -60,6 +62,12 @@ pub(super) struct Connection<C: Stream, U: Stream> {
     down: Way,
     /// The version of the rules that it follows.
     version: Option<u64>,
+    conversation: Conversation,
+    /// Whether a strike answers commands just now.
+    answering: bool,
+    opened: Time,
+    /// Until when it carries nothing.
+    quiet_until: Option<Time>,
     /// Whether a strike resets it at its first byte.
     resets: bool,
     spoke: bool,
@@ -74,9 +82,10 @@ struct Way {
     source: Side,
     pipe: Pipe,
     bends: Bends,
-    reader: Reader,
     chance: Option<ChaCha8Rng>,
     source_ended: bool,
+    /// Whether a fault ended it.
+    cut: bool,
     done: bool,
 }
 
@@ -85,23 +94,26 @@ impl<C: Stream, U: Stream> Connection<C, U> {
     pub(super) fn open(client: C, shared: Arc<Shared>) -> Self {
         let number = shared.opened.fetch_add(1, Ordering::SeqCst);
         shared.open.fetch_add(1, Ordering::SeqCst);
-        let (commands, replies) = readers();
-        let way = |source, reader| Way {
+        let way = |source| Way {
             source,
             pipe: Pipe::default(),
             bends: Bends::default(),
-            reader,
             chance: None,
             source_ended: false,
+            cut: false,
             done: false,
         };
         let connection = Self {
             number,
             client,
             upstream: None,
-            up: way(Side::Subject, commands),
-            down: way(Side::Redis, replies),
+            up: way(Side::Subject),
+            down: way(Side::Redis),
             version: None,
+            conversation: Conversation::new(readers()),
+            answering: false,
+            opened: shared.recorder.clock().now(),
+            quiet_until: None,
             resets: false,
             spoke: false,
             ended_first: None,
@@ -132,6 +144,7 @@ impl<C: Stream, U: Stream> Connection<C, U> {
         let outcome = std::future::poll_fn(|context| self.poll(context)).await;
         self.in_order = outcome.is_ok();
         self.closed = Some(match (outcome, self.ended_first) {
+            (Ok(()), _) if self.down.cut => "world: end",
             (Ok(()), Some(Side::Redis)) => "redis: end",
             (Ok(()), Some(Side::Subject) | None) => "subject: end",
             (Err(ResetBy::Subject), _) => "subject: reset",
@@ -145,16 +158,24 @@ impl<C: Stream, U: Stream> Connection<C, U> {
         self.shared.wake_on_change(self.number, context.waker());
         self.follow_rules();
         let now = self.shared.recorder.clock().now();
+        if self.quiet_until.is_some_and(|until| now < until) {
+            self.wait(context, now);
+            return Poll::Pending;
+        }
         let Some(upstream) = &mut self.upstream else { return Poll::Ready(Err(ResetBy::Redis)) };
-        let link = Passing { shared: &self.shared, number: self.number, now };
+        let (shared, number, answering) = (&*self.shared, self.number, self.answering);
+        let mut link = Passing { shared, number, now, answering, conversation: &mut self.conversation };
         loop {
             let reset = self.resets && !self.spoke;
-            let up = self.up.step(context, &mut self.client, upstream, &link)?;
+            let up = self.up.step(context, &mut self.client, upstream, &mut link)?;
             self.spoke |= up.read;
             if reset && up.read {
                 return Poll::Ready(Err(ResetBy::Fault));
             }
-            let down = self.down.step(context, upstream, &mut self.client, &link)?;
+            if let Some(answers) = link.conversation.own_answers() {
+                self.down.pass(context, &[], answers, &mut self.client, &mut link)?;
+            }
+            let down = self.down.step(context, upstream, &mut self.client, &mut link)?;
             if self.ended_first.is_none() {
                 let ended = [&self.up, &self.down].into_iter().find(|way| way.source_ended);
                 self.ended_first = ended.map(|way| way.source);
@@ -176,7 +197,7 @@ impl<C: Stream, U: Stream> Connection<C, U> {
             Next::Later(time) => Some(time),
             Next::Due(_) | Next::Nothing => None,
         });
-        let Some(due) = due.min() else {
+        let Some(due) = self.quiet_until.filter(|until| now < *until).or(due.min()) else {
             self.timer = None;
             return;
         };
@@ -202,6 +223,8 @@ impl<C: Stream, U: Stream> Connection<C, U> {
         self.up.bends = rules.bends(chance, self.number, true);
         self.down.bends = rules.bends(chance, self.number, false);
         self.resets = rules.resets(chance, self.number);
+        self.answering = !rules.answers.is_empty();
+        self.quiet_until.get_or_insert(self.opened + rules.slow_accept(self.number));
         self.version = Some(rules.version);
     }
 }
@@ -211,6 +234,27 @@ struct Passing<'a> {
     shared: &'a Shared,
     number: u32,
     now: Time,
+    answering: bool,
+    conversation: &'a mut Conversation,
+}
+
+impl Passing<'_> {
+    /// What is to go on of bytes from that side.
+    fn interpret(&mut self, source: Side, bytes: &[u8]) -> Passage {
+        match source {
+            Side::Subject if self.answering => {
+                let mut rules = self.shared.rules();
+                let mut answers = Answers { strikes: &mut rules.answers, chance: self.shared.chance };
+                self.conversation.commands(bytes, Some(&mut answers))
+            }
+            Side::Subject => self.conversation.commands(bytes, None),
+            Side::Redis => self.conversation.replies(bytes),
+        }
+    }
+
+    fn record(&self, marks: Vec<Wire>) {
+        marks.into_iter().for_each(|wire| self.shared.record(self.number, wire));
+    }
 }
 
 /// What a step did.
@@ -228,9 +272,9 @@ impl Way {
         context: &mut Context<'_>,
         from: &mut impl Stream,
         to: &mut impl Stream,
-        link: &Passing<'_>,
+        link: &mut Passing<'_>,
     ) -> Result<Step, ResetBy> {
-        let mut step = Step { went_on: self.deliver(context, to, link.now)?, read: false };
+        let mut step = Step { went_on: self.deliver(context, to, link)?, read: false };
         if self.source_ended {
             return Ok(step);
         }
@@ -260,30 +304,59 @@ impl Way {
         context: &mut Context<'_>,
         bytes: &[u8],
         to: &mut impl Stream,
-        link: &Passing<'_>,
+        link: &mut Passing<'_>,
     ) -> Result<usize, ResetBy> {
         if bytes.is_empty() {
             self.source_ended = true;
             self.pipe.end(link.now, &self.bends);
             return Ok(0);
         }
-        // Recorded before it goes on, so that a command always stands before its reply, and a reply before what it causes.
-        self.reader.read(bytes, |what| link.shared.record(link.number, what));
+        let passage = link.interpret(self.source, bytes);
+        self.pass(context, bytes, passage, to, link)?;
+        Ok(bytes.len())
+    }
+
+    /// Passes on what is to go on of `bytes`.
+    fn pass(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        passage: Passage,
+        to: &mut impl Stream,
+        link: &mut Passing<'_>,
+    ) -> Result<(), ResetBy> {
+        let Passage { bytes: others, mut marks, cut } = passage;
+        let upstream = matches!(self.source, Side::Subject);
+        // A command is recorded when it has left the subject, before anything that it causes; a reply when it reaches it.
+        if upstream {
+            link.record(std::mem::take(&mut marks));
+        }
+        let bytes = others.as_deref().unwrap_or(bytes);
         let mut rest = bytes;
-        if self.pipe.is_empty() && self.bends.is_straight() {
-            match Pin::new(to).poll_write(context, bytes) {
+        if self.pipe.is_empty() && self.bends.is_straight() && !bytes.is_empty() {
+            match Pin::new(&mut *to).poll_write(context, bytes) {
                 Poll::Ready(Ok(count)) => rest = &bytes[count..],
                 Poll::Ready(Err(_)) => return Err(self.target().reset()),
                 Poll::Pending => {}
             }
         }
-        if !rest.is_empty() {
-            let upstream = matches!(self.source, Side::Subject);
+        if rest.is_empty() {
+            link.record(marks);
+        } else {
             let chance = link.shared.chance;
             let chance = self.chance.get_or_insert_with(|| chance.direction(link.number, upstream));
-            self.pipe.push(link.now, rest, &self.bends, chance);
+            self.pipe.push(link.now, rest, marks, &self.bends, chance);
         }
-        Ok(bytes.len())
+        match cut {
+            Some(Cut::Reset) => self.pipe.reset(link.now),
+            Some(Cut::End) => {
+                self.pipe.end(link.now, &Bends::default());
+                self.pipe.cut();
+                self.cut = true;
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// Lets out what is due, as far as the target takes it. Returns whether anything came out.
@@ -291,10 +364,10 @@ impl Way {
         &mut self,
         context: &mut Context<'_>,
         to: &mut impl Stream,
-        now: Time,
+        link: &Passing<'_>,
     ) -> Result<bool, ResetBy> {
         let mut any = false;
-        while let Next::Due(what) = self.pipe.next(now, &self.bends) {
+        while let Next::Due(what) = self.pipe.next(link.now, &self.bends) {
             let written = match what {
                 Out::Bytes(bytes) => Pin::new(&mut *to).poll_write(context, bytes),
                 Out::End => Pin::new(&mut *to).poll_shutdown(context).map_ok(|()| 0),
@@ -303,7 +376,7 @@ impl Way {
             match written {
                 Poll::Ready(Ok(count)) => {
                     self.done |= matches!(what, Out::End);
-                    self.pipe.advance(count);
+                    link.record(self.pipe.advance(count));
                     any = true;
                 }
                 Poll::Ready(Err(_)) => return Err(self.target().reset()),

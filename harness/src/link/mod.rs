@@ -7,7 +7,9 @@
 //! A black hole either holds bytes and delivers them, or drops them and then ends the connection: bytes are never missing on a
 //! connection that lives, since no network does that.
 
+mod answers;
 mod connection;
+mod conversation;
 mod frames;
 mod keys;
 mod pipe;
@@ -25,10 +27,11 @@ use std::task::Waker;
 
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::fault::{Act, Bend};
+use crate::fault::{Act, Bend, Direction};
 use crate::history::{Event, Wire};
 use crate::plan::Strike;
 use crate::recorder::Recorder;
+use answers::Answering;
 use connection::Connection;
 use rules::{Bending, Chance, Resetting, Rules};
 
@@ -132,6 +135,23 @@ impl Link {
                     self.reset_chosen(number, strike.probability).await;
                 }
             }
+            Act::HalfOpen => {
+                let (bend, direction, share) = (Bend::Drop, Direction::Both, strike.probability);
+                let bending = Bending { bend, direction, share, before: opened };
+                self.change(|rules| {
+                    rules.bends.insert(number, bending);
+                });
+            }
+            Act::SlowAccept { delay } => self.change(|rules| {
+                rules.slow_accepts.insert(number, (*delay, opened));
+            }),
+            Act::Answer(answer) => {
+                let (answer, matching) = (answer.clone(), strike.matching.clone());
+                let answering = Answering { answer, matching, share: strike.probability, met: 0 };
+                self.change(|rules| {
+                    rules.answers.insert(number, answering);
+                });
+            }
             Act::Refuse | Act::Server(_) => {}
         }
     }
@@ -151,6 +171,23 @@ impl Link {
             Act::Reset { .. } => self.change(|rules| {
                 rules.resets.remove(&number);
             }),
+            Act::HalfOpen => {
+                let before = self.shared.rules().bends.get(&number).map_or(0, |bending| bending.before);
+                let share = strike.probability;
+                self.reset_those(|connection| {
+                    connection < before && self.shared.chance.chooses(share, number, connection)
+                })
+                .await;
+                self.change(|rules| {
+                    rules.bends.remove(&number);
+                });
+            }
+            Act::SlowAccept { .. } => self.change(|rules| {
+                rules.slow_accepts.remove(&number);
+            }),
+            Act::Answer(_) => self.change(|rules| {
+                rules.answers.remove(&number);
+            }),
             Act::Refuse | Act::Server(_) => {}
         }
     }
@@ -163,10 +200,13 @@ impl Link {
 
     /// Resets the live connections that a strike hits, which is such a share of them.
     pub async fn reset_chosen(&self, strike: u32, share: f64) {
+        self.reset_those(|connection| self.shared.chance.chooses(share, strike, connection)).await;
+    }
+
+    async fn reset_those(&self, hit: impl Fn(u32) -> bool) {
         let chosen: Vec<AbortHandle> = {
             let mut live = locked(&self.live);
             live.handles.retain(|_, handle| !handle.is_finished());
-            let hit = |number: u32| self.shared.chance.chooses(share, strike, number);
             live.handles
                 .iter()
                 .filter(|(number, _)| hit(**number))

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use squall_client::Time;
 
 use super::rules::Bends;
+use crate::history::Wire;
 
 /// How much may wait inside; beyond it the source is not read, as with a full socket buffer.
 const ROOM: usize = 256 * 1024;
@@ -34,6 +35,8 @@ pub(super) struct Pipe {
 struct Item {
     due: Time,
     what: Out,
+    /// What to record when it has come out.
+    marks: Vec<Wire>,
 }
 
 /// Something that comes out.
@@ -59,8 +62,15 @@ pub(super) enum Next<'a> {
 }
 
 impl Pipe {
-    /// Takes bytes. Those that a black hole swallows are gone.
-    pub(super) fn push(&mut self, now: Time, bytes: &[u8], bends: &Bends, chance: &mut ChaCha8Rng) {
+    /// Takes bytes, and what to record when the last of them has come out. What a black hole swallows is gone.
+    pub(super) fn push(
+        &mut self,
+        now: Time,
+        bytes: &[u8],
+        marks: Vec<Wire>,
+        bends: &Bends,
+        chance: &mut ChaCha8Rng,
+    ) {
         if bends.drop || self.cut {
             return;
         }
@@ -82,6 +92,10 @@ impl Pipe {
             }
             rest = after;
         }
+        match self.queue.back_mut() {
+            Some(last) if allowed.len() == bytes.len() => last.marks = marks,
+            Some(_) | None => {}
+        }
         if cut {
             self.cut = true;
             self.enqueue(due, Out::Reset);
@@ -91,6 +105,17 @@ impl Pipe {
     /// Takes the end of the direction.
     pub(super) fn end(&mut self, now: Time, bends: &Bends) {
         self.enqueue(now + bends.slow_close, Out::End);
+    }
+
+    /// Takes a reset of the connection, to come out after everything else.
+    pub(super) fn reset(&mut self, now: Time) {
+        self.cut = true;
+        self.enqueue(now, Out::Reset);
+    }
+
+    /// Takes nothing more.
+    pub(super) fn cut(&mut self) {
+        self.cut = true;
     }
 
     /// What comes out next.
@@ -103,21 +128,22 @@ impl Pipe {
         }
     }
 
-    /// Takes so many bytes of what is next out of it; of what is no bytes, all.
-    pub(super) fn advance(&mut self, count: usize) {
-        let Some(item) = self.queue.front_mut() else { return };
+    /// Takes so many bytes of what is next out of it; of what is no bytes, all. Returns what is to be recorded now.
+    pub(super) fn advance(&mut self, count: usize) -> Vec<Wire> {
+        let Some(item) = self.queue.front_mut() else { return Vec::new() };
         if let Out::Bytes(bytes) = &mut item.what {
             bytes.advance(count);
             self.queued -= count;
             if !bytes.is_empty() {
-                return;
+                return Vec::new();
             }
         }
-        self.queue.pop_front();
+        let out = self.queue.pop_front();
         // Ten thousand idle connections must not remember what they once carried.
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
         }
+        out.map(|item| item.marks).unwrap_or_default()
     }
 
     /// Whether nothing waits inside.
@@ -135,7 +161,7 @@ impl Pipe {
         if let Out::Bytes(bytes) = &what {
             self.queued += bytes.len();
         }
-        self.queue.push_back(Item { due: self.last, what });
+        self.queue.push_back(Item { due: self.last, what, marks: Vec::new() });
     }
 
     /// What may still pass, and whether the connection ends with it.
@@ -213,8 +239,8 @@ mod tests {
     fn what_is_late_comes_in_order_and_on_time() {
         let late = Bends { delays: vec![(200 * MS, Duration::ZERO)], ..Bends::default() };
         let (mut pipe, straight) = (Pipe::default(), Bends::default());
-        pipe.push(ms(0), b"a", &late, &mut chance());
-        pipe.push(ms(10), b"b", &straight, &mut chance());
+        pipe.push(ms(0), b"a", Vec::new(), &late, &mut chance());
+        pipe.push(ms(10), b"b", Vec::new(), &straight, &mut chance());
         assert_eq!(pipe.next(ms(10), &straight), Next::Later(ms(200)));
         assert_eq!(out(&mut pipe, ms(199), &straight), "");
         assert_eq!(out(&mut pipe, ms(200), &straight), "a b ");
@@ -233,8 +259,8 @@ mod tests {
     fn a_thin_link_trickles() {
         let thin = Bends { rate: Some(100), ..Bends::default() };
         let mut pipe = Pipe::default();
-        pipe.push(ms(0), &[b'x'; 50], &thin, &mut chance());
-        pipe.push(ms(0), &[b'y'; 10], &thin, &mut chance());
+        pipe.push(ms(0), &[b'x'; 50], Vec::new(), &thin, &mut chance());
+        pipe.push(ms(0), &[b'y'; 10], Vec::new(), &thin, &mut chance());
         assert_eq!(out(&mut pipe, ms(250), &thin), "xxxxxxxxxx xxxxxxxxxx ");
         assert_eq!(out(&mut pipe, ms(500), &thin).len(), 33);
         assert_eq!(out(&mut pipe, ms(600), &thin), "yyyyyyyyyy ");
@@ -244,7 +270,7 @@ mod tests {
     fn a_slicer_cuts_and_pauses() {
         let slicer = Bends { slices: Some((2, 0, MS)), ..Bends::default() };
         let mut pipe = Pipe::default();
-        pipe.push(ms(0), b"abcde", &slicer, &mut chance());
+        pipe.push(ms(0), b"abcde", Vec::new(), &slicer, &mut chance());
         assert_eq!(out(&mut pipe, ms(1), &slicer), "ab cd ");
         assert_eq!(out(&mut pipe, ms(2), &slicer), "e ");
     }
@@ -254,8 +280,8 @@ mod tests {
         let (hold, drop) =
             (Bends { hold: true, ..Bends::default() }, Bends { drop: true, ..Bends::default() });
         let mut pipe = Pipe::default();
-        pipe.push(ms(0), b"a", &hold, &mut chance());
-        pipe.push(ms(1), b"b", &drop, &mut chance());
+        pipe.push(ms(0), b"a", Vec::new(), &hold, &mut chance());
+        pipe.push(ms(1), b"b", Vec::new(), &drop, &mut chance());
         pipe.end(ms(2), &hold);
         assert_eq!(pipe.next(ms(9), &hold), Next::Nothing);
         assert_eq!(out(&mut pipe, ms(9), &Bends::default()), "a end ");
@@ -265,9 +291,9 @@ mod tests {
     fn a_limit_lets_that_much_through_and_then_cuts() {
         let limit = Bends { limits: vec![(4, 5)], ..Bends::default() };
         let mut pipe = Pipe::default();
-        pipe.push(ms(0), b"abc", &limit, &mut chance());
-        pipe.push(ms(0), b"defgh", &limit, &mut chance());
-        pipe.push(ms(0), b"ijk", &limit, &mut chance());
+        pipe.push(ms(0), b"abc", Vec::new(), &limit, &mut chance());
+        pipe.push(ms(0), b"defgh", Vec::new(), &limit, &mut chance());
+        pipe.push(ms(0), b"ijk", Vec::new(), &limit, &mut chance());
         assert_eq!(out(&mut pipe, ms(0), &limit), "abc de reset ");
     }
 
@@ -275,7 +301,7 @@ mod tests {
     fn a_slow_end_comes_after_everything() {
         let slow = Bends { slow_close: 30 * MS, ..Bends::default() };
         let mut pipe = Pipe::default();
-        pipe.push(ms(0), b"a", &slow, &mut chance());
+        pipe.push(ms(0), b"a", Vec::new(), &slow, &mut chance());
         pipe.end(ms(0), &slow);
         assert_eq!(out(&mut pipe, ms(29), &slow), "a ");
         assert_eq!(out(&mut pipe, ms(30), &slow), "end ");
@@ -300,7 +326,7 @@ mod tests {
             for (wait, chunk) in &chunks {
                 now += wait;
                 sent.extend_from_slice(chunk);
-                pipe.push(ms(now), chunk, &bends, &mut chance);
+                pipe.push(ms(now), chunk, Vec::new(), &bends, &mut chance);
             }
             while !pipe.is_empty() {
                 let what = match pipe.next(ms(now), &bends) {

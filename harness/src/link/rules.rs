@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use super::answers::Answering;
 use crate::fault::{Bend, Direction};
 use crate::seed;
 
@@ -25,6 +26,11 @@ impl Chance {
     pub(super) fn chooses(self, share: f64, strike: u32, connection: u32) -> bool {
         // Most strikes hit all, and a generator is not free.
         share >= 1.0 || self.generator("choice", &[strike, connection]).random::<f64>() < share
+    }
+
+    /// Whether a strike that hits such a share of the commands hits the how-many-eth that it means.
+    pub(super) fn chooses_command(self, share: f64, strike: u32, command: u32) -> bool {
+        share >= 1.0 || self.generator("command", &[strike, command]).random::<f64>() < share
     }
 
     /// The generator of one direction of a connection.
@@ -62,6 +68,9 @@ pub(super) struct Resetting {
 pub(super) struct Rules {
     pub(super) bends: BTreeMap<u32, Bending>,
     pub(super) resets: BTreeMap<u32, Resetting>,
+    pub(super) answers: BTreeMap<u32, Answering>,
+    /// For how long new connections carry nothing, and the number of the first connection that it concerns.
+    pub(super) slow_accepts: BTreeMap<u32, (Duration, u32)>,
     /// How many strikes refuse connections.
     pub(super) refusals: u32,
     /// Grows with every change.
@@ -82,6 +91,12 @@ impl Rules {
             bends.add(*number, bending.bend);
         }
         bends
+    }
+
+    /// For how long a connection carries nothing after it was opened.
+    pub(super) fn slow_accept(&self, connection: u32) -> Duration {
+        let hit = self.slow_accepts.values().filter(|(_, since)| connection >= *since);
+        hit.map(|(delay, _)| *delay).max().unwrap_or_default()
     }
 
     /// Whether a connection is reset at its first byte.

@@ -1,6 +1,7 @@
 //! One run from nothing: starts the world and the subject, and hands them to the conductor.
 
 mod containers;
+//mod sim;
 
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ pub async fn perform(
     }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
+        //Kind::Sim => sim::perform(plan, setting, progress, stop).await,
         Kind::Sim | Kind::Local => Err(Trouble::World(not_there(setting.world))),
     }
 }
@@ -77,7 +79,8 @@ pub fn unsupported(world: Kind, act: &Act) -> Option<String> {
 pub async fn missing(world: Kind) -> Option<String> {
     match world {
         Kind::Containers => containers::missing().await,
-        Kind::Sim | Kind::Local => Some(not_there(world)),
+        Kind::Sim => None,
+        Kind::Local => Some(not_there(world)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "containers")]
 pub mod containers;
+//pub mod sim;
 
 use clap::ValueEnum;
 use thiserror::Error;

@@ -37,6 +37,7 @@ pub(crate) fn strike(act: Act, instances: &[u16]) -> Strike {
         instances,
         direction: Direction::Both,
         probability: 1.0,
+        matching: Default::default(),
         from: 0,
         to: 0,
     }

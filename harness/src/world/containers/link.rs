@@ -112,7 +112,7 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Server(_) => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Server(_) => Ok(()),
         }
     }
 
@@ -140,7 +140,7 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Server(_) => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Server(_) => Ok(()),
         }
     }
 
