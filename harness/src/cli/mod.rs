@@ -4,6 +4,7 @@ mod args;
 mod filter;
 mod inspect;
 mod new;
+mod prove;
 mod recheck;
 mod run;
 mod screen;
@@ -13,7 +14,7 @@ use std::io::{self, Write as _};
 
 use crate::scenario::ScenarioError;
 
-pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs};
+pub use args::{CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs};
 pub use run::draw_seed;
 pub use signals::Signals;
 
@@ -31,6 +32,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),
+        Command::Histories(args) => prove::histories(&args),
         Command::Recheck(args) => recheck::recheck(&args),
     }
 }

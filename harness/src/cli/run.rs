@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::filter::meant;
+use super::prove::prove;
 use super::screen::Screen;
 use super::signals::Signals;
 use super::{RunArgs, USAGE, print, say};
@@ -18,13 +19,20 @@ use crate::report::{Colour, Folder, total};
 use crate::scenario::{self, ScenarioFile};
 use crate::stop::Stop;
 use crate::suite::{Job, Suite, exit_code};
+use crate::world::Kind;
 
-/// Runs that go on side by side unless the user says otherwise.
+/// Runs that go on side by side unless the user says otherwise, where runs wait on the wall clock.
 const AT_ONCE: usize = 16;
 
 /// Runs what is meant and returns the exit code.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let seed = args.seed.unwrap_or_else(draw_seed);
+    if args.image.is_some() && args.world != Kind::Containers {
+        bail!("--image names a container's image; it goes with --world containers");
+    }
+    if args.prove_deterministic {
+        return prove(args, seed);
+    }
     let Some(jobs) = jobs(args, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
     let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
@@ -45,7 +53,7 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     let setting = Setting { world: args.world, image: args.image.clone(), flaw: args.flaw };
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
-        at_once: args.jobs.map_or(AT_ONCE, usize::from),
+        at_once: args.jobs.map_or_else(|| at_once(args.world), usize::from),
         perform: Arc::new(move |number, job| {
             let progress = Screen::progress(&on_screen, number);
             Box::pin(perform::perform(job.plan, setting.clone(), progress, stopping.clone()))
@@ -70,6 +78,14 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     }
     reported?;
     Ok(exit_code(&results))
+}
+
+fn at_once(world: Kind) -> usize {
+    match world {
+        // A core is all that such a run waits for.
+        Kind::Sim => std::thread::available_parallelism().map_or(1, usize::from),
+        Kind::Local | Kind::Containers => AT_ONCE,
+    }
 }
 
 /// Everything to run, or `None` when a scenario is not valid, which has then been said.
@@ -157,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_replay_command_repeats_what_was_asked() {
-        let args = args("squall run --flaw resync-off --image valkey/valkey:8.1.1");
+        let args = args("squall run --world containers --flaw resync-off --image valkey/valkey:8.1.1");
         let replay = replay(&args, Path::new("my scenarios/a.toml"), 7);
         assert_eq!(
             replay,

@@ -12,6 +12,7 @@ mod connection;
 mod conversation;
 mod frames;
 mod keys;
+mod memory;
 mod pipe;
 mod port;
 mod rules;
@@ -35,6 +36,7 @@ use answers::Answering;
 use connection::Connection;
 use rules::{Bending, Chance, Resetting, Rules};
 
+pub use memory::{Memory, pair};
 pub use stream::{Stream, Tcp};
 pub use tcp::Proxy;
 
@@ -268,3 +270,6 @@ impl Live {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
