@@ -7,6 +7,7 @@ mod new;
 mod recheck;
 mod run;
 mod screen;
+mod server;
 mod signals;
 
 use std::io::{self, Write as _};
@@ -15,6 +16,7 @@ use crate::scenario::ScenarioError;
 
 pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs};
 pub use run::draw_seed;
+pub use server::Typed;
 pub use signals::Signals;
 
 /// Exit code for wrong usage, errors in scenario files, and reports that cannot be written.
