@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         handle: runtime.handle().clone(),
         stop,
         seed: seed(),
-        missing: runtime.block_on(perform::missing(WORLD)),
+        missing: runtime.block_on(perform::missing(&Setting::of(WORLD))),
     };
     drop(inside);
     let mut files = scenario::find(&[root().join("scenarios")]).expect("the scenarios folder can be listed");
@@ -84,7 +84,9 @@ fn trial(file: ScenarioFile, shared: &Shared) -> Trial {
 fn case(file: &ScenarioFile, shared: &Shared) -> Result<Completion, Failed> {
     let scenario = file.load().map_err(|error| Failed::from(error.to_string()))?;
     let plan = Arc::new(Plan::new(&scenario, shared.seed));
-    if let Some(why) = plan.strikes.iter().find_map(|strike| perform::unsupported(WORLD, &strike.act)) {
+    if let Some(why) =
+        plan.strikes.iter().find_map(|strike| perform::unsupported(&Setting::of(WORLD), &strike.act))
+    {
         return Ok(Completion::ignored_with(why));
     }
     let run = perform::perform(Arc::clone(&plan), Setting::of(WORLD), Arc::new(|_| {}), shared.stop.clone());

@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 
+use super::server::Typed;
 use crate::subject::flawed::Flaw;
 use crate::units::is_image;
 use crate::world::Kind;
@@ -35,6 +36,8 @@ const RUN_EXAMPLES: &str = "Examples:
   squall run --world containers                        against real Redis behind real Toxiproxy, in Docker
   squall run --world containers --image valkey/valkey:8.1.1   against another server
   squall run --prove-deterministic --repeat 200        the same seed gives the same bytes: each run twice, compared
+  squall run --world local                             without Docker, on a redis-server of this machine
+  squall run --world local --redis-url redis://h:6379  on a server of your own
   squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
 
 const LIST_EXAMPLES: &str = "Examples:
@@ -116,6 +119,17 @@ pub struct RunArgs {
     /// The image of the server, such as redis:8.0.2 or valkey/valkey:8.1.1, whatever the scenario asks for.
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub image: Option<String>,
+    /// The program of the local world's server, by name or path [env: SQUALL_REDIS_SERVER] [default: redis-server, else
+    /// valkey-server].
+    #[arg(long, value_name = "PROGRAM", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub server: Option<String>,
+    /// A server of your own for the local world, redis://[user[:password]@]host:port[/db] [env: SQUALL_REDIS_URL, which
+    /// unlike this flag shows a password to nobody]. Only the run's own keys are touched, and removed at the end.
+    #[arg(long, value_name = "URL", value_parser = Typed::take, conflicts_with = "server")]
+    pub redis_url: Option<Typed>,
+    /// Let faults strike a server of your own that all its users would notice. None kills, pauses or restarts it.
+    #[arg(long)]
+    pub allow_destructive: bool,
     /// Plant a flaw in the reference client, to see the checks catch it.
     #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
     pub flaw: Option<Flaw>,

@@ -8,6 +8,7 @@ mod prove;
 mod recheck;
 mod run;
 mod screen;
+mod server;
 mod signals;
 
 use std::io::{self, Write as _};
@@ -16,6 +17,7 @@ use crate::scenario::ScenarioError;
 
 pub use args::{CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs};
 pub use run::draw_seed;
+pub use server::Typed;
 pub use signals::Signals;
 
 /// Exit code for wrong usage, errors in scenario files, and reports that cannot be written.

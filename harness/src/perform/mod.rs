@@ -1,6 +1,7 @@
 //! One run from nothing: starts the world and the subject, and hands them to the conductor.
 
 mod containers;
+mod local;
 //mod sim;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::subject::Subject;
 use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::reference::Reference;
 use crate::world::Kind;
+use crate::world::local::Redis;
 
 /// Told how far a run is.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -26,6 +28,8 @@ pub struct Setting {
     pub world: Kind,
     /// The server's image, whatever the scenario asks for.
     pub image: Option<String>,
+    /// The local world's server; what the environment says when absent.
+    pub redis: Option<Redis>,
     /// The flaw planted in the reference client, if any.
     pub flaw: Option<Flaw>,
 }
@@ -33,7 +37,7 @@ pub struct Setting {
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, flaw: None }
+        Self { world, image: None, redis: None, flaw: None }
     }
 
     /// The client under test.
@@ -62,36 +66,39 @@ pub async fn perform(
     }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
+        Kind::Local => local::perform(plan, setting, progress, stop).await,
         //Kind::Sim => sim::perform(plan, setting, progress, stop).await,
-        Kind::Sim | Kind::Local => Err(Trouble::World(not_there(setting.world))),
+        Kind::Sim => Err(Trouble::World(not_there(setting.world))),
     }
 }
 
-/// Why `world` cannot carry out what a fault does; `None` when it can.
-pub fn unsupported(world: Kind, act: &Act) -> Option<String> {
-    match world {
+/// Why the world cannot carry out what a fault does; `None` when it can.
+pub fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
+    match setting.world {
         Kind::Containers => containers::unsupported(act),
-        Kind::Sim | Kind::Local => None,
+        Kind::Local => local::unsupported(setting, act),
+        Kind::Sim => None,
     }
 }
 
-/// Why no run can be made in `world` on this machine, if so.
-pub async fn missing(world: Kind) -> Option<String> {
-    match world {
+/// Why no run can be made in the world on this machine, if so.
+pub async fn missing(setting: &Setting) -> Option<String> {
+    match setting.world {
         Kind::Containers => containers::missing().await,
+        Kind::Local => local::missing(setting),
         Kind::Sim => None,
-        Kind::Local => Some(not_there(world)),
     }
 }
 
 /// Removes everything that runs of this process have started, giving up after some seconds: the last thing to do when a stop
 /// did not wait for the runs, or the runs not for the stop.
 pub async fn clean_up() {
+    local::clean_up().await;
     containers::clean_up().await;
 }
 
 fn not_there(world: Kind) -> String {
-    format!("the world {:?} is not in this version; use --world containers", world.name())
+    format!("the world {:?} is not in this version; use --world local or --world containers", world.name())
 }
 
 impl From<RunError> for Trouble {

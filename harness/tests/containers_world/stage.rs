@@ -48,7 +48,9 @@ pub(crate) fn latency(milliseconds: u64) -> Act {
 }
 
 pub(crate) async fn connect(world: &Containers, instance: u16) -> std::io::Result<TcpStream> {
-    let Route::Tcp { host, port } = world.route(instance) else { panic!("containers are reached by TCP") };
+    let Route::Tcp { host, port, .. } = world.route(instance) else {
+        panic!("containers are reached by TCP")
+    };
     timeout(SOON, TcpStream::connect((host, port))).await.expect("a connect ends soon")
 }
 

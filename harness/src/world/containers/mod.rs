@@ -26,7 +26,7 @@ use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
-use crate::subject::{BoxFuture, Route};
+use crate::subject::{BoxFuture, Credentials, Route};
 use api::Api;
 use engine::Engine;
 use link::Link;
@@ -240,7 +240,7 @@ impl World for Containers {
 
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
-        Route::Tcp { host: "127.0.0.1".to_owned(), port }
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: Credentials::default() }
     }
 
     fn connections(&self, instance: u16) -> u64 {
