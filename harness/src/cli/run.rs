@@ -28,9 +28,6 @@ const AT_ONCE: usize = 16;
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let seed = args.seed.unwrap_or_else(draw_seed);
     let redis = server::chosen(args)?;
-    if args.image.is_some() && args.world != Kind::Containers {
-        bail!("--image names a container's image; it goes with --world containers");
-    }
     if args.prove_deterministic {
         return prove(args, seed);
     }

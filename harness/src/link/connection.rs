@@ -71,6 +71,8 @@ pub(super) struct Connection<C: Stream, U: Stream> {
     /// Whether a strike resets it at its first byte.
     resets: bool,
     spoke: bool,
+    /// Whether it counts as open: until the subject has ended it, whatever Redis does.
+    counts: bool,
     ended_first: Option<Side>,
     timer: Option<Pin<Box<Sleep>>>,
     closed: Option<&'static str>,
@@ -116,6 +118,7 @@ impl<C: Stream, U: Stream> Connection<C, U> {
             quiet_until: None,
             resets: false,
             spoke: false,
+            counts: true,
             ended_first: None,
             timer: None,
             closed: None,
@@ -171,6 +174,9 @@ impl<C: Stream, U: Stream> Connection<C, U> {
             self.spoke |= up.read;
             if reset && up.read {
                 return Poll::Ready(Err(ResetBy::Fault));
+            }
+            if self.up.source_ended && std::mem::take(&mut self.counts) {
+                shared.open.fetch_sub(1, Ordering::SeqCst);
             }
             if let Some(answers) = link.conversation.own_answers() {
                 self.down.pass(context, &[], answers, &mut self.client, &mut link)?;
@@ -401,6 +407,9 @@ impl<C: Stream, U: Stream> Drop for Connection<C, U> {
             if let Some(upstream) = &mut self.upstream {
                 upstream.reset_on_drop();
             }
+        }
+        if self.counts {
+            self.shared.open.fetch_sub(1, Ordering::SeqCst);
         }
         self.shared.forget(self.number);
         let by = self.closed.unwrap_or("world: reset").to_owned();

@@ -94,7 +94,7 @@ impl Link {
         locked(&self.live).spawn(number, connection.run(upstream));
     }
 
-    /// How many connections the instance has open now.
+    /// How many connections the instance has open now: those that it has not ended yet, whatever Redis does.
     pub fn connections(&self) -> u64 {
         self.shared.open.load(Ordering::SeqCst)
     }
@@ -251,7 +251,6 @@ impl Shared {
     }
 
     fn forget(&self, connection: u32) {
-        self.open.fetch_sub(1, Ordering::SeqCst);
         locked(&self.wakers).remove(&connection);
     }
 }

@@ -47,6 +47,13 @@ impl Bench {
         (subject, redis)
     }
 
+    /// Waits until no connection is left.
+    async fn over(&self) {
+        while !locked(&self.link.shared.wakers).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn wire(&self) -> Vec<(u64, Wire)> {
         let entries = self.recorder.take().into_iter().map(|entry| match entry.e {
             Event::Wire { instance: 3, what, .. } => (entry.t / 1_000_000, what),
@@ -87,9 +94,7 @@ async fn without_strikes_nothing_takes_time() {
     drop(subject);
     assert_eq!(read(&mut redis).await, some(""));
     drop(redis);
-    while bench.link.connections() > 0 {
-        tokio::task::yield_now().await;
-    }
+    bench.over().await;
     let command = Wire::Command { name: "GET".to_owned(), key: Some("a".to_owned()) };
     let (reply, closed) =
         (Wire::Reply { kind: ReplyKind::Null }, Wire::Closed { by: "subject: end".to_owned() });
@@ -207,9 +212,7 @@ async fn a_lost_reply_resets_and_half_a_reply_ends() {
         assert_eq!(read(&mut subject).await, heard);
         drop(subject);
         drop(redis);
-        while bench.link.connections() > 0 {
-            tokio::task::yield_now().await;
-        }
+        bench.over().await;
         bench.link.end(0, &lost).await;
         assert_eq!(bench.wire().pop(), Some((0, Wire::Closed { by: by.to_owned() })));
     }
