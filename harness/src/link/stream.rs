@@ -1,11 +1,12 @@
 //! What a link asks of the streams that it joins.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -65,11 +66,26 @@ impl AsyncRead for Tcp {
         self.broken = None;
         loop {
             ready!(self.stream.poll_read_ready(context))?;
-            match self.stream.try_read(buffer.initialize_unfilled()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|count| buffer.advance(count))),
+            if let Some(read) = read(&self.stream, buffer.initialize_unfilled()) {
+                return Poll::Ready(read.map(|count| buffer.advance(count)));
             }
         }
+    }
+}
+
+/// Reads what is there; `None` when nothing is. A read that does not fill the buffer has emptied the socket, and tokio is told
+/// so at once: the next poll need not ask the system to learn it.
+fn read(stream: &TcpStream, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    let mut got = None;
+    let tried = stream.try_io(Interest::READABLE, || {
+        let count = (&*SockRef::from(stream)).read(buffer)?;
+        got = Some(count);
+        if count > 0 && count < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match (got, tried) {
+        (Some(count), _) => Some(Ok(count)),
+        (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => Some(Err(error)),
+        (None, _) => None,
     }
 }
 
@@ -89,7 +105,7 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(socket2::SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write))
+        Poll::Ready(SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write))
     }
 }
 
