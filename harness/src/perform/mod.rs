@@ -2,7 +2,7 @@
 
 mod containers;
 mod local;
-//mod sim;
+mod sim;
 
 use std::sync::Arc;
 
@@ -67,8 +67,7 @@ pub async fn perform(
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
         Kind::Local => local::perform(plan, setting, progress, stop).await,
-        //Kind::Sim => sim::perform(plan, setting, progress, stop).await,
-        Kind::Sim => Err(Trouble::World(not_there(setting.world))),
+        Kind::Sim => sim::perform(plan, setting, progress, stop).await,
     }
 }
 
@@ -95,10 +94,6 @@ pub async fn missing(setting: &Setting) -> Option<String> {
 pub async fn clean_up() {
     local::clean_up().await;
     containers::clean_up().await;
-}
-
-fn not_there(world: Kind) -> String {
-    format!("the world {:?} is not in this version; use --world local or --world containers", world.name())
 }
 
 impl From<RunError> for Trouble {

@@ -5,7 +5,7 @@ pub mod containers;
 pub mod local;
 mod quiet;
 mod side;
-//pub mod sim;
+pub mod sim;
 
 use clap::ValueEnum;
 use thiserror::Error;
