@@ -21,6 +21,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod seed;
+pub mod server;
 pub mod stop;
 pub mod subject;
 pub mod suggest;
