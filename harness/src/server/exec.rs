@@ -60,6 +60,18 @@ pub(crate) fn run(
     (command.run)(&mut Call { now, state, session, argv })
 }
 
+/// Runs a command that a transaction had gathered.
+pub(crate) fn exec_queued(state: &mut State, session: &mut Session, now: u64, argv: &[&[u8]]) -> Reply {
+    let outcome = find(argv).and_then(|command| {
+        permit(state, session, command, argv)?;
+        run(state, session, now, command, argv)
+    });
+    outcome.unwrap_or_else(|refusal| {
+        state.stats.errors += 1;
+        refusal.into()
+    })
+}
+
 /// The row of a command, if the number of its arguments is right.
 pub(crate) fn find(argv: &[&[u8]]) -> Result<&'static Command, Refusal> {
     let command = command::find(argv[0]).ok_or_else(|| unknown(argv))?;

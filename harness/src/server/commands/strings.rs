@@ -218,7 +218,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "sets come next"]
     fn another_type_is_refused() {
         let mut client = Client::new();
         client.run("SADD s a");
