@@ -32,8 +32,26 @@ struct Link {
     number: u32,
     client: TcpStream,
     upstream: Option<TcpStream>,
+    /// Until the subject has ended it, whether or not Redis has noticed.
+    open: Option<Open>,
     closed: Option<&'static str>,
     in_order: bool,
+}
+
+/// One of the connections that the subject has open.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Takes a connection of the subject and passes it on until it ends.
@@ -46,8 +64,8 @@ pub(super) fn run(client: TcpStream, shared: Arc<Shared>) -> impl Future<Output 
 impl Link {
     fn open(client: TcpStream, shared: Arc<Shared>) -> Self {
         let number = shared.opened.fetch_add(1, Ordering::SeqCst);
-        shared.open.fetch_add(1, Ordering::SeqCst);
-        let link = Self { shared, number, client, upstream: None, closed: None, in_order: false };
+        let open = Some(Open::new(&shared));
+        let link = Self { shared, number, client, upstream: None, open, closed: None, in_order: false };
         link.record(Wire::Opened);
         link
     }
@@ -86,7 +104,7 @@ impl Link {
         let mut down = pin!(pump(from_redis, to_subject, replies, Side::Redis, &record));
         tokio::select! {
             biased;
-            ended = &mut up => { ended?; down.await?; Ok(Side::Subject) }
+            ended = &mut up => { ended?; self.open.take(); down.await?; Ok(Side::Subject) }
             ended = &mut down => { ended?; up.await?; Ok(Side::Redis) }
         }
     }
@@ -103,7 +121,7 @@ impl Drop for Link {
             let _ = self.client.set_zero_linger();
             let _ = self.upstream.as_ref().map(TcpStream::set_zero_linger);
         }
-        self.shared.open.fetch_sub(1, Ordering::SeqCst);
+        self.open.take();
         self.record(Wire::Closed { by: self.closed.unwrap_or("world: reset").to_owned() });
     }
 }

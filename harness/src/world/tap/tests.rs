@@ -33,12 +33,20 @@ impl Bench {
     }
 
     async fn closed(&self) -> Vec<Wire> {
-        until(|| self.tap.connections() == 0).await;
-        let entries = self.recorder.take().into_iter().map(|entry| match entry.e {
+        let wire = |entry: crate::history::Entry| match entry.e {
             Event::Wire { instance: 3, what, .. } => what,
             other => panic!("{other:?}"),
-        });
-        entries.collect()
+        };
+        let mut found = Vec::new();
+        let all = async {
+            while !matches!(found.last(), Some(Wire::Closed { .. })) {
+                tokio::task::yield_now().await;
+                found.extend(self.recorder.take().into_iter().map(wire));
+            }
+        };
+        soon(all).await;
+        assert_eq!(self.tap.connections(), 0);
+        found
     }
 }
 
@@ -116,6 +124,17 @@ async fn an_end_from_redis_ends_the_subject_and_half_an_end_stays_half() {
     drop(client);
     assert_eq!(byte(&mut server).await, Ok(0));
     assert_eq!(bench.closed().await.last(), Some(&ended("redis: end")));
+}
+
+#[tokio::test]
+async fn what_the_subject_has_ended_it_has_open_no_more_even_while_redis_keeps_silent() {
+    let bench = Bench::new().await;
+    let (client, server) = bench.pair().await;
+    assert_eq!(bench.tap.connections(), 1);
+    drop(client);
+    until(|| bench.tap.connections() == 0).await;
+    drop(server);
+    assert_eq!(bench.closed().await.last(), Some(&ended("subject: end")));
 }
 
 #[tokio::test]
