@@ -16,6 +16,8 @@ mod resets;
 mod server;
 mod url;
 
+use std::path::Path;
+
 use super::{World, WorldError, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
@@ -131,6 +133,14 @@ impl Local {
     pub fn process_id(&self) -> Option<i32> {
         match &self.server {
             Server::Own(own) => own.process_id(),
+            Server::Given(_) => None,
+        }
+    }
+
+    /// The folder of the server's data and log, when it is ours.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.server {
+            Server::Own(own) => Some(own.folder()),
             Server::Given(_) => None,
         }
     }

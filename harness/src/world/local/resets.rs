@@ -56,7 +56,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, share: Arc<Mutex<f64>
 async fn pass(mut client: TcpStream, server: Option<SocketAddr>) {
     let passed = match server {
         Some(server) => on(&mut client, server).await,
-        None => client.readable().await.and(Err(io::ErrorKind::ConnectionReset.into())),
+        None => client.peek(&mut [0]).await.and(Err(io::ErrorKind::ConnectionReset.into())),
     };
     if passed.is_err() {
         let _ = client.set_zero_linger();
