@@ -18,6 +18,8 @@ mod url;
 
 use std::path::Path;
 
+use tokio::net::TcpStream;
+
 use super::{World, WorldError, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
@@ -114,11 +116,15 @@ impl Local {
         }
         let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
         let notes = vec![server.note().await, proxy.to_owned()];
-        status("waiting until the machine is quiet".to_owned());
-        if let Ok(mut stream) = tokio::net::TcpStream::connect(server.address()).await {
+        Ok(Self { links, server, notes })
+    }
+
+    /// Waits until the server answers at once for a while: other runs that are starting would be taken for faults.
+    pub async fn settle(&self) {
+        // Who cannot connect finds out soon enough.
+        if let Ok(mut stream) = TcpStream::connect(self.server.address()).await {
             quiet::wait(&mut stream).await;
         }
-        Ok(Self { links, server, notes })
     }
 
     /// What must stand before every key of the run, in a server of somebody else's.
