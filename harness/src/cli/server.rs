@@ -34,7 +34,7 @@ pub(super) fn chosen(args: &RunArgs) -> anyhow::Result<Option<Redis>> {
         ("--redis-url", args.redis_url.is_some(), Kind::Local),
         ("--allow-destructive", args.allow_destructive, Kind::Local),
     ];
-    for (flag, _, world) in given.iter().filter(|(_, given, world)| *given && *world != args.world) {
+    if let Some((flag, _, world)) = given.iter().find(|(_, given, world)| *given && *world != args.world) {
         bail!(
             "{flag} has no meaning in the world {:?}; leave it out, or add --world {}",
             args.world.name(),
