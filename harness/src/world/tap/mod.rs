@@ -149,6 +149,13 @@ impl Shared {
     }
 }
 
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // The task that accepts holds them as well, and ends a moment later.
+        locked(&self.links).tasks.abort_all();
+    }
+}
+
 impl Drop for Accepting {
     fn drop(&mut self) {
         if let Some(task) = &self.0 {

@@ -221,6 +221,8 @@ async fn a_dropped_tap_leaves_nothing() {
     let mut client = connect(tap.address()).await.unwrap();
     let address = tap.address();
     let (mut upstream, _) = soon(server.accept()).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(byte(&mut upstream).await, Ok(1));
     drop(tap);
     assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(byte(&mut upstream).await, Err(ErrorKind::ConnectionReset));
