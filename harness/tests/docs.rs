@@ -8,12 +8,13 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
     "docs/how-to-add.md",
     "docs/scenarios.md",
+    "docs/worlds.md",
     "reports/README.md",
 ];
 

@@ -184,9 +184,8 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &[Setter], known:
     let told = known.from_redis.saturating_sub(slack);
     if served_by == ServedBy::Redis {
         // Redis had the write at once; only what another instance had kept to itself until then can be brought after it.
-        let kept_back = |setter: &Setter| {
-            !setter.in_redis && index.settled_after(setter.over) >= operation.invoke.t
-        };
+        let kept_back =
+            |setter: &Setter| !setter.in_redis && index.settled_after(setter.over) >= operation.invoke.t;
         return setters[..begun].iter().any(|setter| setter.instance != own && kept_back(setter));
     }
     let until = setters.partition_point(|setter| setter.start <= brought);

@@ -123,7 +123,7 @@ pub struct RunArgs {
     /// valkey-server].
     #[arg(long, value_name = "PROGRAM", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub server: Option<String>,
-    /// A server of your own for the local world, redis://[user[:password]@]host:port[/db] [env: SQUALL_REDIS_URL, which
+    /// A server of your own for the local world, such as redis://user:password@host:6379/0 [env: SQUALL_REDIS_URL, which
     /// unlike this flag shows a password to nobody]. Only the run's own keys are touched, and removed at the end.
     #[arg(long, value_name = "URL", value_parser = Typed::take, conflicts_with = "server")]
     pub redis_url: Option<Typed>,

@@ -109,10 +109,9 @@ impl Link {
         self.change(|rules| rules.refusals += 1);
     }
 
-    /// Takes one [`deafen`](Self::deafen) back. Returns whether connections are taken again.
-    pub fn hear(&self) -> bool {
+    /// Takes one [`deafen`](Self::deafen) back.
+    pub fn hear(&self) {
         self.change(|rules| rules.refusals = rules.refusals.saturating_sub(1));
-        !self.refuses()
     }
 
     /// Begins a strike that bends the link or resets its connections; others are none of its business.

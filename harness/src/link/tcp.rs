@@ -111,6 +111,13 @@ impl Proxy {
     }
 }
 
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // The task that accepts holds the link as well, and ends only when it is next looked after.
+        drop(std::mem::take(&mut *locked(&self.link.live)));
+    }
+}
+
 impl Drop for Accepting {
     fn drop(&mut self) {
         if let Some(task) = &self.0 {

@@ -36,12 +36,18 @@ pub(super) async fn perform(
     let recorder = crate::recorder::Recorder::new(squall_client::Clock::system());
     let redis = redis(&setting).map_err(Trouble::World)?;
     let status = |what| progress(Progress::Preparing(what));
+    let starting = async {
+        let world = Local::start(&redis, plan.instances, plan.seed, &recorder, &status).await;
+        let world = world.map_err(|error| Trouble::World(error.to_string()))?;
+        status("waiting until the machine is quiet".to_owned());
+        world.settle().await;
+        Ok::<_, Trouble>(world)
+    };
     let world = tokio::select! {
         biased;
         () = stop.requested() => return Err(Trouble::Stopped),
-        world = Local::start(&redis, plan.instances, plan.seed, &recorder, &status) => world,
+        world = starting => world?,
     };
-    let world = world.map_err(|error| Trouble::World(error.to_string()))?;
     let plan = world.key_prefix().map_or_else(|| Arc::clone(&plan), |prefix| under(&plan, prefix));
     let stage = crate::run::Stage {
         world: Box::new(world),

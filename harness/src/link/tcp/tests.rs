@@ -129,6 +129,17 @@ async fn an_end_from_redis_ends_the_subject_and_half_an_end_stays_half() {
 }
 
 #[tokio::test]
+async fn what_the_subject_has_ended_it_has_open_no_more_even_while_redis_keeps_silent() {
+    let bench = Bench::new().await;
+    let (client, server) = bench.pair().await;
+    assert_eq!(bench.proxy.connections(), 1);
+    drop(client);
+    until(|| bench.proxy.connections() == 0).await;
+    drop(server);
+    assert_eq!(bench.closed().await.last(), Some(&ended("subject: end")));
+}
+
+#[tokio::test]
 async fn a_reset_from_redis_resets_the_subject() {
     let bench = Bench::new().await;
     let (mut client, server) = bench.pair().await;
@@ -212,6 +223,8 @@ async fn a_dropped_tap_leaves_nothing() {
     let mut client = connect(proxy.address()).await.unwrap();
     let address = proxy.address();
     let (mut upstream, _) = soon(server.accept()).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(byte(&mut upstream).await, Ok(1));
     drop(proxy);
     assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(byte(&mut upstream).await, Err(ErrorKind::ConnectionReset));

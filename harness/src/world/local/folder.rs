@@ -98,13 +98,18 @@ fn sweep(folder: &Path) -> io::Result<()> {
     fs::remove_dir_all(folder)
 }
 
-/// Processes that work in `folder`: only a server that was started there does.
+/// The servers that were started in `folder`: they work there, and what they say goes to its log. Somebody who only looks
+/// around there is let be.
 fn living_in(folder: &Path) -> Vec<Pid> {
     let Ok(folder) = folder.canonicalize() else { return Vec::new() };
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    let works_there = |process: &PathBuf| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == folder);
+    let log = folder.join(LOG);
+    let leads = |process: &Path, link: &str, to: &Path| {
+        fs::read_link(process.join(link)).is_ok_and(|target| target == to)
+    };
+    let is_server = |process: &PathBuf| leads(process, "cwd", &folder) && leads(process, "fd/1", &log);
     let number = |process: PathBuf| process.file_name()?.to_str()?.parse().ok().and_then(Pid::from_raw);
-    processes.flatten().map(|entry| entry.path()).filter(works_there).filter_map(number).collect()
+    processes.flatten().map(|entry| entry.path()).filter(is_server).filter_map(number).collect()
 }
 
 #[cfg(test)]
@@ -119,11 +124,19 @@ mod tests {
 
         let dead = tempfile::Builder::new().prefix("dead").tempdir().unwrap();
         fs::write(dead.path().join(LOCK), "").unwrap();
-        let mut left =
-            std::process::Command::new("sleep").arg("600").current_dir(dead.path()).spawn().unwrap();
+        let log = File::create(dead.path().join(LOG)).unwrap();
+        let sleeps = || {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("600").current_dir(dead.path());
+            command
+        };
+        let (mut server, mut guest) = (sleeps().stdout(log).spawn().unwrap(), sleeps().spawn().unwrap());
         sweep(dead.path()).unwrap();
         assert!(!dead.path().exists());
-        assert!(!left.wait().unwrap().success());
+        assert!(!server.wait().unwrap().success());
+        assert!(guest.try_wait().unwrap().is_none(), "who only looks around there is let be");
+        guest.kill().unwrap();
+        guest.wait().unwrap();
     }
 
     #[test]

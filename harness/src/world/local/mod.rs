@@ -15,6 +15,10 @@ mod program;
 mod server;
 mod url;
 
+use std::path::Path;
+
+use tokio::net::TcpStream;
+
 use super::{World, WorldError, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
@@ -112,11 +116,15 @@ impl Local {
         }
         let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
         let notes = vec![server.note().await, proxy.to_owned()];
-        status("waiting until the machine is quiet".to_owned());
-        if let Ok(mut stream) = tokio::net::TcpStream::connect(server.address()).await {
+        Ok(Self { links, server, notes })
+    }
+
+    /// Waits until the server answers at once for a while: other runs that are starting would be taken for faults.
+    pub async fn settle(&self) {
+        // Who cannot connect finds out soon enough.
+        if let Ok(mut stream) = TcpStream::connect(self.server.address()).await {
             quiet::wait(&mut stream).await;
         }
-        Ok(Self { links, server, notes })
     }
 
     /// What must stand before every key of the run, in a server of somebody else's.
@@ -131,6 +139,14 @@ impl Local {
     pub fn process_id(&self) -> Option<i32> {
         match &self.server {
             Server::Own(own) => own.process_id(),
+            Server::Given(_) => None,
+        }
+    }
+
+    /// The folder of the server's data and log, when it is ours.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.server {
+            Server::Own(own) => Some(own.folder()),
             Server::Given(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! A server of our own: started for the run, struck as the run wants, and gone with it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,10 @@ impl Own {
     /// Its process's number.
     pub(super) fn process_id(&self) -> Option<i32> {
         self.home.process().as_ref().map(Process::id)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.home.path()
     }
 
     /// Returns when it has died without having been told to.

@@ -57,11 +57,7 @@ impl Sim {
 
     async fn begin_strike(&self, number: u32, strike: &Strike) {
         match &strike.act {
-            Act::Bend(_)
-            | Act::Reset { .. }
-            | Act::Answer(_)
-            | Act::SlowAccept { .. }
-            | Act::HalfOpen => {
+            Act::Bend(_) | Act::Reset { .. } | Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
                 for link in self.struck(strike) {
                     link.begin(number, strike).await;
                 }
@@ -83,20 +79,16 @@ impl Sim {
 
     async fn end_strike(&self, number: u32, strike: &Strike) {
         match &strike.act {
-            Act::Bend(_)
-            | Act::Reset { .. }
-            | Act::Answer(_)
-            | Act::SlowAccept { .. }
-            | Act::HalfOpen => {
+            Act::Bend(_) | Act::Reset { .. } | Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
                 for link in self.struck(strike) {
                     link.end(number, strike).await;
                 }
             }
-            Act::Refuse => self.struck(strike).for_each(|link| drop(link.hear())),
+            Act::Refuse => self.struck(strike).for_each(|link| link.hear()),
             Act::Server(ServerAct::Pause) => self.server.resume(),
             Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
                 self.server.start();
-                self.links.iter().for_each(|link| drop(link.hear()));
+                self.links.iter().for_each(|link| link.hear());
             }
         }
     }
