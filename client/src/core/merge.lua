@@ -14,8 +14,10 @@ local HEADER, TOMBSTONE, VERSION, MARGIN_MS = 100, 68, 24, 1000
 local NEVER = string.rep('0', VERSION)
 
 local function whole(text, length)
-  return type(text) == 'string' and #text >= length and text:sub(1, 4) == 'sq1;'
-    and not text:sub(5, length):find('[^0-9a-f]')
+  if type(text) ~= 'string' or #text < length then return false end
+  local head = text:sub(1, length)
+  -- Two looks at classes cost a third of one at a set.
+  return head:find('^sq1;%x+$') and not head:find('%u')
 end
 
 local function version(fact)
@@ -31,13 +33,13 @@ local function when(expiry)
   return expiry == '' and 0 or tonumber(expiry:sub(VERSION + 1, VERSION + 12), 16)
 end
 
-local function of_record(text)
-  if not whole(text, HEADER) then return '', '', '' end
+local function of_record(text, is_whole)
+  if not is_whole then return '', '', '' end
   return text:sub(5, 30), text:sub(31, 68), text:sub(69)
 end
 
-local function of_tombstone(text)
-  if not whole(text, TOMBSTONE) then return '', '' end
+local function of_tombstone(text, is_whole)
+  if not is_whole then return '', '' end
   return text:sub(5, 30), text:sub(31, 68)
 end
 
@@ -50,11 +52,12 @@ local stored = redis.pcall('GET', KEYS[1])
 local damaged = stored and (not whole(stored, HEADER) or stored == ARGV[5])
 if damaged then stored = false end
 local tombstone = redis.pcall('GET', KEYS[2])
+local has_tombstone = tombstone and whole(tombstone, TOMBSTONE)
 
-local had_creation, had_expiry, had_value = of_record(stored)
-local new_creation, new_expiry, new_value = of_record(ARGV[1])
-local had_destruction, old_expiry = of_tombstone(tombstone)
-local new_destruction, other_expiry = of_tombstone(ARGV[2])
+local had_creation, had_expiry, had_value = of_record(stored, stored)
+local new_creation, new_expiry, new_value = of_record(ARGV[1], ARGV[1] ~= '' and whole(ARGV[1], HEADER))
+local had_destruction, old_expiry = of_tombstone(tombstone, has_tombstone)
+local new_destruction, other_expiry = of_tombstone(ARGV[2], whole(ARGV[2], TOMBSTONE))
 
 local creation = newer(had_creation, new_creation)
 local value = newer(had_value, new_value)
@@ -71,7 +74,7 @@ end
 
 -- Remembers what is gone: until `needed` at least, until `wanted` if it is written at all, never shorter than before.
 local function bury(text, needed, wanted)
-  local until_now = whole(tombstone, TOMBSTONE) and now + redis.call('PTTL', KEYS[2]) or 0
+  local until_now = has_tombstone and now + redis.call('PTTL', KEYS[2]) or 0
   -- The clock may have moved on since it was read.
   if text == tombstone and until_now + MARGIN_MS >= needed then return end
   redis.call('SET', KEYS[2], text, 'PXAT', string.format('%.0f', math.max(needed, wanted, until_now)))
