@@ -97,12 +97,17 @@ fn reply_at(value: &Value, depth: usize) -> Outcome {
     Ok(match value {
         Value::String(text) => Reply::Bulk(text.as_bytes().to_vec()),
         Value::Integer(value) => Reply::Int(*value),
-        // Cut, not rounded; what does not fit is cut off at the limit.
-        Value::Number(value) => Reply::Int(*value as i64),
+        Value::Number(value) => Reply::Int(cut(*value)),
         Value::Boolean(true) => Reply::Int(1),
         Value::Table(table) => return table_reply(table, depth),
         _ => Reply::Null,
     })
+}
+
+/// A number without its fraction. What does not fit becomes the smallest number, as it does in C on the usual machines.
+fn cut(value: f64) -> i64 {
+    let limit = 9_223_372_036_854_775_808.0;
+    if (-limit..limit).contains(&value) { value as i64 } else { i64::MIN }
 }
 
 fn table_reply(table: &Table, depth: usize) -> Outcome {
