@@ -70,7 +70,7 @@ fn getex(call: &mut Call<'_>) -> Outcome {
             call.db().expire(key, Some(when));
             call.db().changed(key);
         }
-        None if options.persist => {
+        None if options.persist && call.db().entry(key).is_some_and(|entry| entry.expires().is_some()) => {
             call.db().expire(key, None);
             call.db().changed(key);
         }
