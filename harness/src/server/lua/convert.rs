@@ -164,7 +164,13 @@ pub(crate) fn argument(value: &Value) -> Option<Vec<u8>> {
 
 /// The error that a script ended with, as told by the sandbox: its text, and where it arose.
 pub(crate) fn blame(blamed: &Value, sha: &str) -> Refusal {
-    let Value::Table(table) = blamed else { return "ERR unknown error in script".into() };
+    let table = match blamed {
+        Value::Table(table) => table,
+        // Without memory, or with the stack full, the sandbox's own handler cannot run.
+        Value::String(text) => return [b"ERR ", &text.as_bytes()[..]].concat().into(),
+        Value::Error(error) => return format!("ERR {}", error_text(error)).into(),
+        _ => return "ERR unknown error in script".into(),
+    };
     let get = |name: &str| match table.raw_get(name) {
         Ok(Value::String(text)) => text.as_bytes().to_vec(),
         _ => Vec::new(),

@@ -20,8 +20,8 @@ const COMPILED_MAX: usize = 500;
 const MEMORY_MAX: usize = 512 << 20;
 /// Instructions between two looks at whether a script runs away.
 const STEP: u32 = 100_000;
-/// A script that takes more steps is killed: some seconds.
-const STEPS_MAX: u32 = 5_000;
+/// A script that takes more steps is killed: about a second.
+const STEPS_MAX: u32 = 1_000;
 
 const KILLED: &str = "ERR Script killed by user with SCRIPT KILL.";
 
