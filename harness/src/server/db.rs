@@ -183,8 +183,10 @@ impl Db {
     pub(crate) fn swap(&mut self, other: &mut Self) {
         std::mem::swap(&mut self.watched, &mut other.watched);
         std::mem::swap(self, other);
-        for db in [self, other] {
-            let keys: Vec<Vec<u8>> = db.watched.keys().cloned().collect();
+        for swapped in [false, true] {
+            let (db, before) = if swapped { (&mut *other, &*self) } else { (&mut *self, &*other) };
+            let there = |key: &&Vec<u8>| db.entry(key).is_some() || before.entry(key).is_some();
+            let keys: Vec<Vec<u8>> = db.watched.keys().filter(there).cloned().collect();
             keys.iter().for_each(|key| db.changed(key));
         }
     }

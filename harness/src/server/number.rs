@@ -112,10 +112,11 @@ pub(crate) fn plain_float_text(value: f64) -> String {
     if value == 0.0 { "0".to_owned() } else { format!("{value}") }
 }
 
-/// Adds two decimal texts. Exact where both have at most 17 digits after the point, as the long doubles of Redis nearly are.
+/// Adds two decimal texts. Where both have at most 17 digits after the point, the sum is rounded as the long doubles of Redis on
+/// the usual machines are: to 64 binary digits.
 pub(crate) fn add_decimals(a: &[u8], b: &[u8]) -> Option<String> {
     if let (Some(a), Some(b)) = (fixed(a), fixed(b)) {
-        return a.checked_add(b).map(fixed_text);
+        return a.checked_add(b).map(|sum| fixed_text(as_long_double(sum)));
     }
     let sum = parse_float(a)? + parse_float(b)?;
     sum.is_finite().then(|| plain_float_text(sum))
@@ -123,15 +124,29 @@ pub(crate) fn add_decimals(a: &[u8], b: &[u8]) -> Option<String> {
 
 const FRACTION_DIGITS: usize = 17;
 
-/// A plain decimal as a multiple of 10^-17, if it is one and not too large.
+/// A decimal as a multiple of 10^-17, if it is one and not too large.
 fn fixed(text: &[u8]) -> Option<i128> {
+    let Some(at) = text.iter().position(|byte| byte.eq_ignore_ascii_case(&b'e')) else { return plain(text) };
+    let exponent = parse_int(text[at + 1..].strip_prefix(b"+").unwrap_or(&text[at + 1..]))?;
+    let shift = 10i128.checked_pow(u32::try_from(exponent.unsigned_abs()).ok()?)?;
+    let mantissa = plain(&text[..at])?;
+    let value = if exponent < 0 {
+        (mantissa % shift == 0).then_some(mantissa / shift)?
+    } else {
+        mantissa.checked_mul(shift)?
+    };
+    (value.unsigned_abs() < 10u128.pow(37)).then_some(value)
+}
+
+/// The same without an exponent.
+fn plain(text: &[u8]) -> Option<i128> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
     let mut parts = digits.splitn(2, |byte| *byte == b'.');
     let (whole, fraction) = (parts.next()?, parts.next().unwrap_or_default());
-    if whole.is_empty() || whole.len() > 18 || fraction.len() > FRACTION_DIGITS {
+    if whole.is_empty() || whole.len() > 20 || fraction.len() > FRACTION_DIGITS {
         return None;
     }
     let mut value = 0i128;
@@ -141,6 +156,30 @@ fn fixed(text: &[u8]) -> Option<i128> {
         value = value * 10 + i128::from(digit);
     }
     Some(if negative { -value } else { value })
+}
+
+/// The nearest number of 64 binary digits, again as a multiple of 10^-17.
+fn as_long_double(value: i128) -> i128 {
+    const ONE: u128 = 10u128.pow(17);
+    let (whole, fraction) = (value.unsigned_abs() / ONE, value.unsigned_abs() % ONE);
+    let whole_bits = 128 - whole.leading_zeros();
+    let rounded = if whole_bits > 64 {
+        let unit = 1u128 << (whole_bits - 64);
+        let sticky = u128::from(fraction > 0);
+        // Twice the parts, so that what follows the point tips the balance.
+        rounded_quotient(2 * whole + sticky, 2 * unit) * unit * ONE
+    } else {
+        let unit = 1u128 << (64 - whole_bits).min(63);
+        whole * ONE + rounded_quotient(rounded_quotient(fraction * unit, ONE) * ONE, unit)
+    };
+    let rounded = i128::try_from(rounded).unwrap_or(i128::MAX);
+    if value < 0 { -rounded } else { rounded }
+}
+
+/// A quotient to the nearest number, halves to the even one.
+fn rounded_quotient(value: u128, by: u128) -> u128 {
+    let (quotient, twice) = (value / by, value % by * 2);
+    quotient + u128::from(twice > by || twice == by && quotient % 2 == 1)
 }
 
 fn fixed_text(value: i128) -> String {
@@ -189,6 +228,10 @@ mod tests {
         assert_eq!(add_decimals(b"10.50", b"-0.5").as_deref(), Some("10"));
         assert_eq!(add_decimals(b"-0.25", b"0").as_deref(), Some("-0.25"));
         assert_eq!(add_decimals(b"5.0e3", b"200").as_deref(), Some("5200"));
+        let large = b"9223372036854775807";
+        assert_eq!(add_decimals(large, b"0.5").as_deref(), Some("9223372036854775807.5"));
+        assert_eq!(add_decimals(large, b"-1.25").as_deref(), Some("9223372036854775806"));
+        assert_eq!(add_decimals(large, b"10.75").as_deref(), Some("9223372036854775818"));
         assert_eq!(add_decimals(b"x", b"1"), None);
     }
 }

@@ -54,7 +54,6 @@ impl Value {
 
 /// A type of value, so that commands can ask for it.
 pub(crate) trait Kind: Default {
-    fn of(value: &Value) -> Option<&Self>;
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     fn into_value(self) -> Value;
 }
@@ -62,10 +61,6 @@ pub(crate) trait Kind: Default {
 macro_rules! kind {
     ($type:ty, $variant:ident) => {
         impl Kind for $type {
-            fn of(value: &Value) -> Option<&Self> {
-                if let Value::$variant(inner) = value { Some(inner) } else { None }
-            }
-
             fn of_mut(value: &mut Value) -> Option<&mut Self> {
                 if let Value::$variant(inner) = value { Some(inner) } else { None }
             }

@@ -153,8 +153,10 @@ fn move_key(call: &mut Call<'_>) -> Outcome {
 }
 
 fn swapdb(call: &mut Call<'_>) -> Outcome {
-    let first = database(call, 1, "ERR invalid first DB index")?;
-    let second = database(call, 2, "ERR invalid second DB index")?;
+    // Both are numbers before either is in range.
+    call.int(1).map_err(|_| "ERR invalid first DB index")?;
+    call.int(2).map_err(|_| "ERR invalid second DB index")?;
+    let (first, second) = (database(call, 1, NOT_INT)?, database(call, 2, NOT_INT)?);
     let (low, high) = (first.min(second), first.max(second));
     if low != high {
         let (lower, upper) = call.state.dbs.split_at_mut(high);

@@ -30,9 +30,23 @@ impl Query<'_> {
     }
 }
 
+/// A cursor as C's `strtoul` reads it, to which an empty text is 0 and a negative number wraps around.
+fn cursor(text: &[u8]) -> Option<u64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return text.is_empty().then_some(0);
+    }
+    let all_digits = digits.iter().all(u8::is_ascii_digit);
+    let value: u64 = std::str::from_utf8(digits).ok().filter(|_| all_digits)?.parse().ok()?;
+    Some(if negative { value.wrapping_neg() } else { value })
+}
+
 fn query<'a>(call: &Call<'a>, at: usize) -> Result<Query<'a>, Refusal> {
-    let cursor = std::str::from_utf8(call.argv[at]).ok().and_then(|text| text.parse().ok());
-    let cursor = cursor.ok_or("ERR invalid cursor")?;
+    let cursor = cursor(call.argv[at]).ok_or("ERR invalid cursor")?;
     let mut query = Query { cursor, pattern: None, count: 10, of_type: None };
     for (index, pair) in call.rest(at + 1).chunks(2).enumerate() {
         let [_, value] = pair else { return Err(SYNTAX.into()) };

@@ -1,6 +1,6 @@
 //! `SET` with its options, its older forms, and `GETEX`.
 
-use super::super::call::{Call, NOT_INT, Outcome, Refusal, SYNTAX, WRONG_TYPE};
+use super::super::call::{Call, NOT_INT, Outcome, Refusal, SYNTAX};
 use super::super::command::{Command, Keys, flag, row};
 use super::super::number::parse_int;
 use super::super::reply::Reply;
@@ -24,12 +24,21 @@ struct Options {
     get: bool,
     keep_ttl: bool,
     persist: bool,
-    expires: Option<u64>,
+    timing: Option<Timing>,
+}
+
+/// Where the time of an expiry stands among the arguments, in which unit, and whether it is an end or a length.
+#[derive(Clone, Copy)]
+struct Timing {
+    at: usize,
+    unit_ms: i64,
+    absolute: bool,
 }
 
 fn set(call: &mut Call<'_>) -> Outcome {
     let (key, value) = (call.argv[1], call.argv[2]);
     let options = options(call, 3, true)?;
+    let expires = options.timing.map(|timing| expiry(call, timing)).transpose()?;
     let exists = call.db().entry(key).is_some();
     let old = if options.get {
         let old = call.read::<Vec<u8>>(key)?;
@@ -41,7 +50,7 @@ fn set(call: &mut Call<'_>) -> Outcome {
         return Ok(old.unwrap_or(Reply::Null));
     }
     let kept = call.db().entry(key).and_then(|entry| entry.expires()).filter(|_| options.keep_ttl);
-    call.set(key, Value::Text(value.to_vec()), options.expires.or(kept));
+    call.set(key, Value::Text(value.to_vec()), expires.or(kept));
     Ok(old.unwrap_or(Reply::OK))
 }
 
@@ -53,7 +62,7 @@ fn getex(call: &mut Call<'_>) -> Outcome {
         return Ok(value);
     }
     let now_ms = call.now_ms();
-    match options.expires {
+    match options.timing.map(|timing| expiry(call, timing)).transpose()? {
         Some(when) if when <= now_ms => {
             call.db().remove(key);
         }
@@ -61,7 +70,7 @@ fn getex(call: &mut Call<'_>) -> Outcome {
             call.db().expire(key, Some(when));
             call.db().changed(key);
         }
-        None if options.persist => {
+        None if options.persist && call.db().entry(key).is_some_and(|entry| entry.expires().is_some()) => {
             call.db().expire(key, None);
             call.db().changed(key);
         }
@@ -71,7 +80,7 @@ fn getex(call: &mut Call<'_>) -> Outcome {
 }
 
 fn setex(call: &mut Call<'_>, unit_ms: i64) -> Outcome {
-    let expires = expiry(call, 2, unit_ms, false)?;
+    let expires = expiry(call, Timing { at: 2, unit_ms, absolute: false })?;
     call.set(call.argv[1], Value::Text(call.argv[3].to_vec()), Some(expires));
     Ok(Reply::OK)
 }
@@ -88,34 +97,29 @@ fn setnx(call: &mut Call<'_>) -> Outcome {
 fn options(call: &Call<'_>, from: usize, of_set: bool) -> Result<Options, Refusal> {
     let mut options = Options::default();
     let mut at = from;
-    // The value of the expiry is looked at only once all words are understood.
-    let mut expiry_at: Option<(usize, i64, bool)> = None;
     while at < call.argv.len() {
-        let timed = expiry_at.is_some() || options.keep_ttl || options.persist;
+        let timed = options.timing.is_some() || options.keep_ttl || options.persist;
         let has_value = at + 1 < call.argv.len();
         match (&call.word(at)[..], of_set) {
             ("NX", true) if options.if_exists != Some(true) => options.if_exists = Some(false),
             ("XX", true) if options.if_exists != Some(false) => options.if_exists = Some(true),
             ("GET", true) => options.get = true,
-            ("KEEPTTL", true) if expiry_at.is_none() => options.keep_ttl = true,
-            ("PERSIST", false) if expiry_at.is_none() => options.persist = true,
+            ("KEEPTTL", true) if options.timing.is_none() => options.keep_ttl = true,
+            ("PERSIST", false) if options.timing.is_none() => options.persist = true,
             (word @ ("EX" | "PX" | "EXAT" | "PXAT"), _) if !timed && has_value => {
                 let unit_ms = if word.starts_with('E') { 1000 } else { 1 };
                 at += 1;
-                expiry_at = Some((at, unit_ms, word.ends_with("AT")));
+                options.timing = Some(Timing { at, unit_ms, absolute: word.ends_with("AT") });
             }
             _ => return Err(SYNTAX.into()),
         }
         at += 1;
     }
-    if let Some((at, unit_ms, absolute)) = expiry_at {
-        options.expires = Some(expiry(call, at, unit_ms, absolute)?);
-    }
     Ok(options)
 }
 
 /// When a key expires that is given a time to live, or an end.
-fn expiry(call: &Call<'_>, at: usize, unit_ms: i64, absolute: bool) -> Result<u64, Refusal> {
+fn expiry(call: &Call<'_>, Timing { at, unit_ms, absolute }: Timing) -> Result<u64, Refusal> {
     let value = parse_int(call.argv[at]).ok_or(NOT_INT)?;
     let base = if absolute { 0 } else { i64::try_from(call.now_ms()).unwrap_or(0) };
     let expires = value.checked_mul(unit_ms).and_then(|value| value.checked_add(base));
@@ -124,9 +128,4 @@ fn expiry(call: &Call<'_>, at: usize, unit_ms: i64, absolute: bool) -> Result<u6
         let command = call.argv[0].to_ascii_lowercase();
         format!("ERR invalid expire time in '{}' command", String::from_utf8_lossy(&command)).into()
     })
-}
-
-/// The text under a key, if that is what it holds.
-pub(super) fn text_of(value: &Value) -> Result<&Vec<u8>, Refusal> {
-    if let Value::Text(text) = value { Ok(text) } else { Err(WRONG_TYPE.into()) }
 }

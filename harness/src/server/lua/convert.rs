@@ -85,27 +85,33 @@ fn list(lua: &Lua, items: Vec<Reply>, resp3: bool) -> mlua::Result<Value> {
     Ok(Value::Table(table))
 }
 
-/// What a script returned, as a reply.
-pub(crate) fn to_reply(value: &Value) -> Outcome {
-    reply_at(value, 0)
+/// What a script returned, as a reply. One that chose RESP3 can give booleans.
+pub(crate) fn to_reply(value: &Value, resp3: bool) -> Outcome {
+    reply_at(value, resp3, 0)
 }
 
-fn reply_at(value: &Value, depth: usize) -> Outcome {
+fn reply_at(value: &Value, resp3: bool, depth: usize) -> Outcome {
     if depth > DEPTH_MAX {
         return Err("ERR reached lua stack limit".into());
     }
     Ok(match value {
         Value::String(text) => Reply::Bulk(text.as_bytes().to_vec()),
         Value::Integer(value) => Reply::Int(*value),
-        // Cut, not rounded; what does not fit is cut off at the limit.
-        Value::Number(value) => Reply::Int(*value as i64),
+        Value::Number(value) => Reply::Int(cut(*value)),
+        Value::Boolean(value) if resp3 => Reply::Bool(*value),
         Value::Boolean(true) => Reply::Int(1),
-        Value::Table(table) => return table_reply(table, depth),
+        Value::Table(table) => return table_reply(table, resp3, depth),
         _ => Reply::Null,
     })
 }
 
-fn table_reply(table: &Table, depth: usize) -> Outcome {
+/// A number without its fraction. What does not fit becomes the smallest number, as it does in C on the usual machines.
+fn cut(value: f64) -> i64 {
+    let limit = 9_223_372_036_854_775_808.0;
+    if (-limit..limit).contains(&value) { value as i64 } else { i64::MIN }
+}
+
+fn table_reply(table: &Table, resp3: bool, depth: usize) -> Outcome {
     let get = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
     if let Value::String(text) = get("err") {
         return Ok(Reply::error(text.as_bytes().to_vec()));
@@ -124,7 +130,7 @@ fn table_reply(table: &Table, depth: usize) -> Outcome {
         let mut pairs = Vec::new();
         for pair in map.pairs::<Value, Value>() {
             let (key, value) = pair.map_err(|error| Refusal::from(error_text(&error)))?;
-            pairs.push((reply_at(&key, depth + 1)?, reply_at(&value, depth + 1)?));
+            pairs.push((reply_at(&key, resp3, depth + 1)?, reply_at(&value, resp3, depth + 1)?));
         }
         return Ok(Reply::Map(pairs));
     }
@@ -132,7 +138,7 @@ fn table_reply(table: &Table, depth: usize) -> Outcome {
         let mut members = Vec::new();
         for pair in set.pairs::<Value, Value>() {
             let (member, _) = pair.map_err(|error| Refusal::from(error_text(&error)))?;
-            members.push(reply_at(&member, depth + 1)?);
+            members.push(reply_at(&member, resp3, depth + 1)?);
         }
         return Ok(Reply::Set(members));
     }
@@ -141,7 +147,7 @@ fn table_reply(table: &Table, depth: usize) -> Outcome {
         // A list ends at its first nil.
         match table.raw_get::<Value>(items.len() + 1) {
             Ok(Value::Nil) | Err(_) => return Ok(Reply::Array(items)),
-            Ok(item) => items.push(reply_at(&item, depth + 1)?),
+            Ok(item) => items.push(reply_at(&item, resp3, depth + 1)?),
         }
     }
 }
@@ -158,7 +164,13 @@ pub(crate) fn argument(value: &Value) -> Option<Vec<u8>> {
 
 /// The error that a script ended with, as told by the sandbox: its text, and where it arose.
 pub(crate) fn blame(blamed: &Value, sha: &str) -> Refusal {
-    let Value::Table(table) = blamed else { return "ERR unknown error in script".into() };
+    let table = match blamed {
+        Value::Table(table) => table,
+        // Without memory, or with the stack full, the sandbox's own handler cannot run.
+        Value::String(text) => return [b"ERR ", &text.as_bytes()[..]].concat().into(),
+        Value::Error(error) => return format!("ERR {}", error_text(error)).into(),
+        _ => return "ERR unknown error in script".into(),
+    };
     let get = |name: &str| match table.raw_get(name) {
         Ok(Value::String(text)) => text.as_bytes().to_vec(),
         _ => Vec::new(),

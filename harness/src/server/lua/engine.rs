@@ -21,8 +21,8 @@ const COMPILED_MAX: usize = 500;
 const MEMORY_MAX: usize = 512 << 20;
 /// Instructions between two looks at whether a script runs away.
 const STEP: u32 = 100_000;
-/// A script that takes more steps is killed: some seconds.
-const STEPS_MAX: u32 = 5_000;
+/// A script that takes more steps is killed: about a second.
+const STEPS_MAX: u32 = 1_000;
 
 const KILLED: &str = "ERR Script killed by user with SCRIPT KILL.";
 
@@ -110,7 +110,7 @@ impl Engine {
             resp3: false,
         });
         let result: mlua::Result<(bool, Value)> = self.run.call(function);
-        let (state, session) = self.taken_back();
+        let (state, session, resp3) = self.taken_back();
         (*call.state, *call.session) = (state, session);
         call.session.db = db;
         if self.hooked_lines.swap(false, Ordering::Relaxed) {
@@ -118,17 +118,17 @@ impl Engine {
             let _ = self.hook(HookTriggers::new().every_nth_instruction(STEP));
         }
         match result {
-            Ok((true, value)) => convert::to_reply(&value),
+            Ok((true, value)) => convert::to_reply(&value, resp3),
             Ok((false, blamed)) => Err(convert::blame(&blamed, &script.sha)),
             Err(error) => Err(Refusal::from(format!("ERR {}", convert::error_text(&error)))),
         }
     }
 
-    fn taken_back(&self) -> (State, Session) {
+    fn taken_back(&self) -> (State, Session, bool) {
         match self.slot.lock().take() {
-            Some(running) => (running.state, running.session),
+            Some(running) => (running.state, running.session, running.resp3),
             // Nobody else takes it.
-            None => (State::default(), Session::default()),
+            None => (State::default(), Session::default(), false),
         }
     }
 

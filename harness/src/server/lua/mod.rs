@@ -6,6 +6,8 @@ mod engine;
 mod json;
 mod natives;
 mod running;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use engine::Engine;
 pub(crate) use running::Script;

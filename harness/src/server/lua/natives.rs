@@ -32,7 +32,34 @@ pub(crate) fn table(lua: &Lua, slot: &Slot, version: &str) -> mlua::Result<Table
     )?;
     table.set("null", Value::NULL)?;
     table.set("bit", bits::table(lua)?)?;
+    guards(lua, &table)?;
     Ok(table)
+}
+
+/// `rawset` and `setmetatable`, which leave the tables alone that the sandbox seals.
+fn guards(lua: &Lua, natives: &Table) -> mlua::Result<()> {
+    let sealed = lua.create_table()?;
+    let weak = lua.create_table()?;
+    weak.set("__mode", "k")?;
+    sealed.set_metatable(Some(weak))?;
+    natives.set("sealed", &sealed)?;
+    let check = move |table: &Table| match sealed.raw_get(table)? {
+        Value::Nil => Ok(()),
+        _ => Err(error("ERR Attempt to modify a readonly table")),
+    };
+    let check_raw = check.clone();
+    let rawset = lua.create_function(move |_, (table, key, value): (Table, Value, Value)| {
+        check_raw(&table)?;
+        table.raw_set(key, value)?;
+        Ok(table)
+    })?;
+    natives.set("rawset", rawset)?;
+    let original: Function = lua.globals().get("setmetatable")?;
+    let setmetatable = lua.create_function(move |_, (table, meta): (Table, Value)| {
+        check(&table)?;
+        original.call::<Value>((table, meta))
+    })?;
+    natives.set("setmetatable", setmetatable)
 }
 
 fn error(text: &'static str) -> mlua::Error {

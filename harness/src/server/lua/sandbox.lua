@@ -3,8 +3,7 @@
 -- ARGV are set, and the function that runs a script.
 
 local native = ...
-local raw_pcall, raw_xpcall, raw_rawset, raw_setmetatable, raw_error = pcall, xpcall, rawset, setmetatable, error
-local sealed = raw_setmetatable({}, { __mode = 'k' })
+local raw_pcall, raw_xpcall, raw_setmetatable, raw_error = pcall, xpcall, setmetatable, error
 
 local function refuse()
   raw_error('Attempt to modify a readonly table', 2)
@@ -13,7 +12,7 @@ end
 -- A table that can be read through, and not changed.
 local function seal(table)
   local proxy = raw_setmetatable({}, { __index = table, __newindex = refuse, __metatable = false })
-  sealed[proxy] = true
+  native.sealed[proxy] = true
   return proxy
 end
 
@@ -45,14 +44,7 @@ local base = {
   xpcall = function(f, handler)
     return raw_xpcall(f, function(e) return handler(native.readable(e)) end)
   end,
-  rawset = function(table, key, value)
-    if sealed[table] then refuse() end
-    return raw_rawset(table, key, value)
-  end,
-  setmetatable = function(table, meta)
-    if sealed[table] then refuse() end
-    return raw_setmetatable(table, meta)
-  end,
+  rawset = native.rawset, setmetatable = native.setmetatable,
   string = seal(string), table = seal(table), math = seal(mathematics), redis = seal(redis),
   cjson = seal({ encode = native.encode, decode = native.decode, null = native.null }),
   bit = seal(native.bit),
