@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::subject::flawed::Flaw;
+use crate::subject::process::CommandLine;
 use crate::units::is_image;
 use crate::world::Kind;
 
@@ -33,6 +34,7 @@ const RUN_EXAMPLES: &str = "Examples:
   squall run --filter breaker --filter 'reset/*'       scenarios whose name has this text, or fits this pattern
   squall run --repeat 10 scenarios/latency             each with ten seeds
   squall run --image valkey/valkey:8.1.1               against another server
+  squall run --subject subjects/redis-py/run           against another client: a process in any language
   squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
 
 const LIST_EXAMPLES: &str = "Examples:
@@ -108,8 +110,12 @@ pub struct RunArgs {
     /// The image of the server, such as redis:8.0.2 or valkey/valkey:8.1.1, whatever the scenario asks for.
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub image: Option<String>,
+    /// The command that starts the client under test, split into words but run without a shell [default: the reference
+    /// client]. It speaks the protocol of docs/protocol.md.
+    #[arg(long, value_name = "COMMAND")]
+    pub subject: Option<CommandLine>,
     /// Plant a flaw in the reference client, to see the checks catch it.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
     /// Show no progress, and no runs that pass.
     #[arg(long, short)]

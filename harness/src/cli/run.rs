@@ -17,13 +17,18 @@ use crate::plan::Plan;
 use crate::report::{Colour, Folder, total};
 use crate::scenario::{self, ScenarioFile};
 use crate::stop::Stop;
+use crate::subject::process::{CommandLine, NO_SOCKETS};
 use crate::suite::{Job, Suite, exit_code};
+use crate::world::Kind as World;
 
 /// Runs that go on side by side unless the user says otherwise.
 const AT_ONCE: usize = 16;
 
 /// Runs what is meant and returns the exit code.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    if let Some(command) = &args.subject {
+        startable(command, args.world)?;
+    }
     let seed = args.seed.unwrap_or_else(draw_seed);
     let Some(jobs) = jobs(args, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
@@ -37,12 +42,28 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     code
 }
 
+/// Whether the subject can be tested at all, before anything starts.
+fn startable(command: &CommandLine, world: World) -> anyhow::Result<()> {
+    if world == World::Sim {
+        bail!("--subject with --world sim: {NO_SOCKETS}");
+    }
+    match command.missing(&std::env::var("PATH").unwrap_or_default()) {
+        Some(why) => bail!("--subject: {why}"),
+        None => Ok(()),
+    }
+}
+
 async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Result<u8> {
     let stop = Stop::new();
     let signals = Signals::watch(stop.clone());
     let signals = signals.context("failed to listen for signals")?;
     let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
-    let setting = Setting { world: args.world, image: args.image.clone(), flaw: args.flaw };
+    let setting = Setting {
+        world: args.world,
+        image: args.image.clone(),
+        subject: args.subject.clone(),
+        flaw: args.flaw,
+    };
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
         at_once: args.jobs.map_or(AT_ONCE, usize::from),
@@ -116,6 +137,9 @@ fn replay(args: &RunArgs, path: &Path, seed: u64) -> String {
     if let Some(image) = &args.image {
         command.push_str(&format!(" --image {}", quoted(image)));
     }
+    if let Some(subject) = &args.subject {
+        command.push_str(&format!(" --subject {}", quoted(&subject.to_string())));
+    }
     if let Some(flaw) = args.flaw {
         command.push_str(&format!(" --flaw {}", flaw.name()));
     }
@@ -163,5 +187,24 @@ mod tests {
             replay,
             "squall run 'my scenarios/a.toml' --world containers --seed 7 --image valkey/valkey:8.1.1 --flaw resync-off"
         );
+    }
+
+    #[test]
+    fn the_replay_command_quotes_the_subject() {
+        let line = ["squall", "run", "--subject", "python3 'my adapter.py'"];
+        let Command::Run(args) = Cli::parse_from(line).command else { panic!("no run") };
+        let replay = replay(&args, Path::new("a.toml"), 7);
+        assert_eq!(
+            replay,
+            r"squall run a.toml --world containers --seed 7 --subject 'python3 '\''my adapter.py'\'''"
+        );
+    }
+
+    #[test]
+    fn a_subject_that_cannot_be_tested_is_refused_before_anything_starts() {
+        let told = |text: &str, world| startable(&text.parse().unwrap(), world).unwrap_err().to_string();
+        assert!(told("sh", World::Sim).contains("use --world local or --world containers"));
+        assert!(told("no-such-program", World::Containers).contains("there is no program no-such-program"));
+        assert!(startable(&"sh".parse().unwrap(), World::Containers).is_ok());
     }
 }

@@ -12,6 +12,7 @@ use crate::run::{Progress, RunError};
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::subject::flawed::{Flaw, Flawed};
+use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
 use crate::world::Kind;
 
@@ -25,6 +26,8 @@ pub struct Setting {
     pub world: Kind,
     /// The server's image, whatever the scenario asks for.
     pub image: Option<String>,
+    /// What starts the client under test; the reference client is tested when absent.
+    pub subject: Option<CommandLine>,
     /// The flaw planted in the reference client, if any.
     pub flaw: Option<Flaw>,
 }
@@ -32,12 +35,15 @@ pub struct Setting {
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, flaw: None }
+        Self { world, image: None, subject: None, flaw: None }
     }
 
     /// The client under test.
     pub fn subject(&self) -> Arc<dyn Subject> {
-        let sound: Arc<dyn Subject> = Arc::new(Reference);
+        let sound: Arc<dyn Subject> = match &self.subject {
+            Some(command) => Arc::new(Process::new(command.clone())),
+            None => Arc::new(Reference),
+        };
         match self.flaw {
             Some(flaw) => Arc::new(Flawed::new(sound, flaw)),
             None => sound,
@@ -95,9 +101,10 @@ impl From<RunError> for Trouble {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Stopped => Self::Stopped,
-            RunError::World(_) | RunError::Subject { .. } | RunError::Broken(_) => {
-                Self::Run(error.to_string())
-            }
+            RunError::World(_)
+            | RunError::Subject { .. }
+            | RunError::Instance { .. }
+            | RunError::Broken(_) => Self::Run(error.to_string()),
         }
     }
 }
