@@ -53,6 +53,17 @@ const RECHECK_EXAMPLES: &str = "Examples:
   squall recheck reports/resync/redis-killed/containers-7/history.jsonl
   squall recheck history.jsonl --json";
 
+const SUBJECT_EXAMPLES: &str = "Examples:
+  squall subject-check subjects/redis-py/run                                     with a redis-server from the PATH
+  squall subject-check 'python3 my.py' --redis-url redis://127.0.0.1:6379/9      with this one";
+
+/// What the exit code of `subject-check` means; shown by its `--help`.
+const SUBJECT_EXIT_CODES: &str = "Exit codes:
+  0    it conforms
+  1    it breaks a rule
+  2    wrong usage
+  3    there is no Redis to try it with";
+
 /// Finds out what a Redis-backed session client really does when the network resets, stalls or goes away.
 #[derive(Debug, Parser)]
 #[command(name = "squall", version, after_help = TOP_EXAMPLES, after_long_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"))]
@@ -81,6 +92,9 @@ pub enum Command {
     /// Judge a saved history again, without a run.
     #[command(after_help = RECHECK_EXAMPLES)]
     Recheck(RecheckArgs),
+    /// Try whether a process speaks the protocol of docs/protocol.md, without faults.
+    #[command(after_help = SUBJECT_EXAMPLES, after_long_help = format!("{SUBJECT_EXAMPLES}\n\n{SUBJECT_EXIT_CODES}"))]
+    SubjectCheck(SubjectCheckArgs),
 }
 
 /// `squall run`.
@@ -159,6 +173,17 @@ pub struct RecheckArgs {
     pub json: bool,
 }
 
+/// `squall subject-check`.
+#[derive(Debug, Args)]
+pub struct SubjectCheckArgs {
+    /// The command that starts the subject, split into words but run without a shell.
+    #[arg(value_name = "COMMAND")]
+    pub command: CommandLine,
+    /// A Redis to use instead of a redis-server from the PATH. Sessions s4000000000 and above are written and removed.
+    #[arg(long, value_name = "URL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub redis_url: Option<String>,
+}
+
 /// The name of an image, as Docker allows them.
 fn image(text: &str) -> Result<String, String> {
     if is_image(text) {
@@ -193,10 +218,18 @@ mod tests {
 
     #[test]
     fn every_example_can_be_parsed() {
-        let all = [TOP_EXAMPLES, RUN_EXAMPLES, LIST_EXAMPLES, CHECK_EXAMPLES, NEW_EXAMPLES, RECHECK_EXAMPLES];
+        let all = [
+            TOP_EXAMPLES,
+            RUN_EXAMPLES,
+            LIST_EXAMPLES,
+            CHECK_EXAMPLES,
+            NEW_EXAMPLES,
+            RECHECK_EXAMPLES,
+            SUBJECT_EXAMPLES,
+        ];
         for line in all.iter().flat_map(|text| text.lines().skip(1)) {
             let words = line.trim().split("  ").next().unwrap_or_default();
-            let words = words.split(' ').map(|word| word.trim_matches('\''));
+            let words = shlex::split(words).unwrap();
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
     }

@@ -8,12 +8,13 @@ mod recheck;
 mod run;
 mod screen;
 mod signals;
+mod subject_check;
 
 use std::io::{self, Write as _};
 
 use crate::scenario::ScenarioError;
 
-pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs};
+pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs};
 pub use run::draw_seed;
 pub use signals::Signals;
 
@@ -32,6 +33,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),
         Command::Recheck(args) => recheck::recheck(&args),
+        Command::SubjectCheck(args) => subject_check::subject_check(&args),
     }
 }
 

@@ -42,13 +42,23 @@ impl Group {
 
     /// Starts a process in the group, with pipes to all its standard streams.
     pub(crate) fn spawn(&self, command: &CommandLine) -> io::Result<Child> {
-        Command::new(command.program())
-            .args(command.arguments())
-            .process_group(self.leader.as_raw_nonzero().get())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        self.prepared(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    }
+
+    /// The same, but what it logs goes where our own standard error goes.
+    pub(crate) fn spawn_heard(&self, command: &CommandLine) -> io::Result<Child> {
+        self.prepared(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()
+    }
+
+    /// The same, without any standard stream.
+    pub(crate) fn spawn_silent(&self, command: &CommandLine) -> io::Result<Child> {
+        self.prepared(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    }
+
+    fn prepared(&self, command: &CommandLine) -> Command {
+        let mut prepared = Command::new(command.program());
+        prepared.args(command.arguments()).process_group(self.leader.as_raw_nonzero().get());
+        prepared
     }
 
     /// Kills every process of the group, the guard too.
