@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::subject::process::group::Group;
 
 /// How long a server may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 const ASK_EVERY: Duration = Duration::from_millis(20);
 

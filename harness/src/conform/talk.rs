@@ -13,7 +13,8 @@ use super::{Failure, ONLY_MESSAGES, Stage};
 use crate::history::Capability;
 use crate::subject::process::group::Group;
 use crate::subject::process::lines::{LONGEST_LINE, NoLine, cut, next_line};
-use crate::subject::process::message::{HelloReply, Line, Refusal, Reply, Told, object};
+use crate::subject::process::message::{HelloReply, Line, Refusal, Reply, Told};
+use crate::subject::process::reading::object;
 use crate::subject::process::{PREPARED_WITHIN, init_within};
 
 /// How long an answer may take when Redis is well.

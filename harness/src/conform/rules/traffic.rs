@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Stage, Tried};
+use super::super::talk::Talk;
+use super::super::{Failure, Stage, Tried};
 use super::{create, op, reads, session, started, tidied, value_of};
-use crate::subject::process::message::{ValueReply, WriteReply, object};
+use crate::history::SessionId;
+use crate::subject::process::message::{ValueReply, WriteReply};
+use crate::subject::process::reading::object;
 
-/// Sessions of the concurrent requests.
-const MANY: u32 = 50;
+/// Requests at once: not so many that a pool would be at its bounds, which is no matter of the protocol.
+const AT_ONCE: u32 = 16;
 
-/// Requests for each session.
-const ROUNDS: u32 = 4;
+/// How often so many are sent.
+const ROUNDS: usize = 10;
 
 pub(super) async fn unknown(stage: &Stage) -> Tried {
     let (mut talk, _) = started(stage).await?;
@@ -28,12 +31,20 @@ pub(super) async fn unknown(stage: &Stage) -> Tried {
 
 pub(super) async fn concurrent(stage: &Stage) -> Tried {
     let (mut talk, _) = started(stage).await?;
-    let all = || (0..MANY).map(|number| session(100 + number));
+    let all = || (0..AT_ONCE).map(|number| session(100 + number));
     for one in all() {
         let _: WriteReply = talk.ok(create(one, &value_of(u64::from(one.0), one, 100))).await?;
     }
+    for _ in 0..ROUNDS {
+        answers(&mut talk, all()).await?;
+    }
+    tidied(talk, all()).await
+}
+
+/// Asks for all sessions at once; each answer must be that of its session.
+async fn answers(talk: &mut Talk, sessions: impl Iterator<Item = SessionId>) -> Result<(), Failure> {
     let mut asked = Vec::new();
-    for one in (0..ROUNDS).flat_map(|_| all()) {
+    for one in sessions {
         asked.push((talk.send(op("get", one)).await?, one));
     }
     for (id, one) in asked {
@@ -46,7 +57,7 @@ pub(super) async fn concurrent(stage: &Stage) -> Tried {
             return Err(talk.fails(&format!("to request {id}, a get of {one}, the value of {one}")));
         }
     }
-    tidied(talk, all()).await
+    Ok(())
 }
 
 pub(super) async fn two(stage: &Stage) -> Tried {

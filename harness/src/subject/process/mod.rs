@@ -12,6 +12,7 @@ pub(crate) mod group;
 pub(crate) mod lines;
 mod link;
 pub mod message;
+pub mod reading;
 mod reply;
 mod shared;
 

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::message::{HelloReply, Op, Refusal, Reply, TtlReply, ValueReply, WriteReply, object};
+use super::message::{HelloReply, Op, Refusal, Reply, TtlReply, ValueReply, WriteReply};
+use super::reading::object;
 use crate::history::{Saw, ValueSeen};
 use crate::load::{Kind, value};
 use crate::subject::{Done, Hello, OperationError, Request};
