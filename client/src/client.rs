@@ -238,6 +238,8 @@ impl SessionClient {
         let known = store.memory.lock().look(store.clock.now(), id);
         match known {
             Look::Alive { .. } => self.bring_back(id, damaged, deadline).await,
+            // What was damaged may be a session that somebody created again.
+            Look::Destroyed if damaged.is_some() => self.bring_back(id, damaged, deadline).await,
             Look::Destroyed => Ok(known),
             Look::Expired | Look::Unknown if damaged.is_some() => Err(Unanswered::Damaged),
             Look::Expired | Look::Unknown => self.ask_for_the_tombstone(id, known, deadline).await,

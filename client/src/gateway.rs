@@ -77,6 +77,16 @@ impl Gateway {
     /// An error is definite only if no attempt may have been applied: what a retry says does not undo what an earlier attempt
     /// may have done.
     pub async fn call(&self, command: &Cmd, repeatable: bool, deadline: Time) -> Result<Value, CallError> {
+        self.call_counted(command, repeatable, deadline).await.map(|(value, _)| value)
+    }
+
+    /// The same; beside the reply it tells whether an attempt before the one that was replied to may have been applied.
+    pub(crate) async fn call_counted(
+        &self,
+        command: &Cmd,
+        repeatable: bool,
+        deadline: Time,
+    ) -> Result<(Value, bool), CallError> {
         let shared = &*self.shared;
         let _slot = shared.in_flight.try_acquire().map_err(|full| match full {
             TryAcquireError::NoPermits => CallError::Overloaded,
@@ -88,7 +98,7 @@ impl Gateway {
         let mut unknown = None;
         loop {
             let error = match shared.attempt(permit, command, deadline).await {
-                Ok(value) => return Ok(value),
+                Ok(value) => return Ok((value, unknown.is_some())),
                 Err(error) => error,
             };
             let failed = Failed { transient: error.transient(), definite: error.definite() };

@@ -95,13 +95,14 @@ impl Store {
     }
 
     async fn read_or_draw(&self, deadline: Time) -> Result<Option<Vec<u8>>, CallError> {
-        if let Some(number) = self.ask(redis::cmd("GET").arg(KEY), deadline).await? {
+        let key = format!("{KEY}:{}", self.settings.key_prefix);
+        if let Some(number) = self.ask(redis::cmd("GET").arg(&key), deadline).await? {
             return Ok(Some(number));
         }
         let random = || (self.script.gateway.random() * f64::from(u32::MAX)) as u32;
         let drawn = format!("{:08x}{:08x}", random(), random());
-        self.ask(redis::cmd("SET").arg(KEY).arg(drawn).arg("NX"), deadline).await?;
-        self.ask(redis::cmd("GET").arg(KEY), deadline).await
+        self.ask(redis::cmd("SET").arg(&key).arg(drawn).arg("NX"), deadline).await?;
+        self.ask(redis::cmd("GET").arg(&key), deadline).await
     }
 
     async fn ask(&self, command: &Cmd, deadline: Time) -> Result<Option<Vec<u8>>, CallError> {
@@ -113,4 +114,5 @@ impl Store {
     }
 }
 
+/// What stands before the prefix of the sessions whose key it is.
 const KEY: &str = "squall:generation";

@@ -33,7 +33,7 @@ mod teller;
 pub use answer::{Ack, Found, Lookup, ServedBy, SessionError};
 pub use client::{Environment, SessionClient, Stats};
 pub use clock::Clock;
-pub use connect::{Connect, Tcp};
+pub use connect::{BoxStream, Connect, Connecting, Tcp};
 pub use core::time::Time;
 pub use endpoint::Endpoint;
 pub use error::CallError;

@@ -72,15 +72,16 @@ impl Script {
         let record = if has_value { encode_record(&push.id, &push.record) } else { Bytes::new() };
         let sent = self.clock.now();
         let by_hash = self.command("EVALSHA", &HASH, push, &record);
-        let reply = match self.gateway.call(&by_hash, true, deadline).await {
+        let (reply, repeated) = match self.gateway.call_counted(&by_hash, true, deadline).await {
             // A Redis that restarted has forgotten its scripts; EVAL loads it again.
             Err(CallError::Refused(code)) if code == "NOSCRIPT" => {
-                self.gateway.call(&self.command("EVAL", MERGE, push, &record), true, deadline).await?
+                let by_text = self.command("EVAL", MERGE, push, &record);
+                self.gateway.call_counted(&by_text, true, deadline).await?
             }
             reply => reply?,
         };
         let received = self.clock.now();
-        answer(reply, push, sent, received)
+        answer(reply, push, Asked { sent, received, repeated })
     }
 
     fn command(&self, by: &str, script: &str, push: &Push, record: &Bytes) -> Cmd {
@@ -109,7 +110,15 @@ fn has_hash_tag(key: &str) -> bool {
     within.is_some_and(|(tag, _)| !tag.is_empty())
 }
 
-fn answer(reply: Value, push: &Push, sent: Time, received: Time) -> Result<Merged, CallError> {
+/// How Redis was asked.
+struct Asked {
+    sent: Time,
+    received: Time,
+    repeated: bool,
+}
+
+fn answer(reply: Value, push: &Push, asked: Asked) -> Result<Merged, CallError> {
+    let Asked { sent, received, repeated } = asked;
     let Value::Array(fields) = reply else { return Err(unexpected()) };
     let [server_us, fate, record, tombstone, wrote] =
         <[Value; 5]>::try_from(fields).map_err(|_| unexpected())?;
@@ -128,7 +137,7 @@ fn answer(reply: Value, push: &Push, sent: Time, received: Time) -> Result<Merge
         known.merge(&decode_tombstone(&push.id, &tombstone).map_err(|_| unexpected())?);
     }
     let wrote = wrote != Value::Int(0);
-    Ok(Merged::Answer(Answer { sent, received, server_us, fate, known, wrote }))
+    Ok(Merged::Answer(Answer { sent, received, repeated, server_us, fate, known, wrote }))
 }
 
 fn fate_of(text: &[u8]) -> Option<Fate> {

@@ -136,7 +136,7 @@ async fn a_second_resync_writes_nothing() {
     a.clean().await;
     let calls = || async { (redis.calls("set").await, redis.calls("del").await) };
     let before = calls().await;
-    redis.ask::<()>(&["SET", "squall:generation", "another"]).await;
+    redis.ask::<()>(&["SET", "squall:generation:session:", "another"]).await;
     eventually("a resync", || async {
         a.count(|event| matches!(event, Event::Resync { what: Resync::Finished { sessions: 20 }, .. })) > 0
     })

@@ -1,5 +1,6 @@
 //! Collects entries from every task of a run, in one order.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use squall_client::{Clock, Time};
@@ -11,6 +12,18 @@ use crate::history::{Entry, Event};
 pub struct Recorder {
     clock: Clock,
     tape: Arc<Mutex<Tape>>,
+    pulse: Pulse,
+}
+
+/// How far the history has come, to be read by another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// The time of the latest entry, in nanoseconds since the start of the run.
+    pub fn latest(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -22,7 +35,12 @@ struct Tape {
 impl Recorder {
     /// An empty history whose times are those of `clock`.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, tape: Arc::default() }
+        Self::with_pulse(clock, Pulse::default())
+    }
+
+    /// The same, with a pulse for another thread to watch.
+    pub fn with_pulse(clock: Clock, pulse: Pulse) -> Self {
+        Self { clock, tape: Arc::default(), pulse }
     }
 
     /// The clock that it reads.
@@ -40,6 +58,7 @@ impl Recorder {
         let mut tape = self.tape();
         let t = nanos(self.clock.now(), tape.start);
         tape.entries.push(Entry { t, e: event });
+        self.pulse.0.store(t, Ordering::Relaxed);
     }
 
     /// Nanoseconds since the start of the run.

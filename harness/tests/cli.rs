@@ -32,7 +32,11 @@ impl Program {
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
         command.args(line.split_whitespace()).current_dir(self.path());
-        command.env_remove("SQUALL_SEED").env_remove("CI").stdin(Stdio::null());
+        command
+            .env_remove("SQUALL_SEED")
+            .env_remove("SQUALL_REDIS_URL")
+            .env_remove("CI")
+            .stdin(Stdio::null());
         command
     }
 
@@ -60,8 +64,15 @@ fn wrong_usage_is_refused_with_code_2_and_a_cure() {
         ("rum", "similar subcommand exists: 'run'"),
         ("run --wrld containers", "--world"),
         ("run --world mars", "containers"),
-        ("run --world sim", "not in this version"),
-        ("run --world local", "not in this version"),
+        ("run --redis-url redis://h", "--world local"),
+        ("run --server redis-server", "--world local"),
+        ("run --allow-destructive", "--world local"),
+        ("run --world local --image redis:8.0.2", "--world containers"),
+        ("run --world local --allow-destructive", "--redis-url"),
+        ("run --world local --redis-url rediss://:s3cret@h", "TLS"),
+        ("run --world local --redis-url redis://:s3cret@h/x", "whole number"),
+        ("run --world local --redis-url s3cret", "%40"),
+        ("run --world local --redis-url redis://:s3cret@h --server x", "cannot be used with"),
         ("run --seed=-1", "invalid digit"),
         ("run --seed x", "invalid digit"),
         ("run --repeat 0", "1..=10000"),
@@ -87,6 +98,7 @@ fn wrong_usage_is_refused_with_code_2_and_a_cure() {
         let (code, _, error) = program.run(line);
         assert_eq!(code, 2, "{line}: {error}");
         assert!(error.contains(cure) && !error.contains("error: error"), "{line}: {error}");
+        assert!(!error.contains("s3cret"), "{line}: {error}");
     }
 }
 

@@ -8,13 +8,14 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
     "docs/how-to-add.md",
     "docs/protocol.md",
     "docs/scenarios.md",
+    "docs/worlds.md",
     "reports/README.md",
     "subjects/redis-py/README.md",
 ];

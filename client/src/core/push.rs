@@ -44,6 +44,8 @@ pub struct Answer {
     pub sent: Time,
     /// When it answered.
     pub received: Time,
+    /// Whether it may have done before what it was asked: an earlier attempt went without a reply.
+    pub repeated: bool,
     /// Its own time, in microseconds since 1970.
     pub server_us: u64,
     /// What became of the session.
@@ -121,8 +123,10 @@ pub(super) enum Meaning {
 
 impl Fate {
     /// What it means for a write. `considered` is the newest of each fact that was sent or stored.
-    pub(super) fn meaning(self, written: &Written, considered: &Record) -> Meaning {
-        let overruled = considered.overruled(&written.change, written.version).is_some();
+    /// A write that was `repeated` and is overruled may have stood already when somebody wrote over it: brought again, it would
+    /// undo what is newer.
+    pub(super) fn meaning(self, written: &Written, considered: &Record, repeated: bool) -> Meaning {
+        let overruled = considered.overruled(&written.change, written.version).is_some() && !repeated;
         match (self, &written.change) {
             // A touch that lets a session end at once has done what it was to do.
             (Self::Expired, Change::Touch { .. }) if !overruled => Meaning::Stored,

@@ -252,7 +252,7 @@ impl Sessions {
             entry.settled = answer.received;
         });
         let Some(written) = &push.write else { return Settled::Stored };
-        match answer.fate.meaning(written, &considered) {
+        match answer.fate.meaning(written, &considered, answer.repeated) {
             Meaning::Stored => Settled::Stored,
             Meaning::Gone => {
                 self.local.change(&push.id, |entry| written.take_back(&mut entry.record));

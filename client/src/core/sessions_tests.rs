@@ -41,6 +41,7 @@ fn answer(push: &Push, knew: &Record, fate: Fate, sent: u64) -> Answer {
     Answer {
         sent: ms(sent),
         received,
+        repeated: false,
         server_us: 1_000_000_000_000 + (sent + 1) * 1000,
         fate,
         known,
@@ -124,6 +125,20 @@ fn who_writes_later_wins_over_a_clock_that_is_ahead() {
     assert!(again.record.value.version > ahead.value.version);
     assert!(matches!(stored(&mut sessions, &again, 23), Settled::Stored));
     assert_eq!((payload(&sessions, 25), sessions.local().dirty()), (Some(bytes("later")), 0));
+}
+
+#[test]
+fn what_was_written_over_an_attempt_without_a_reply_stays() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    stored(&mut sessions, &push, 11);
+    let push = update(&mut sessions, 20, "first");
+    let value = Value { version: Version::new(1_000_000_300, 0, 2), payload: bytes("over it") };
+    let over_it = Record { value, ..Record::default() };
+    let answer = Answer { repeated: true, ..answer(&push, &over_it, Fate::Alive, 400) };
+    assert!(matches!(sessions.settle(&push, &answer), Settled::Stored));
+    sessions.release(&push.id, false);
+    assert_eq!((payload(&sessions, 402), sessions.local().dirty()), (Some(bytes("over it")), 0));
 }
 
 #[test]

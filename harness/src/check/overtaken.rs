@@ -33,6 +33,8 @@ struct Setter {
     over: u64,
     /// The expiry that it sets, at the earliest.
     expires: u64,
+    /// Whether Redis surely had it when it was over.
+    in_redis: bool,
 }
 
 /// In the order of their starts.
@@ -159,13 +161,15 @@ fn setters(index: &Index<'_>, operations: &[OperationId]) -> Vec<Setter> {
         start: operation.invoke.t,
         over: operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t),
         expires: operation.invoke.t.saturating_add(operation.ttl.unwrap_or(u64::MAX)),
+        in_redis: operation.acknowledged() && operation.served_by() == Some(ServedBy::Redis),
     })
     .collect()
 }
 
-/// Whether the copy that the instance wrote to may have expired before Redis had it, while another instance kept the session.
+/// Whether the copy that was written to may have expired, in the instance or in Redis, before it met that of another instance,
+/// which kept the session.
 fn lived_on(index: &Index<'_>, operation: &Operation, setters: &[Setter], known: Known) -> bool {
-    let (Some(ServedBy::Local), Some(end)) = (operation.served_by(), operation.end) else { return false };
+    let (Some(served_by), Some(end)) = (operation.served_by(), operation.end) else { return false };
     let (own, slack) = (operation.instance, index.slack());
     let brought = index.settled_after(end.t);
     // What was over before the instance set the expiry itself no longer counts. No operation lasts longer than its budget.
@@ -178,6 +182,12 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &[Setter], known:
         return false;
     }
     let told = known.from_redis.saturating_sub(slack);
+    if served_by == ServedBy::Redis {
+        // Redis had the write at once; only what another instance had kept to itself until then can be brought after it.
+        let kept_back =
+            |setter: &Setter| !setter.in_redis && index.settled_after(setter.over) >= operation.invoke.t;
+        return setters[..begun].iter().any(|setter| setter.instance != own && kept_back(setter));
+    }
     let until = setters.partition_point(|setter| setter.start <= brought);
     setters[..until].iter().rev().any(|setter| setter.instance != own && setter.over >= told)
 }

@@ -95,6 +95,8 @@ pub(crate) fn read(history: &History) -> Vec<WireLog<'_>> {
                         !connection.garbled && !matches!(kind, ReplyKind::Error(_));
                 }
             }
+            // What it did shows in the replies and in the connection's end.
+            Wire::Struck { .. } => {}
             Wire::Garbled { .. } => connection.garbled = true,
         }
     }

@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 
+use super::server::Typed;
 use crate::subject::flawed::Flaw;
 use crate::subject::process::CommandLine;
 use crate::units::is_image;
@@ -24,7 +25,7 @@ Of several runs the first that applies of 1, 3 and 4 counts.";
 const TOP_EXAMPLES: &str = "Examples:
   squall new outage/my-first             write a scenario file to start from
   squall check                           see whether every scenario file is valid
-  squall run scenarios/outage            run all scenarios of a folder against real Redis
+  squall run scenarios/outage            run all scenarios of a folder
   squall recheck history.jsonl           judge a saved run again";
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -33,8 +34,12 @@ const RUN_EXAMPLES: &str = "Examples:
   squall run --seed 42 scenarios/resync                a folder, with the seed of an earlier run
   squall run --filter breaker --filter 'reset/*'       scenarios whose name has this text, or fits this pattern
   squall run --repeat 10 scenarios/latency             each with ten seeds
-  squall run --image valkey/valkey:8.1.1               against another server
-  squall run --subject subjects/redis-py/run           against another client: a process in any language
+  squall run --world containers                        against real Redis behind real Toxiproxy, in Docker
+  squall run --world containers --image valkey/valkey:8.1.1   against another server
+  squall run --prove-deterministic --repeat 200        the same seed gives the same bytes: each run twice, compared
+  squall run --world local                             without Docker, on a redis-server of this machine
+  squall run --world local --redis-url redis://h:6379  on a server of your own
+  squall run --world local --subject subjects/redis-py/run   another client: a process in any language
   squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
 
 const LIST_EXAMPLES: &str = "Examples:
@@ -48,6 +53,9 @@ const CHECK_EXAMPLES: &str = "Examples:
 
 const NEW_EXAMPLES: &str = "Examples:
   squall new outage/my-first     writes scenarios/outage/my-first.toml";
+
+const HISTORIES_EXAMPLES: &str = "Examples:
+  squall histories scenarios/ttl/kept-on-update.toml --seed 7";
 
 const RECHECK_EXAMPLES: &str = "Examples:
   squall recheck reports/resync/redis-killed/containers-7/history.jsonl
@@ -89,6 +97,9 @@ pub enum Command {
     /// Write a scenario file to start from.
     #[command(after_help = NEW_EXAMPLES)]
     New(NewArgs),
+    /// Write the histories of runs in the sim world to standard output, each after its length.
+    #[command(hide = true, after_help = HISTORIES_EXAMPLES)]
+    Histories(HistoriesArgs),
     /// Judge a saved history again, without a run.
     #[command(after_help = RECHECK_EXAMPLES)]
     Recheck(RecheckArgs),
@@ -104,7 +115,7 @@ pub struct RunArgs {
     #[arg(value_name = "FILE|FOLDER", default_value = "scenarios")]
     pub files: Vec<PathBuf>,
     /// Where to run them.
-    #[arg(long, value_enum, default_value_t = Kind::Containers)]
+    #[arg(long, value_enum, default_value_t = Kind::Sim)]
     pub world: Kind,
     /// The seed that every choice comes from. Drawn and printed when absent.
     #[arg(long, value_name = "N", env = "SQUALL_SEED", hide_env_values = true)]
@@ -128,12 +139,42 @@ pub struct RunArgs {
     /// client]. It speaks the protocol of docs/protocol.md.
     #[arg(long, value_name = "COMMAND")]
     pub subject: Option<CommandLine>,
+    /// The program of the local world's server, by name or path [env: SQUALL_REDIS_SERVER] [default: redis-server, else
+    /// valkey-server].
+    #[arg(long, value_name = "PROGRAM", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub server: Option<String>,
+    /// A server of your own for the local world, such as redis://user:password@host:6379/0 [env: SQUALL_REDIS_URL, which
+    /// unlike this flag shows a password to nobody]. Only the run's own keys are touched, and removed at the end.
+    #[arg(long, value_name = "URL", value_parser = Typed::take, conflicts_with = "server")]
+    pub redis_url: Option<Typed>,
+    /// Let faults strike a server of your own that all its users would notice. None kills, pauses or restarts it.
+    #[arg(long)]
+    pub allow_destructive: bool,
     /// Plant a flaw in the reference client, to see the checks catch it.
     #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
+    /// Make each run twice, once in another process, and compare the histories byte for byte (sim only; nothing is judged).
+    #[arg(long)]
+    pub prove_deterministic: bool,
     /// Show no progress, and no runs that pass.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `squall histories`, by which `--prove-deterministic` has another process make the same runs.
+#[derive(Debug, Args)]
+pub struct HistoriesArgs {
+    /// The scenario file.
+    pub file: PathBuf,
+    /// The first seed.
+    #[arg(long, value_name = "N")]
+    pub seed: u64,
+    /// How many seeds, counting up.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: u32,
+    /// Plant a flaw in the reference client.
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
+    pub flaw: Option<Flaw>,
 }
 
 /// `squall list`.
@@ -226,6 +267,7 @@ mod tests {
             NEW_EXAMPLES,
             RECHECK_EXAMPLES,
             SUBJECT_EXAMPLES,
+            HISTORIES_EXAMPLES,
         ];
         for line in all.iter().flat_map(|text| text.lines().skip(1)) {
             let words = line.trim().split("  ").next().unwrap_or_default();

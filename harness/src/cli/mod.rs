@@ -4,9 +4,11 @@ mod args;
 mod filter;
 mod inspect;
 mod new;
+mod prove;
 mod recheck;
 mod run;
 mod screen;
+mod server;
 mod signals;
 mod subject_check;
 
@@ -14,8 +16,11 @@ use std::io::{self, Write as _};
 
 use crate::scenario::ScenarioError;
 
-pub use args::{CheckArgs, Cli, Command, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs};
+pub use args::{
+    CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs,
+};
 pub use run::draw_seed;
+pub use server::Typed;
 pub use signals::Signals;
 
 /// Exit code for wrong usage, errors in scenario files, and reports that cannot be written.
@@ -32,6 +37,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),
+        Command::Histories(args) => prove::histories(&args),
         Command::Recheck(args) => recheck::recheck(&args),
         Command::SubjectCheck(args) => subject_check::subject_check(&args),
     }

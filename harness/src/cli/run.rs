@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::filter::meant;
+use super::prove::prove;
 use super::screen::Screen;
 use super::signals::Signals;
-use super::{RunArgs, USAGE, print, say};
+use super::{RunArgs, USAGE, print, say, server};
 use crate::check;
 use crate::perform::{self, Setting};
 use crate::plan::Plan;
@@ -19,9 +20,9 @@ use crate::scenario::{self, ScenarioFile};
 use crate::stop::Stop;
 use crate::subject::process::{CommandLine, NO_SOCKETS};
 use crate::suite::{Job, Suite, exit_code};
-use crate::world::Kind as World;
+use crate::world::Kind;
 
-/// Runs that go on side by side unless the user says otherwise.
+/// Runs that go on side by side unless the user says otherwise, where runs wait on the wall clock.
 const AT_ONCE: usize = 16;
 
 /// Runs what is meant and returns the exit code.
@@ -30,21 +31,32 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
         startable(command, args.world)?;
     }
     let seed = args.seed.unwrap_or_else(draw_seed);
-    let Some(jobs) = jobs(args, seed)? else { return Ok(USAGE) };
+    let redis = server::chosen(args)?;
+    if args.prove_deterministic {
+        return prove(args, seed);
+    }
+    let setting = Setting {
+        world: args.world,
+        image: args.image.clone(),
+        subject: args.subject.clone(),
+        redis,
+        flaw: args.flaw,
+    };
+    let Some(jobs) = jobs(args, &setting, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
     let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
     say(&format!("{} to make, seed {seed}{drawn}", count(jobs.len(), "run")));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("failed to start the runtime")?;
-    let code = runtime.block_on(run_all(args, jobs, folder));
+    let code = runtime.block_on(run_all(args, setting, jobs, folder));
     // What still hangs after a stop must not keep the program.
     runtime.shutdown_timeout(Duration::from_millis(200));
     code
 }
 
 /// Whether the subject can be tested at all, before anything starts.
-fn startable(command: &CommandLine, world: World) -> anyhow::Result<()> {
-    if world == World::Sim {
+fn startable(command: &CommandLine, world: Kind) -> anyhow::Result<()> {
+    if world == Kind::Sim {
         bail!("--subject with --world sim: {NO_SOCKETS}");
     }
     match command.missing(&std::env::var("PATH").unwrap_or_default()) {
@@ -53,20 +65,14 @@ fn startable(command: &CommandLine, world: World) -> anyhow::Result<()> {
     }
 }
 
-async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Result<u8> {
+async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folder) -> anyhow::Result<u8> {
     let stop = Stop::new();
     let signals = Signals::watch(stop.clone());
     let signals = signals.context("failed to listen for signals")?;
     let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
-    let setting = Setting {
-        world: args.world,
-        image: args.image.clone(),
-        subject: args.subject.clone(),
-        flaw: args.flaw,
-    };
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
-        at_once: args.jobs.map_or(AT_ONCE, usize::from),
+        at_once: args.jobs.map_or_else(|| at_once(args.world), usize::from),
         perform: Arc::new(move |number, job| {
             let progress = Screen::progress(&on_screen, number);
             Box::pin(perform::perform(job.plan, setting.clone(), progress, stopping.clone()))
@@ -93,8 +99,16 @@ async fn run_all(args: &RunArgs, jobs: Vec<Job>, folder: Folder) -> anyhow::Resu
     Ok(exit_code(&results))
 }
 
+fn at_once(world: Kind) -> usize {
+    match world {
+        // A core is all that such a run waits for.
+        Kind::Sim => std::thread::available_parallelism().map_or(1, usize::from),
+        Kind::Local | Kind::Containers => AT_ONCE,
+    }
+}
+
 /// Everything to run, or `None` when a scenario is not valid, which has then been said.
-fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
+fn jobs(args: &RunArgs, setting: &Setting, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
     let mut files = scenario::find(&args.files)?;
     files.retain(|file| meant(&file.name, &args.filter));
     if files.is_empty() {
@@ -105,7 +119,7 @@ fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
         match file.load() {
             Ok(scenario) => {
                 let seeds = (0..u64::from(args.repeat)).map(|turn| seed.wrapping_add(turn));
-                jobs.extend(seeds.map(|seed| job(args, file, Plan::new(&scenario, seed))));
+                jobs.extend(seeds.map(|seed| job(setting, file, Plan::new(&scenario, seed))));
             }
             Err(error) => {
                 say(&format!("{error}\n"));
@@ -120,34 +134,35 @@ fn jobs(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Job>>> {
     Ok(Some(jobs))
 }
 
-fn job(args: &RunArgs, file: &ScenarioFile, plan: Plan) -> Job {
-    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(args.world, &strike.act));
+fn job(setting: &Setting, file: &ScenarioFile, plan: Plan) -> Job {
+    let skip = plan.strikes.iter().find_map(|strike| perform::unsupported(setting, &strike.act));
     Job {
-        replay: replay(args, &file.path, plan.seed),
-        world: args.world.name().to_owned(),
+        replay: replay(setting, &file.path, plan.seed),
+        world: setting.world.name().to_owned(),
         skip,
         plan: Arc::new(plan),
     }
 }
 
 /// The command that does the same again.
-fn replay(args: &RunArgs, path: &Path, seed: u64) -> String {
+fn replay(setting: &Setting, path: &Path, seed: u64) -> String {
     let path = quoted(&path.display().to_string());
-    let mut command = format!("squall run {path} --world {} --seed {seed}", args.world.name());
-    if let Some(image) = &args.image {
+    let mut command = format!("squall run {path} --world {} --seed {seed}", setting.world.name());
+    command.push_str(&setting.redis.as_ref().map_or_else(String::new, server::flags));
+    if let Some(image) = &setting.image {
         command.push_str(&format!(" --image {}", quoted(image)));
     }
-    if let Some(subject) = &args.subject {
+    if let Some(subject) = &setting.subject {
         command.push_str(&format!(" --subject {}", quoted(&subject.to_string())));
     }
-    if let Some(flaw) = args.flaw {
+    if let Some(flaw) = setting.flaw {
         command.push_str(&format!(" --flaw {}", flaw.name()));
     }
     command
 }
 
 /// `text` as one word of a shell.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
@@ -172,39 +187,45 @@ mod tests {
     use super::super::{Cli, Command};
     use super::*;
 
-    fn args(line: &str) -> RunArgs {
-        match Cli::parse_from(line.split(' ')).command {
-            Command::Run(args) => args,
-            other => panic!("{other:?}"),
-        }
+    fn replay_of(line: &str) -> String {
+        let Command::Run(args) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
+        let redis = server::chosen(&args).unwrap();
+        let subject = args.subject;
+        let setting = Setting { world: args.world, image: args.image, subject, redis, flaw: args.flaw };
+        replay(&setting, Path::new("my scenarios/a.toml"), 7)
     }
 
     #[test]
     fn the_replay_command_repeats_what_was_asked() {
-        let args = args("squall run --flaw resync-off --image valkey/valkey:8.1.1");
-        let replay = replay(&args, Path::new("my scenarios/a.toml"), 7);
         assert_eq!(
-            replay,
+            replay_of("squall run --world containers --flaw resync-off --image valkey/valkey:8.1.1"),
             "squall run 'my scenarios/a.toml' --world containers --seed 7 --image valkey/valkey:8.1.1 --flaw resync-off"
+        );
+        assert_eq!(
+            replay_of("squall run --world local --server /opt/redis-server"),
+            "squall run 'my scenarios/a.toml' --world local --seed 7 --server /opt/redis-server"
+        );
+        assert_eq!(
+            replay_of("squall run --world local --redis-url redis://:secret@h:1 --allow-destructive"),
+            "squall run 'my scenarios/a.toml' --world local --seed 7 --redis-url \"$SQUALL_REDIS_URL\" --allow-destructive"
         );
     }
 
     #[test]
     fn the_replay_command_quotes_the_subject() {
-        let line = ["squall", "run", "--subject", "python3 'my adapter.py'"];
-        let Command::Run(args) = Cli::parse_from(line).command else { panic!("no run") };
-        let replay = replay(&args, Path::new("a.toml"), 7);
+        let subject = "python3 'my adapter.py'".parse().ok();
+        let replay = replay(&Setting { subject, ..Setting::of(Kind::Local) }, Path::new("a.toml"), 7);
         assert_eq!(
             replay,
-            r"squall run a.toml --world containers --seed 7 --subject 'python3 '\''my adapter.py'\'''"
+            r"squall run a.toml --world local --seed 7 --subject 'python3 '\''my adapter.py'\'''"
         );
     }
 
     #[test]
     fn a_subject_that_cannot_be_tested_is_refused_before_anything_starts() {
         let told = |text: &str, world| startable(&text.parse().unwrap(), world).unwrap_err().to_string();
-        assert!(told("sh", World::Sim).contains("use --world local or --world containers"));
-        assert!(told("no-such-program", World::Containers).contains("there is no program no-such-program"));
-        assert!(startable(&"sh".parse().unwrap(), World::Containers).is_ok());
+        assert!(told("sh", Kind::Sim).contains("use --world local or --world containers"));
+        assert!(told("no-such-program", Kind::Containers).contains("there is no program no-such-program"));
+        assert!(startable(&"sh".parse().unwrap(), Kind::Containers).is_ok());
     }
 }

@@ -15,7 +15,7 @@ use crate::subject::process::group::Group;
 use crate::subject::process::lines::{LONGEST_LINE, NoLine, cut, next_line};
 use crate::subject::process::message::{HelloReply, Line, Refusal, Reply, Told};
 use crate::subject::process::reading::object;
-use crate::subject::process::{PREPARED_WITHIN, init_within};
+use crate::subject::process::{PREPARED_WITHIN, init_within, password_in};
 
 /// How long an answer may take when Redis is well.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ pub(super) struct Talk {
     early: BTreeMap<u64, Result<Reply, Refusal>>,
     sent: String,
     came: String,
+    /// Is shown nowhere.
+    password: Option<String>,
 }
 
 /// What the subject says that it can do; `None` when it does not start.
@@ -69,7 +71,18 @@ impl Talk {
         let stdout = stdout.ok_or_else(|| failed("no stdout".to_owned()))?;
         let (last_id, early) = (0, BTreeMap::new());
         let (sent, came) = (String::new(), String::new());
-        Ok(Self { stdin, stdout: BufReader::new(stdout), child, _group: group, last_id, early, sent, came })
+        let password = password_in(&stage.redis);
+        Ok(Self {
+            stdin,
+            stdout: BufReader::new(stdout),
+            child,
+            _group: group,
+            last_id,
+            early,
+            sent,
+            came,
+            password,
+        })
     }
 
     /// Sends a request; `id` is added to it and returned.
@@ -160,13 +173,17 @@ impl Talk {
 
     /// A failure of the last exchange.
     pub(super) fn fails(&self, expected: &str) -> Failure {
-        Failure { sent: self.sent.clone(), came: self.came.clone(), expected: expected.to_owned() }
+        let shown = |text: &str| match &self.password {
+            Some(password) => text.replace(password, "***"),
+            None => text.to_owned(),
+        };
+        Failure { sent: shown(&self.sent), came: shown(&self.came), expected: shown(expected) }
     }
 
     /// A failure of the last exchange, with what was seen elsewhere.
     pub(super) fn fails_as(&self, seen: &str, expected: &str) -> Failure {
-        let came = format!("{}; {seen}", self.came);
-        Failure { sent: self.sent.clone(), came, expected: expected.to_owned() }
+        let failure = self.fails(expected);
+        Failure { came: format!("{}; {seen}", failure.came), ..failure }
     }
 
     fn lost<T>(&mut self, came: &str) -> Result<T, Failure> {

@@ -1,12 +1,16 @@
 //! What a fault does, in terms that a world can carry out.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::pattern;
 
 /// What a fault does, in terms that a world can carry out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Bends the link between an instance and Redis while it lasts.
-    Bend(Vec<Toxic>),
+    Bend(Bend),
     /// Closes the port: live connections are reset, new ones refused.
     Refuse,
     /// Resets connections, truly (RST).
@@ -16,8 +20,50 @@ pub enum Act {
         /// Every connection opened while it lasts, at its first byte.
         new: bool,
     },
+    /// Answers commands otherwise than Redis does.
+    Answer(Answer),
+    /// Connections that are opened while it lasts carry nothing for so long.
+    SlowAccept {
+        /// How long.
+        delay: Duration,
+    },
+    /// Connections that are open when it begins go silent: what they carry is lost, and they end with it.
+    HalfOpen,
     /// Strikes the server itself.
     Server(ServerAct),
+}
+
+/// What becomes of a command or of its reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Redis carries the command out; the reply is lost and the connection reset.
+    Drop,
+    /// Redis carries the command out; half of the reply arrives, then the connection ends.
+    Partial,
+    /// The command does not reach Redis; this error answers it.
+    Error(String),
+    /// Redis carries the command out; a byte of the value in its reply is another one.
+    Corrupt,
+}
+
+/// Which commands a fault strikes. What is absent strikes all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matching {
+    /// The command's name, such as `GET`, in whatever case.
+    pub command: Option<String>,
+    /// A pattern of its first key, with `*` and `?`.
+    pub key: Option<String>,
+    /// Only the how-many-eth that matches, of each instance, counted from 1 since the fault began.
+    pub nth: Option<u32>,
+}
+
+impl Matching {
+    /// Whether a command of that name and first key is meant, whatever its number.
+    pub fn means(&self, name: &str, key: Option<&str>) -> bool {
+        self.command.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+            && self.key.as_ref().is_none_or(|wanted| key.is_some_and(|key| pattern::fits(key, wanted)))
+    }
 }
 
 /// What can be done to the server.
@@ -34,20 +80,50 @@ pub enum ServerAct {
     },
 }
 
-/// One bend of a link, in Toxiproxy's terms.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Toxic {
-    /// Toxiproxy's name of the kind, such as `latency`.
-    pub kind: &'static str,
-    /// Its attributes, by Toxiproxy's names.
-    pub attributes: Vec<(&'static str, u64)>,
+/// How a link between an instance and Redis is bent while a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bend {
+    /// Every chunk comes late.
+    Latency {
+        /// By how much.
+        delay: Duration,
+        /// How far chance moves each delay up or down.
+        jitter: Duration,
+    },
+    /// No more than so many bytes a second pass; not zero.
+    Bandwidth {
+        /// Bytes a second.
+        rate: u64,
+    },
+    /// Chunks are chopped into small pieces.
+    Slicer {
+        /// The average size of a piece in bytes; not zero.
+        average_size: u64,
+        /// How far chance moves the size up or down; less than `average_size`.
+        size_variation: u64,
+        /// The pause after each piece.
+        delay: Duration,
+    },
+    /// The end of a connection comes late.
+    SlowClose {
+        /// By how much.
+        delay: Duration,
+    },
+    /// A connection ends after so many bytes.
+    LimitData {
+        /// How many.
+        bytes: u64,
+    },
+    /// Every byte is lost; the connections that it struck end with it.
+    Drop,
+    /// Every byte is held, and delivered in the end.
+    Hold,
 }
 
-impl Toxic {
-    /// Whether no byte passes while it lasts: a black hole, or a link whose rate is zero.
-    pub fn lets_nothing_through(&self) -> bool {
-        let zero = |name| self.attributes.iter().any(|(attribute, value)| *attribute == name && *value == 0);
-        self.kind == "timeout" || (self.kind == "bandwidth" && zero("rate"))
+impl Bend {
+    /// Whether no byte passes while it lasts.
+    pub fn lets_nothing_through(self) -> bool {
+        matches!(self, Self::Drop | Self::Hold)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, Toxic};
+use super::{Act, Bend, Inject, Problem};
 use crate::units::ByteRate;
 
 /// Limits the bandwidth. Toxiproxy counts in whole kB (1000 bytes) a second, so the rate is rounded to that.
@@ -21,8 +21,7 @@ impl Inject for Bandwidth {
     const EXAMPLE: &'static str = "inject.bandwidth = { rate = \"16 KiB/s\" }";
 
     fn act(&self) -> Act {
-        let rate = ((self.rate.0 + 500) / 1000).max(1);
-        Act::Bend(vec![Toxic { kind: "bandwidth", attributes: vec![("rate", rate)] }])
+        Act::Bend(Bend::Bandwidth { rate: self.rate.0 })
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -39,14 +38,6 @@ impl Inject for Bandwidth {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rate_is_rounded_to_toxiproxys_kilobytes() {
-        let rate = |bytes| Bandwidth { rate: ByteRate(bytes) }.act();
-        let toxic = |rate| Act::Bend(vec![Toxic { kind: "bandwidth", attributes: vec![("rate", rate)] }]);
-        assert_eq!(rate(16 * 1024), toxic(16));
-        assert_eq!(rate(64 * 1024), toxic(66));
-    }
 
     #[test]
     fn a_rate_of_nothing_is_refused_since_that_is_a_stall() {

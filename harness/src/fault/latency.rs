@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, Toxic, range};
+use super::{Act, Bend, Inject, Problem, range};
 use crate::units::{format_duration, length};
 
 /// Delays every chunk.
@@ -27,8 +27,7 @@ impl Inject for Latency {
     const EXAMPLE: &'static str = "inject.latency = { delay = \"200ms\", jitter = \"50ms\" }";
 
     fn act(&self) -> Act {
-        let attributes = vec![("latency", range::millis(self.delay)), ("jitter", range::millis(self.jitter))];
-        Act::Bend(vec![Toxic { kind: "latency", attributes }])
+        Act::Bend(Bend::Latency { delay: self.delay, jitter: self.jitter })
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -51,10 +50,9 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn it_speaks_toxiproxys_milliseconds() {
-        let attributes = vec![("latency", 200), ("jitter", 50)];
-        let fault = Latency { delay: 200 * MS, jitter: 50 * MS };
-        assert_eq!(fault.act(), Act::Bend(vec![Toxic { kind: "latency", attributes }]));
+    fn jitter_as_large_as_the_delay_is_fine() {
+        let fault = Latency { delay: 200 * MS, jitter: 200 * MS };
+        assert_eq!(fault.act(), Act::Bend(Bend::Latency { delay: 200 * MS, jitter: 200 * MS }));
         assert_eq!(fault.problems(), []);
     }
 

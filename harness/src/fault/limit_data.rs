@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, Toxic, range};
+use super::{Act, Bend, Inject, Problem, range};
 use crate::units::Size;
 
 /// Ends each connection when so many bytes have passed on it, in the middle of whatever passes then.
@@ -21,7 +21,7 @@ impl Inject for LimitData {
     const EXAMPLE: &'static str = "inject.limit_data = { bytes = \"8 KiB\" }";
 
     fn act(&self) -> Act {
-        Act::Bend(vec![Toxic { kind: "limit_data", attributes: vec![("bytes", self.bytes.0)] }])
+        Act::Bend(Bend::LimitData { bytes: self.bytes.0 })
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn it_counts_in_bytes_and_never_in_none() {
         let act = LimitData { bytes: Size(8192) }.act();
-        assert_eq!(act, Act::Bend(vec![Toxic { kind: "limit_data", attributes: vec![("bytes", 8192)] }]));
+        assert_eq!(act, Act::Bend(Bend::LimitData { bytes: 8192 }));
         assert_eq!(LimitData { bytes: Size(0) }.problems().len(), 1);
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use act::{Act, Direction, ServerAct, Toxic};
+pub use act::{Act, Answer, Bend, Direction, Matching, ServerAct};
 
 use crate::suggest;
 
@@ -118,6 +118,18 @@ kinds! {
     timeout: Timeout,
     /// Holds every byte, and delivers it in the end.
     stall: Stall,
+    /// New connections are slow to start.
+    slow_accept: SlowAccept,
+    /// Connections go silent.
+    half_open: HalfOpen,
+    /// Loses replies.
+    drop_reply: DropReply,
+    /// Breaks replies off.
+    partial_reply: PartialReply,
+    /// Answers with errors.
+    error_reply: ErrorReply,
+    /// Changes values.
+    corrupt_value: CorruptValue,
     /// Stops the server without ending it.
     pause: Pause,
     /// Ends the server at once.
@@ -215,10 +227,6 @@ mod range {
             what: format!("{key} is {size}"),
             cure: format!("it must be from {} to {}", Size(least), Size(most)),
         })
-    }
-
-    pub(super) fn millis(length: Duration) -> u64 {
-        u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

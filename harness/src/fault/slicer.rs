@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, Toxic, range};
+use super::{Act, Bend, Inject, Problem, range};
 use crate::units::{Size, format_duration, length};
 
 /// Chops what passes into small chunks, with a pause after each.
@@ -30,13 +30,11 @@ impl Inject for Slicer {
         "inject.slicer = { average_size = \"32 B\", size_variation = \"16 B\", delay = \"100us\" }";
 
     fn act(&self) -> Act {
-        let delay = u64::try_from(self.delay.as_micros()).unwrap_or(u64::MAX);
-        let attributes = vec![
-            ("average_size", self.average_size.0),
-            ("size_variation", self.size_variation.0),
-            ("delay", delay),
-        ];
-        Act::Bend(vec![Toxic { kind: "slicer", attributes }])
+        Act::Bend(Bend::Slicer {
+            average_size: self.average_size.0,
+            size_variation: self.size_variation.0,
+            delay: self.delay,
+        })
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -71,14 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn it_always_tells_toxiproxy_the_average_size() {
-        let attributes = vec![("average_size", 32), ("size_variation", 16), ("delay", 100)];
-        assert_eq!(slicer(32, 16).act(), Act::Bend(vec![Toxic { kind: "slicer", attributes }]));
-        assert_eq!(slicer(32, 16).problems(), []);
-    }
-
-    #[test]
     fn sizes_that_would_crash_toxiproxy_are_refused() {
+        assert_eq!(slicer(32, 16).problems(), []);
         assert_eq!(slicer(0, 0).problems()[0].key, "average_size");
         assert_eq!(slicer(32, 32).problems()[0].key, "size_variation");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, Toxic, range};
+use super::{Act, Bend, Inject, Problem, range};
 use crate::units::length;
 
 /// Delays the end of each connection.
@@ -24,21 +24,10 @@ impl Inject for SlowClose {
     const EXAMPLE: &'static str = "inject.slow_close = { delay = \"200ms\" }";
 
     fn act(&self) -> Act {
-        Act::Bend(vec![Toxic { kind: "slow_close", attributes: vec![("delay", range::millis(self.delay))] }])
+        Act::Bend(Bend::SlowClose { delay: self.delay })
     }
 
     fn problems(&self) -> Vec<Problem> {
         range::whole_ms("delay", self.delay, Duration::from_millis(1)).into_iter().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_speaks_toxiproxys_milliseconds() {
-        let act = SlowClose { delay: Duration::from_millis(200) }.act();
-        assert_eq!(act, Act::Bend(vec![Toxic { kind: "slow_close", attributes: vec![("delay", 200)] }]));
     }
 }

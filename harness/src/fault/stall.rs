@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Toxic};
+use super::{Act, Bend, Inject};
 
 /// Holds every byte, and delivers it when the fault ends: nothing is lost, everything is late.
 ///
@@ -17,7 +17,6 @@ impl Inject for Stall {
     const EXAMPLE: &'static str = "inject = \"stall\"";
 
     fn act(&self) -> Act {
-        // A bandwidth of zero is how Toxiproxy holds bytes without dropping them.
-        Act::Bend(vec![Toxic { kind: "bandwidth", attributes: vec![("rate", 0)] }])
+        Act::Bend(Bend::Hold)
     }
 }

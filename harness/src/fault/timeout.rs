@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Toxic};
+use super::{Act, Bend, Inject};
 
 /// A black hole: connections stay up and every byte is dropped. When it ends, the connections that it struck are ended too.
 ///
@@ -17,7 +17,6 @@ impl Inject for Timeout {
     const EXAMPLE: &'static str = "inject = \"timeout\"";
 
     fn act(&self) -> Act {
-        // Zero: until the toxic is removed.
-        Act::Bend(vec![Toxic { kind: "timeout", attributes: vec![("timeout", 0)] }])
+        Act::Bend(Bend::Drop)
     }
 }

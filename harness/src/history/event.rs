@@ -242,6 +242,13 @@ pub enum Wire {
         /// Its kind.
         kind: ReplyKind,
     },
+    /// A fault decided on a command or on the reply to it.
+    Struck {
+        /// The fault's number in the plan.
+        fault: u32,
+        /// What it decided, such as `drop_reply`.
+        fate: String,
+    },
     /// Bytes that are not RESP; the tap passes them on and reads no further on this connection.
     Garbled {
         /// True when the subject sent them.

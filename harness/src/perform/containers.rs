@@ -11,9 +11,13 @@ use crate::stop::Stop;
 
 /// Why the containers world cannot carry out what a fault does; `None` when it can.
 pub(super) fn unsupported(act: &Act) -> Option<String> {
-    match act {
-        Act::Bend(_) | Act::Refuse | Act::Reset { .. } | Act::Server(_) => None,
-    }
+    let why = match act {
+        Act::Bend(_) | Act::Refuse | Act::Reset { .. } | Act::Server(_) => return None,
+        Act::Answer(_) => "Toxiproxy does not know commands and replies",
+        Act::SlowAccept { .. } => "Toxiproxy accepts at once",
+        Act::HalfOpen => "Toxiproxy cannot silence some connections and let others go on",
+    };
+    Some(format!("{why}; the sim and local worlds can do this"))
 }
 
 #[cfg(feature = "containers")]

@@ -1,6 +1,8 @@
 //! One run from nothing: starts the world and the subject, and hands them to the conductor.
 
 mod containers;
+mod local;
+mod sim;
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
 use crate::world::Kind;
+use crate::world::local::Redis;
 
 /// Told how far a run is.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -28,6 +31,8 @@ pub struct Setting {
     pub image: Option<String>,
     /// What starts the client under test; the reference client is tested when absent.
     pub subject: Option<CommandLine>,
+    /// The local world's server; what the environment says when absent.
+    pub redis: Option<Redis>,
     /// The flaw planted in the reference client, if any.
     pub flaw: Option<Flaw>,
 }
@@ -35,7 +40,7 @@ pub struct Setting {
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, subject: None, flaw: None }
+        Self { world, image: None, subject: None, redis: None, flaw: None }
     }
 
     /// The client under test.
@@ -67,34 +72,34 @@ pub async fn perform(
     }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
-        Kind::Sim | Kind::Local => Err(Trouble::World(not_there(setting.world))),
+        Kind::Local => local::perform(plan, setting, progress, stop).await,
+        Kind::Sim => sim::perform(plan, setting, progress, stop).await,
     }
 }
 
-/// Why `world` cannot carry out what a fault does; `None` when it can.
-pub fn unsupported(world: Kind, act: &Act) -> Option<String> {
-    match world {
+/// Why the world cannot carry out what a fault does; `None` when it can.
+pub fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
+    match setting.world {
         Kind::Containers => containers::unsupported(act),
-        Kind::Sim | Kind::Local => None,
+        Kind::Local => local::unsupported(setting, act),
+        Kind::Sim => None,
     }
 }
 
-/// Why no run can be made in `world` on this machine, if so.
-pub async fn missing(world: Kind) -> Option<String> {
-    match world {
+/// Why no run can be made in the world on this machine, if so.
+pub async fn missing(setting: &Setting) -> Option<String> {
+    match setting.world {
         Kind::Containers => containers::missing().await,
-        Kind::Sim | Kind::Local => Some(not_there(world)),
+        Kind::Local => local::missing(setting),
+        Kind::Sim => None,
     }
 }
 
 /// Removes everything that runs of this process have started, giving up after some seconds: the last thing to do when a stop
 /// did not wait for the runs, or the runs not for the stop.
 pub async fn clean_up() {
+    local::clean_up().await;
     containers::clean_up().await;
-}
-
-fn not_there(world: Kind) -> String {
-    format!("the world {:?} is not in this version; use --world containers", world.name())
 }
 
 impl From<RunError> for Trouble {

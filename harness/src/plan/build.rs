@@ -23,6 +23,7 @@ impl Plan {
                     instances: fault.on.iter().map(|target| target.0).collect(),
                     direction: fault.direction.unwrap_or_default(),
                     probability: fault.probability.unwrap_or(1.0),
+                    matching: fault.matching.clone().unwrap_or_default(),
                     from: nanos(start + from),
                     to: nanos(start + to),
                 });

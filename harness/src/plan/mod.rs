@@ -5,7 +5,7 @@ mod build;
 use std::time::Duration;
 
 use crate::check::{Allow, Expect};
-use crate::fault::{Act, Direction, ServerAct, Toxic};
+use crate::fault::{Act, Direction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
 
@@ -55,8 +55,10 @@ pub struct Strike {
     pub instances: Vec<u16>,
     /// Which way it bends the link.
     pub direction: Direction,
-    /// The share of connections it strikes, 0 to 1.
+    /// The share of connections it strikes, or of commands, 0 to 1.
     pub probability: f64,
+    /// The commands it strikes, if it strikes commands.
+    pub matching: Matching,
     /// When it begins, in nanoseconds since the start of the run.
     pub from: u64,
     /// When it ends, in nanoseconds since the start of the run.
@@ -76,7 +78,8 @@ impl Strike {
         let (stops_all, loses_data) = match &self.act {
             Act::Refuse => (true, false),
             Act::Reset { live: _, new } => (*new, false),
-            Act::Bend(toxics) => (toxics.iter().any(Toxic::lets_nothing_through), false),
+            Act::Bend(bend) => (bend.lets_nothing_through(), false),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
             Act::Server(ServerAct::Pause) => (true, false),
             Act::Server(ServerAct::Kill) => (true, true),
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),

@@ -147,6 +147,7 @@ fn wire(what: &Wire) -> String {
             ReplyKind::Error(word) => format!("<- error {word}"),
             ReplyKind::Push => "<- push".to_owned(),
         },
+        Wire::Struck { fault, fate } => format!("fault {fault}: {fate}"),
         Wire::Garbled { upstream: true } => "-> bytes that are not RESP".to_owned(),
         Wire::Garbled { upstream: false } => "<- bytes that are not RESP".to_owned(),
     }

@@ -111,6 +111,7 @@ pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
         tokio::select! {
             biased;
             () = stop.requested() => Err(RunError::Stopped),
+            error = world.failed() => Err(error.into()),
             outcome = conductor.conduct() => outcome,
         }
     };

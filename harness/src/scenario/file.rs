@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::check::{Allow, Expect};
-use crate::fault::{Direction, Fault};
+use crate::fault::{Direction, Fault, Matching};
 use crate::load::Load;
 use crate::units::{self, length, optional_length};
 
@@ -100,9 +100,13 @@ pub struct PhaseFault {
     /// Which way it bends the link; both when absent.
     #[serde(default)]
     pub direction: Option<Direction>,
-    /// The share of connections that it strikes, above 0 up to 1; all when absent. Decided for each connection.
+    /// The share that it strikes, above 0 up to 1; all when absent. Decided for each connection, and for a fault that strikes
+    /// commands for each command.
     #[serde(default)]
     pub probability: Option<f64>,
+    /// The commands that it strikes; all when absent.
+    #[serde(default, rename = "match")]
+    pub matching: Option<Matching>,
 }
 
 /// An instance that a fault strikes, written `instance-1`.

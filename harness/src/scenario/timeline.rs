@@ -133,23 +133,26 @@ fn parameters(sense: &mut Sense<'_, '_>, path: &Path, fault: &PhaseFault) {
         let what = format!("a probability of {probability:?}");
         sense.wrong(&path.key("probability"), what, "it must be above 0 and at most 1, such as 0.5");
     }
-    let bends = match fault.inject.act() {
-        Act::Bend(_) => true,
-        Act::Refuse | Act::Reset { .. } => false,
-        Act::Server(_) => {
-            if !fault.on.is_empty() {
-                let what = format!("{name} strikes the server, so it strikes every instance");
-                sense.wrong(&path.key("on"), what, "remove `on`");
-            }
-            false
-        }
-    };
-    if !bends && fault.direction.is_some() {
+    let act = fault.inject.act();
+    if matches!(act, Act::Server(_)) && !fault.on.is_empty() {
+        let what = format!("{name} strikes the server, so it strikes every instance");
+        sense.wrong(&path.key("on"), what, "remove `on`");
+    }
+    if !matches!(act, Act::Bend(_)) && fault.direction.is_some() {
         sense.wrong(&path.key("direction"), format!("{name} has no direction"), "remove `direction`");
     }
-    if !bends && fault.probability.is_some() {
+    if !matches!(act, Act::Bend(_) | Act::Answer(_)) && fault.probability.is_some() {
         let what = format!("{name} strikes every connection");
         sense.wrong(&path.key("probability"), what, "remove `probability`");
+    }
+    if let Some(matching) = &fault.matching {
+        if !matches!(act, Act::Answer(_)) {
+            let what = format!("{name} strikes connections, not commands");
+            sense.wrong(&path.key("match"), what, "remove `match`");
+        } else if matching.nth == Some(0) {
+            let path = path.key("match").key("nth");
+            sense.wrong(&path, "there is no command 0", "count from 1; leave `nth` out to strike every one");
+        }
     }
 }
 
@@ -169,6 +172,10 @@ fn clash(one: &PhaseFault, other: &PhaseFault, phase: &Phase, instances: u16) ->
             let (way, other_way) = (one.direction.unwrap_or_default(), other.direction.unwrap_or_default());
             shared && one.inject.name() == other.inject.name() && way.meets(other_way)
         }
-        (Act::Server(_) | Act::Bend(_) | Act::Refuse | Act::Reset { .. }, _) => false,
+        (Act::Answer(_), Act::Answer(_)) => {
+            shared && one.inject.name() == other.inject.name() && one.matching == other.matching
+        }
+        (Act::SlowAccept { .. }, Act::SlowAccept { .. }) | (Act::HalfOpen, Act::HalfOpen) => shared,
+        (_, _) => false,
     }
 }

@@ -3,14 +3,16 @@
 pub mod flawed;
 pub mod process;
 pub mod reference;
+mod route;
 
 pub use flawed::Flaw;
+pub use route::{Credentials, Route};
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use squall_client::{Clock, Connect};
+use squall_client::Clock;
 use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId};
@@ -57,20 +59,6 @@ pub struct Start {
     pub clock: Clock,
     /// Told of everything the instance says happened.
     pub observer: Arc<dyn Fn(Said) + Send + Sync>,
-}
-
-/// How an instance reaches Redis.
-#[derive(Clone)]
-pub enum Route {
-    /// By TCP.
-    Tcp {
-        /// Host name or address.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-    /// By streams that never leave this process, in virtual time.
-    Streams(Arc<dyn Connect>),
 }
 
 /// What an instance says of itself when it has started.

@@ -10,8 +10,8 @@ use squall_client::{
 };
 
 use super::{
-    BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started, Subject,
-    SubjectError,
+    BoxFuture, Credentials, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started,
+    Subject, SubjectError,
 };
 use crate::history::{self, BreakerState, Capability, Sample, Saw};
 use crate::load::{Kind, value};
@@ -30,12 +30,7 @@ impl Subject for Reference {
             let settings: Settings = serde_json::from_value(start.settings)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             let key = format!("{}{{session}}", settings.key_prefix);
-            let connect = match start.route {
-                Route::Tcp { host, port } => {
-                    Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() })
-                }
-                Route::Streams(connect) => connect,
-            };
+            let endpoint = endpoint(start.route, &settings);
             let observer = start.observer;
             let environment = Environment {
                 clock: start.clock,
@@ -47,7 +42,7 @@ impl Subject for Reference {
                     }
                 }),
             };
-            let client = SessionClient::start(settings, Endpoint::new(connect), environment)
+            let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             let hello = Hello {
                 name: concat!("squall-client ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -63,6 +58,17 @@ impl Subject for Reference {
             };
             Ok((Box::new(Running { client }) as Box<dyn Instance>, hello))
         })
+    }
+}
+
+fn endpoint(route: Route, settings: &Settings) -> Endpoint {
+    match route {
+        Route::Tcp { host, port, credentials } => {
+            let connect = Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() });
+            let Credentials { username, password, database } = credentials;
+            Endpoint { connect, username, password, database }
+        }
+        Route::Streams(connect) => Endpoint::new(connect),
     }
 }
 

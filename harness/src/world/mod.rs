@@ -2,7 +2,10 @@
 
 #[cfg(feature = "containers")]
 pub mod containers;
-pub mod tap;
+pub mod local;
+mod quiet;
+mod side;
+pub mod sim;
 
 use clap::ValueEnum;
 use thiserror::Error;
@@ -26,6 +29,11 @@ pub trait World: Send + Sync {
     fn end<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>>;
     /// What Redis holds under `key`, straight from the side; `None` when there is no such key.
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>>;
+    /// Returns when the world has failed by itself, without a strike: a run that goes on then would mean nothing. Most worlds
+    /// never do.
+    fn failed(&self) -> BoxFuture<'_, WorldError> {
+        Box::pin(std::future::pending())
+    }
     /// Ends everything that it started; a second call does nothing.
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>>;
 }
@@ -84,7 +92,6 @@ pub enum WorldError {
     },
 }
 
-#[cfg(feature = "containers")]
 /// Turns a cause into an error that says what was being done.
 pub(crate) fn failed<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) -> WorldError {
     move |cause| WorldError::Failed { doing: doing.to_owned(), cause: cause.to_string() }

@@ -3,14 +3,14 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use squall::fault::{Act, ServerAct};
+use squall::fault::{Act, Bend, ServerAct};
 use squall::history::Left;
 use squall::world::World as _;
 use squall_client::Clock;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
-use crate::stage::{SOON, ask, bend, connect, end_of, strike, working, world};
+use crate::stage::{SOON, ask, connect, end_of, latency, strike, working, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_port_resets_idle_connections_and_refuses_new_ones_of_that_instance_only() {
@@ -44,14 +44,14 @@ async fn a_reset_is_a_true_reset_for_idle_connections_and_for_new_ones() {
 async fn latency_delays_a_stall_holds_and_delivers_and_a_black_hole_swallows_and_ends() {
     let Some(world) = world().await else { return };
     let mut stream = working(&world, 0).await;
-    let latency = strike(bend("latency", &[("latency", 300), ("jitter", 0)]), &[0]);
-    world.begin(0, &latency).await.unwrap();
+    let late = strike(latency(300), &[0]);
+    world.begin(0, &late).await.unwrap();
     let clock = Clock::system();
     assert_eq!(ask(&mut stream, "PING\r\n", SOON).await, Ok("+PONG\r\n".to_owned()));
     assert!(clock.now().as_nanos() >= 600_000_000, "300 ms each way");
-    world.end(0, &latency).await.unwrap();
+    world.end(0, &late).await.unwrap();
 
-    let stall = strike(bend("bandwidth", &[("rate", 0)]), &[0]);
+    let stall = strike(Act::Bend(Bend::Hold), &[0]);
     world.begin(1, &stall).await.unwrap();
     assert_eq!(ask(&mut stream, "PING\r\n", Duration::from_millis(300)).await, Err(ErrorKind::TimedOut));
     world.end(1, &stall).await.unwrap();
@@ -59,7 +59,7 @@ async fn latency_delays_a_stall_holds_and_delivers_and_a_black_hole_swallows_and
     timeout(SOON, stream.read_exact(&mut late)).await.expect("it is delivered soon").unwrap();
     assert_eq!(&late, b"+PONG\r\n");
 
-    let hole = strike(bend("timeout", &[("timeout", 0)]), &[0]);
+    let hole = strike(Act::Bend(Bend::Drop), &[0]);
     world.begin(2, &hole).await.unwrap();
     assert_eq!(ask(&mut stream, "PING\r\n", Duration::from_millis(300)).await, Err(ErrorKind::TimedOut));
     world.end(2, &hole).await.unwrap();

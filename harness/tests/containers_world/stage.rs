@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use squall::fault::{Act, Direction, Toxic};
+use squall::fault::{Act, Bend, Direction};
 use squall::plan::Strike;
 use squall::recorder::Recorder;
 use squall::subject::Route;
@@ -37,17 +37,20 @@ pub(crate) fn strike(act: Act, instances: &[u16]) -> Strike {
         instances,
         direction: Direction::Both,
         probability: 1.0,
+        matching: Default::default(),
         from: 0,
         to: 0,
     }
 }
 
-pub(crate) fn bend(kind: &'static str, attributes: &[(&'static str, u64)]) -> Act {
-    Act::Bend(vec![Toxic { kind, attributes: attributes.to_vec() }])
+pub(crate) fn latency(milliseconds: u64) -> Act {
+    Act::Bend(Bend::Latency { delay: Duration::from_millis(milliseconds), jitter: Duration::ZERO })
 }
 
 pub(crate) async fn connect(world: &Containers, instance: u16) -> std::io::Result<TcpStream> {
-    let Route::Tcp { host, port } = world.route(instance) else { panic!("containers are reached by TCP") };
+    let Route::Tcp { host, port, .. } = world.route(instance) else {
+        panic!("containers are reached by TCP")
+    };
     timeout(SOON, TcpStream::connect((host, port))).await.expect("a connect ends soon")
 }
 

@@ -11,7 +11,7 @@ use squall::run::{RunError, Stage, run};
 use squall::scenario::find;
 use squall::stop::Stop;
 use squall::subject::process::Process;
-use squall::subject::{BoxFuture, Route, Start};
+use squall::subject::{BoxFuture, Credentials, Route, Start};
 use squall::world::{World, WorldError};
 use squall_client::{Clock, Settings};
 
@@ -44,7 +44,7 @@ impl World for Nowhere {
     }
 
     fn route(&self, _instance: u16) -> Route {
-        Route::Tcp { host: "127.0.0.1".to_owned(), port: 1 }
+        Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() }
     }
 
     fn connections(&self, _instance: u16) -> u64 {
@@ -101,7 +101,7 @@ pub(crate) async fn run_of(way: &str, mark: &str, stop: Stop) -> Result<History,
 pub(crate) fn start(settings: &Settings) -> Start {
     Start {
         instance: 0,
-        route: Route::Tcp { host: "127.0.0.1".to_owned(), port: 1 },
+        route: Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() },
         settings: serde_json::to_value(settings).unwrap(),
         seed: 7,
         clock: Clock::system(),

@@ -57,11 +57,11 @@ pub(crate) struct LastLines {
 
 impl LastLines {
     /// Adds a line; the oldest makes room.
-    pub(crate) fn push(&mut self, line: &[u8]) {
+    pub(crate) fn push(&mut self, line: impl AsRef<[u8]>) {
         if self.lines.len() == LAST {
             self.lines.pop_front();
         }
-        self.lines.push_back(cut(line));
+        self.lines.push_back(cut(line.as_ref()));
     }
 
     /// The lines under a heading, indented; `(nothing)` when there are none.
@@ -125,7 +125,7 @@ mod tests {
         let mut last = LastLines::default();
         assert_eq!(last.quoted("stdout"), "\n  its stdout: (nothing)");
         for number in 0..25 {
-            last.push(format!("line {number}").as_bytes());
+            last.push(format!("line {number}"));
         }
         let quoted = last.quoted("stdout");
         assert!(quoted.starts_with("\n  the last of its stdout:\n    line 15\n"), "{quoted}");

@@ -52,11 +52,11 @@ impl Process {
 impl Subject for Process {
     fn start(&self, start: Start) -> BoxFuture<'_, Started> {
         Box::pin(async move {
-            let Route::Tcp { host, port } = &start.route else {
+            let Some(redis) = start.route.url() else {
                 return Err(SubjectError::Start(NO_SOCKETS.to_owned()));
             };
-            let redis = url(host, *port);
-            let link = Link::start(&self.command, Shared::new(start.observer))?;
+            let shared = Shared::new(start.observer, secrets(&start.route, &redis));
+            let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
             let init = Op::Init { instance: &instance, redis: &redis, settings: &start.settings };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
@@ -71,9 +71,20 @@ impl Subject for Process {
 /// Why a process cannot be tested in the simulated world.
 pub const NO_SOCKETS: &str = "a process needs real sockets: use --world local or --world containers";
 
-/// How Redis is told to a process.
-pub(crate) fn url(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("redis://[{host}]:{port}/0") } else { format!("redis://{host}:{port}/0") }
+/// The password of a route, as it is and as its URL has it.
+fn secrets(route: &Route, url: &str) -> Vec<String> {
+    let Route::Tcp { credentials, .. } = route else { return Vec::new() };
+    let Some(password) = credentials.password.clone().filter(|password| !password.is_empty()) else {
+        return Vec::new();
+    };
+    std::iter::once(password).chain(password_in(url)).collect()
+}
+
+/// The password of a URL, as it stands there.
+pub(crate) fn password_in(url: &str) -> Option<String> {
+    let (login, _) = url.rsplit_once('@')?;
+    let (_, password) = login.split_once("://")?.1.split_once(':')?;
+    Some(password.to_owned()).filter(|password| !password.is_empty())
 }
 
 /// How long a subject with these settings may take for its answer to `init`.

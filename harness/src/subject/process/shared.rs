@@ -20,6 +20,8 @@ pub(super) type Answer = Result<Reply, Refusal>;
 pub(super) struct Shared {
     state: Mutex<State>,
     observer: Arc<dyn Fn(Said) + Send + Sync>,
+    /// What is never quoted, should the process print it.
+    secrets: Vec<String>,
     /// Why the instance is of no use any more; the first reason stays.
     pub(super) broken: watch::Sender<Option<String>>,
     /// How far the process is with getting ready.
@@ -51,10 +53,11 @@ struct State {
 }
 
 impl Shared {
-    pub(super) fn new(observer: Arc<dyn Fn(Said) + Send + Sync>) -> Self {
+    pub(super) fn new(observer: Arc<dyn Fn(Said) + Send + Sync>, secrets: Vec<String>) -> Self {
         Self {
             state: Mutex::default(),
             observer,
+            secrets,
             broken: watch::Sender::new(None),
             stage: watch::Sender::default(),
         }
@@ -72,8 +75,9 @@ impl Shared {
 
     /// Takes a line of its stdout; the error says which rule it breaks.
     pub(super) fn take(&self, line: &[u8]) -> Result<(), String> {
-        self.state().stdout.push(line);
-        let wrong = |why: String| format!("its line {} breaks the protocol: {why}", cut(line));
+        self.state().stdout.push(self.quotable(line));
+        let wrong =
+            |why: String| format!("its line {} breaks the protocol: {why}", cut(&self.quotable(line)));
         match Line::read(line).map_err(wrong)? {
             Line::Answer { id, reply } => self.answered(id, reply).map_err(wrong),
             Line::Event(told) => self.told(told),
@@ -82,7 +86,7 @@ impl Shared {
 
     /// Takes a line of its stderr.
     pub(super) fn overheard(&self, line: &[u8]) {
-        self.state().stderr.push(line);
+        self.state().stderr.push(self.quotable(line));
     }
 
     pub(super) fn sample(&self) -> Sample {
@@ -100,12 +104,24 @@ impl Shared {
 
     /// The instance is of no use any more. Only the first reason counts.
     pub(super) fn break_off(&self, why: &str) {
-        let why = format!("{why}{}", self.last_words());
+        let why = self.without_secrets(format!("{why}{}", self.last_words()));
         self.broken.send_if_modified(|broken| {
             let first = broken.is_none();
             broken.get_or_insert(why);
             first
         });
+    }
+
+    /// The beginning of a line, without secrets; more than is quoted, so that none is cut and then not found.
+    fn quotable(&self, line: &[u8]) -> Vec<u8> {
+        if self.secrets.is_empty() {
+            return line.to_vec();
+        }
+        self.without_secrets(String::from_utf8_lossy(line).into_owned()).into_bytes()
+    }
+
+    fn without_secrets(&self, text: String) -> String {
+        self.secrets.iter().fold(text, |text, secret| text.replace(secret, "***"))
     }
 
     /// The last lines of stdout and stderr, as they are quoted in errors.
@@ -183,7 +199,7 @@ mod tests {
     fn shared() -> (Shared, Arc<Mutex<Vec<Said>>>) {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
-        (Shared::new(Arc::new(move |one| heard.lock().unwrap().push(one))), said)
+        (Shared::new(Arc::new(move |one| heard.lock().unwrap().push(one)), vec!["pass%40".to_owned()]), said)
     }
 
     #[test]
@@ -238,13 +254,13 @@ mod tests {
     fn the_first_reason_stays_and_quotes_what_was_said_last() {
         let (shared, _) = shared();
         let _ = shared.take(b"oops");
-        shared.overheard(b"Traceback");
+        shared.overheard(b"Traceback: redis://:pass%40@h:1/0");
         shared.break_off("one");
         shared.break_off("two");
         let told = shared.broken.borrow().clone().unwrap();
         assert_eq!(
             told,
-            "one\n  the last of its stdout:\n    oops\n  the last of its stderr:\n    Traceback"
+            "one\n  the last of its stdout:\n    oops\n  the last of its stderr:\n    Traceback: redis://:***@h:1/0"
         );
     }
 

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use tokio::sync::Mutex;
 
 use super::SharedApi;
 use super::toxics::{Meant, RESET_STREAMS, meant_by, reset_name, reset_toxic};
 use crate::fault::Act;
+use crate::link::Proxy as Tap;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
-use crate::world::tap::Tap;
 use crate::world::{WorldError, failed};
 
 /// Ports for one link's proxies, as Toxiproxy's container knows them and as they are reached from here.
@@ -63,7 +61,7 @@ impl Link {
         upstream: String,
         recorder: Recorder,
     ) -> Result<Self, WorldError> {
-        let tap = Tap::listen(number, ports[0].1, recorder).await.map_err(failed("open a tap"))?;
+        let tap = Tap::listen(number, 0, ports[0].1, recorder).await.map_err(failed("open a tap"))?;
         let (bends, resets) = (BTreeMap::new(), BTreeMap::new());
         let state = State { proxies: Vec::new(), bends, refusals: 0, enabled: true, resets };
         let link =
@@ -88,9 +86,9 @@ impl Link {
     /// A strike on this link begins.
     pub(super) async fn begin(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
         match &strike.act {
-            Act::Bend(toxics) => {
+            Act::Bend(bend) => {
                 let state = &mut *self.state.lock().await;
-                let bends = meant_by(number, toxics, strike.direction, strike.probability);
+                let bends = meant_by(number, *bend, strike.direction, strike.probability);
                 for proxy in &mut state.proxies {
                     for toxic in &bends {
                         self.place(proxy, toxic.clone()).await?;
@@ -114,7 +112,7 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Server(_) => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Server(_) => Ok(()),
         }
     }
 
@@ -142,7 +140,7 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Server(_) => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Server(_) => Ok(()),
         }
     }
 
@@ -188,8 +186,7 @@ impl Link {
             self.set_enabled(state, false).await?;
             return self.set_enabled(state, true).await;
         }
-        let mut chance = ChaCha8Rng::seed_from_u64(u64::from(strike) << 16 | u64::from(self.number));
-        self.tap.reset_some(|| chance.random_bool(share.max(0.0))).await;
+        self.tap.reset_chosen(strike, share).await;
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
-use crate::subject::{BoxFuture, Route};
+use crate::subject::{BoxFuture, Credentials, Route};
 use api::Api;
 use engine::Engine;
 use link::Link;
@@ -188,6 +188,9 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.begin(number, strike)).await
             }
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
+                Err(failed("begin a fault")("Toxiproxy has none of the kind"))
+            }
             Act::Server(ServerAct::Pause) => self.server.pause().await,
             Act::Server(ServerAct::Kill) => self.while_shut(self.server.kill()).await,
             Act::Server(ServerAct::Restart { keep_data }) => {
@@ -202,6 +205,7 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.end(number, strike)).await
             }
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => Ok(()),
             Act::Server(ServerAct::Pause) => self.server.unpause().await,
             Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
                 self.server.start_again().await?;
@@ -236,7 +240,7 @@ impl World for Containers {
 
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
-        Route::Tcp { host: "127.0.0.1".to_owned(), port }
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: Credentials::default() }
     }
 
     fn connections(&self, instance: u16) -> u64 {

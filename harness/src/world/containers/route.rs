@@ -4,11 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use testcontainers_modules::testcontainers::{ContainerAsync, Image};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::engine::Engine;
-use crate::world::{WorldError, failed};
+use crate::world::{WorldError, failed, quiet};
 
 /// Set to `published` it forbids the bridge, say where a firewall stands before it.
 const VARIABLE: &str = "SQUALL_ROUTE";
@@ -70,29 +69,20 @@ impl Way {
 /// How long Redis may take to answer through a proxy that nothing strikes.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
-/// When Redis has answered so often in a row, each time at once, the machine is quiet enough for a run.
-const QUIET_AFTER: u32 = 40;
-const AT_ONCE: Duration = Duration::from_millis(50);
-const PAUSE: Duration = Duration::from_millis(25);
-
-/// How long to wait for that. A way that is slow by nature never gets quiet.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Makes sure that Redis answers through a proxy: what stands between containers is found now, and by its name. Then waits until
 /// it answers at once for a while: other runs that are starting on this machine would be taken for faults.
 pub(super) async fn knock(proxy: SocketAddr) -> Result<(), WorldError> {
     let first = async {
         let mut stream = TcpStream::connect(proxy).await?;
-        let answer = ping(&mut stream).await?;
+        let answer = quiet::ping(&mut stream).await?;
         Ok::<_, std::io::Error>((stream, answer))
     };
     let wrong = match tokio::time::timeout(ANSWERS_WITHIN, first).await {
-        Ok(Ok((mut stream, answer))) if &answer == b"+PONG\r\n" => {
-            // A machine that is never quiet is told by what the run finds.
-            let _ = tokio::time::timeout(PATIENCE, quiet(&mut stream)).await;
+        Ok(Ok((mut stream, answer))) if answer == "+PONG" => {
+            quiet::wait(&mut stream).await;
             return Ok(());
         }
-        Ok(Ok((_, answer))) => format!("it answered {:?}", String::from_utf8_lossy(&answer)),
+        Ok(Ok((_, answer))) => format!("it answered {answer:?}"),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", ANSWERS_WITHIN.as_secs()),
     };
@@ -102,29 +92,6 @@ pub(super) async fn knock(proxy: SocketAddr) -> Result<(), WorldError> {
                one of Redis or Valkey without a password"
             .to_owned(),
     })
-}
-
-async fn ping(stream: &mut TcpStream) -> std::io::Result<[u8; 7]> {
-    stream.write_all(b"PING\r\n").await?;
-    let mut answer = [0; 7];
-    stream.read_exact(&mut answer).await?;
-    Ok(answer)
-}
-
-async fn quiet(stream: &mut TcpStream) -> std::io::Result<()> {
-    let mut in_a_row = 0;
-    while in_a_row < QUIET_AFTER {
-        let mut answer = std::pin::pin!(ping(stream));
-        if let Ok(answer) = tokio::time::timeout(AT_ONCE, answer.as_mut()).await {
-            answer?;
-            in_a_row += 1;
-        } else {
-            answer.await?;
-            in_a_row = 0;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
 }
 
 /// Whether an address is one of this machine's own.

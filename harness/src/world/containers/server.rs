@@ -9,7 +9,7 @@ use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
 use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt as _};
 use tokio::sync::Mutex;
 
-use super::super::{WorldError, failed};
+use super::super::{WorldError, failed, side};
 use super::STARTUP_WITHIN;
 use super::engine::{self, Engine, name_and_tag};
 use super::route::Way;
@@ -92,19 +92,12 @@ impl Server {
     /// Such as `redis 7.0.15`.
     pub(super) async fn version(&self) -> Result<String, WorldError> {
         let info: String = self.ask(redis::cmd("INFO").arg("server")).await?;
-        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        let valkey = field("valkey_version:").map(|version| format!("valkey {version}"));
-        Ok(valkey
-            .unwrap_or_else(|| format!("redis {}", field("redis_version:").unwrap_or("of unknown version"))))
+        Ok(side::version(&info))
     }
 
     /// What it holds under `key`.
     pub(super) async fn look(&self, key: &str) -> Result<Option<Left>, WorldError> {
-        match self.ask::<i64>(redis::cmd("PTTL").arg(key)).await? {
-            -2 => Ok(None),
-            -1 => Ok(Some(Left::Forever)),
-            left => Ok(Some(Left::Millis(left.unsigned_abs()))),
-        }
+        self.ask(redis::cmd("PTTL").arg(key)).await.map(side::left)
     }
 
     pub(super) async fn pause(&self) -> Result<(), WorldError> {

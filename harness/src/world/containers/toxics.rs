@@ -1,10 +1,11 @@
 //! What is meant to bend a proxy, and what Toxiproxy says does.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Direction, Toxic};
+use crate::fault::{Bend, Direction};
 
 /// Both directions, by Toxiproxy's names.
 pub(super) const RESET_STREAMS: [&str; 2] = ["upstream", "downstream"];
@@ -27,23 +28,46 @@ pub(super) struct Found {
     toxics: Vec<Meant>,
 }
 
+/// A bend in Toxiproxy's words: the toxic's kind and its attributes.
+fn toxic(bend: Bend) -> (&'static str, Vec<(&'static str, u64)>) {
+    let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    match bend {
+        Bend::Latency { delay, jitter } => {
+            ("latency", vec![("latency", millis(delay)), ("jitter", millis(jitter))])
+        }
+        // It counts in kilobytes.
+        Bend::Bandwidth { rate } => ("bandwidth", vec![("rate", ((rate + 500) / 1000).max(1))]),
+        // Without the average size it crashes.
+        Bend::Slicer { average_size, size_variation, delay } => {
+            let delay = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+            let sizes = [("average_size", average_size), ("size_variation", size_variation)];
+            ("slicer", sizes.into_iter().chain([("delay", delay)]).collect())
+        }
+        Bend::SlowClose { delay } => ("slow_close", vec![("delay", millis(delay))]),
+        Bend::LimitData { bytes } => ("limit_data", vec![("bytes", bytes)]),
+        // Zero: until the toxic is removed.
+        Bend::Drop => ("timeout", vec![("timeout", 0)]),
+        // A bandwidth of zero is how it holds bytes without dropping them.
+        Bend::Hold => ("bandwidth", vec![("rate", 0)]),
+    }
+}
+
 /// The toxics that a strike puts on a proxy. Their names carry the strike's number, so that strikes do not meet.
-pub(super) fn meant_by(strike: u32, toxics: &[Toxic], direction: Direction, probability: f64) -> Vec<Meant> {
+pub(super) fn meant_by(strike: u32, bend: Bend, direction: Direction, probability: f64) -> Vec<Meant> {
     let streams: &[&str] = match direction {
         Direction::Upstream => &["upstream"],
         Direction::Downstream => &["downstream"],
         Direction::Both => &["upstream", "downstream"],
     };
-    let pairs = toxics.iter().flat_map(|toxic| streams.iter().map(move |stream| (toxic, *stream)));
-    pairs
-        .map(|(toxic, stream)| Meant {
-            name: format!("strike-{strike}-{}-{stream}", toxic.kind),
-            kind: toxic.kind.to_owned(),
-            stream: stream.to_owned(),
-            toxicity: probability,
-            attributes: toxic.attributes.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
-        })
-        .collect()
+    let (kind, attributes) = toxic(bend);
+    let meant = |stream: &&str| Meant {
+        name: format!("strike-{strike}-{kind}-{stream}"),
+        kind: kind.to_owned(),
+        stream: (*stream).to_owned(),
+        toxicity: probability,
+        attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+    };
+    streams.iter().map(meant).collect()
 }
 
 /// The toxic that makes a direction end with RST, and resets with this probability.
@@ -99,8 +123,21 @@ mod tests {
     use super::*;
 
     fn latency(delay: u64) -> Vec<Meant> {
-        let toxic = Toxic { kind: "latency", attributes: vec![("latency", delay)] };
-        meant_by(3, &[toxic], Direction::Downstream, 0.3)
+        let bend = Bend::Latency { delay: Duration::from_millis(delay), jitter: Duration::ZERO };
+        meant_by(3, bend, Direction::Downstream, 0.3)
+    }
+
+    #[test]
+    fn every_bend_has_toxiproxys_words() {
+        let delay = Duration::from_micros(1500);
+        assert_eq!(toxic(Bend::Bandwidth { rate: 64 * 1024 }), ("bandwidth", vec![("rate", 66)]));
+        assert_eq!(toxic(Bend::SlowClose { delay }), ("slow_close", vec![("delay", 1)]));
+        assert_eq!(
+            toxic(Bend::Slicer { average_size: 32, size_variation: 16, delay }),
+            ("slicer", vec![("average_size", 32), ("size_variation", 16), ("delay", 1500)])
+        );
+        assert_eq!(toxic(Bend::Hold), ("bandwidth", vec![("rate", 0)]));
+        assert_eq!(toxic(Bend::Drop), ("timeout", vec![("timeout", 0)]));
     }
 
     #[test]

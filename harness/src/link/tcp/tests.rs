@@ -1,4 +1,4 @@
-//! The tap between plain sockets on loopback.
+//! The proxy between plain sockets on loopback.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::history::{Event, ReplyKind, Wire};
 const SOON: Duration = Duration::from_secs(10);
 
 struct Bench {
-    tap: Tap,
+    proxy: Proxy,
     server: TcpListener,
     recorder: Recorder,
 }
@@ -23,22 +23,32 @@ impl Bench {
     async fn new() -> Self {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let recorder = Recorder::new(Clock::new(0));
-        let tap = Tap::listen(3, server.local_addr().unwrap(), recorder.clone()).await.unwrap();
-        Self { tap, server, recorder }
+        let proxy = Proxy::listen(3, 1, server.local_addr().unwrap(), recorder.clone()).await.unwrap();
+        Self { proxy, server, recorder }
     }
 
     async fn pair(&self) -> (TcpStream, TcpStream) {
-        let client = TcpStream::connect(self.tap.address()).await.unwrap();
+        let client = TcpStream::connect(self.proxy.address()).await.unwrap();
         (client, soon(self.server.accept()).await.unwrap().0)
     }
 
+    /// What was recorded until the last connection was gone.
     async fn closed(&self) -> Vec<Wire> {
-        until(|| self.tap.connections() == 0).await;
-        let entries = self.recorder.take().into_iter().map(|entry| match entry.e {
-            Event::Wire { instance: 3, what, .. } => what,
-            other => panic!("{other:?}"),
-        });
-        entries.collect()
+        let (mut found, mut live) = (Vec::new(), 1);
+        soon(async {
+            while live > 0 {
+                tokio::task::yield_now().await;
+                found.extend(self.recorder.take().into_iter().map(|entry| match entry.e {
+                    Event::Wire { instance: 3, what, .. } => what,
+                    other => panic!("{other:?}"),
+                }));
+                let count = |wanted: fn(&Wire) -> bool| found.iter().filter(|wire| wanted(wire)).count();
+                live =
+                    count(|wire| *wire == Wire::Opened) - count(|wire| matches!(wire, Wire::Closed { .. }));
+            }
+        })
+        .await;
+        found
     }
 }
 
@@ -71,7 +81,7 @@ async fn connect(address: SocketAddr) -> Result<TcpStream, ErrorKind> {
 async fn it_passes_bytes_on_and_records_what_they_mean() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    assert_eq!(bench.tap.connections(), 1);
+    assert_eq!(bench.proxy.connections(), 1);
     let mut got = [0; 64];
     client.write_all(b"*2\r\n$3\r\nget\r\n$2\r\ns1\r\n").await.unwrap();
     assert_eq!(soon(server.read_exact(&mut got[..21])).await.unwrap(), 21);
@@ -119,6 +129,17 @@ async fn an_end_from_redis_ends_the_subject_and_half_an_end_stays_half() {
 }
 
 #[tokio::test]
+async fn what_the_subject_has_ended_it_has_open_no_more_even_while_redis_keeps_silent() {
+    let bench = Bench::new().await;
+    let (client, server) = bench.pair().await;
+    assert_eq!(bench.proxy.connections(), 1);
+    drop(client);
+    until(|| bench.proxy.connections() == 0).await;
+    drop(server);
+    assert_eq!(bench.closed().await.last(), Some(&ended("subject: end")));
+}
+
+#[tokio::test]
 async fn a_reset_from_redis_resets_the_subject() {
     let bench = Bench::new().await;
     let (mut client, server) = bench.pair().await;
@@ -157,11 +178,11 @@ async fn a_reset_goes_on_even_while_redis_takes_nothing() {
 
 #[tokio::test]
 async fn where_redis_refuses_the_subject_is_reset() {
-    let Bench { tap, server, recorder } = Bench::new().await;
+    let Bench { proxy, server, recorder } = Bench::new().await;
     drop(server);
-    let mut client = connect(tap.address()).await.unwrap();
+    let mut client = connect(proxy.address()).await.unwrap();
     assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
-    until(|| tap.connections() == 0).await;
+    until(|| proxy.connections() == 0).await;
     let by = recorder.take().pop().map(|entry| entry.e);
     assert!(matches!(by, Some(Event::Wire { what: Wire::Closed { by }, .. }) if by == "redis: refused"));
 }
@@ -170,14 +191,14 @@ async fn where_redis_refuses_the_subject_is_reset() {
 async fn refusing_is_true_and_the_port_stays_ours() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    let address = bench.tap.address();
+    let address = bench.proxy.address();
     for _ in 0..3 {
-        bench.tap.refuse().await;
+        bench.proxy.refuse().await;
         assert_eq!(connect(address).await.err(), Some(ErrorKind::ConnectionRefused));
         let stolen = std::net::TcpListener::bind(address);
         assert_eq!(stolen.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse));
-        bench.tap.accept().await.unwrap();
-        bench.tap.accept().await.unwrap();
+        bench.proxy.accept().await.unwrap();
+        bench.proxy.accept().await.unwrap();
         drop(bench.pair().await);
     }
     assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
@@ -190,19 +211,21 @@ async fn refusing_is_true_and_the_port_stays_ours() {
 async fn a_deaf_tap_lets_live_connections_go_on() {
     let bench = Bench::new().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.tap.deafen().await;
-    assert_eq!(connect(bench.tap.address()).await.err(), Some(ErrorKind::ConnectionRefused));
+    bench.proxy.deafen().await;
+    assert_eq!(connect(bench.proxy.address()).await.err(), Some(ErrorKind::ConnectionRefused));
     client.write_all(b"x").await.unwrap();
     assert_eq!(byte(&mut server).await, Ok(1));
 }
 
 #[tokio::test]
 async fn a_dropped_tap_leaves_nothing() {
-    let Bench { tap, server, .. } = Bench::new().await;
-    let mut client = connect(tap.address()).await.unwrap();
-    let address = tap.address();
+    let Bench { proxy, server, .. } = Bench::new().await;
+    let mut client = connect(proxy.address()).await.unwrap();
+    let address = proxy.address();
     let (mut upstream, _) = soon(server.accept()).await.unwrap();
-    drop(tap);
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(byte(&mut upstream).await, Ok(1));
+    drop(proxy);
     assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(byte(&mut upstream).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(connect(address).await.err(), Some(ErrorKind::ConnectionRefused));

@@ -17,9 +17,9 @@ const NAME: usize = 40;
 
 /// The two readers of one connection: of what the subject sends, and of what Redis answers.
 pub(super) fn readers() -> (Reader, Reader) {
-    let resp3 = Arc::<AtomicBool>::default();
+    let dialect = Arc::<Dialect>::default();
     let reader =
-        |upstream| Reader { upstream, cutter: Some(Cutter::new(upstream)), resp3: Arc::clone(&resp3) };
+        |upstream| Reader { upstream, cutter: Some(Cutter::new(upstream)), dialect: Arc::clone(&dialect) };
     (reader(true), reader(false))
 }
 
@@ -28,33 +28,51 @@ pub(super) fn readers() -> (Reader, Reader) {
 pub(super) struct Reader {
     upstream: bool,
     cutter: Option<Cutter>,
-    resp3: Arc<AtomicBool>,
+    dialect: Arc<Dialect>,
+}
+
+/// What was agreed on a connection.
+#[derive(Debug, Default)]
+struct Dialect {
+    resp3: AtomicBool,
+    /// The subject has asked for some replies not to be sent.
+    silenced: AtomicBool,
 }
 
 impl Reader {
-    /// Reads the next bytes and hands out what they complete. Bytes that are not RESP give one [`Wire::Garbled`], and from then
-    /// on nothing.
-    pub(super) fn read(&mut self, bytes: &[u8], mut each: impl FnMut(Wire)) {
+    /// Whether the next byte begins something new, as far as it can be known.
+    pub(super) fn is_between(&self) -> bool {
+        self.cutter.as_ref().is_some_and(Cutter::is_between)
+    }
+
+    /// Whether the subject has asked for some replies not to be sent.
+    pub(super) fn silences_replies(&self) -> bool {
+        self.dialect.silenced.load(Ordering::SeqCst)
+    }
+
+    /// Reads the next bytes and hands out what they complete, with how many of these bytes come after it. Bytes that are not
+    /// RESP give one [`Wire::Garbled`], and from then on nothing.
+    pub(super) fn read(&mut self, bytes: &[u8], mut each: impl FnMut(Wire, usize)) {
         let Some(cutter) = &mut self.cutter else { return };
-        let (upstream, resp3) = (self.upstream, &*self.resp3);
-        let read = cutter.feed(bytes, |cut| {
+        let (upstream, dialect) = (self.upstream, &*self.dialect);
+        let read = cutter.feed(bytes, |cut, left| {
             let wire = match (cut, upstream) {
-                (Cut::Frame(frame), true) => command(frame, resp3)?,
-                (Cut::Inline(line), true) => inline(line, resp3),
-                (Cut::Frame(frame), false) => reply(frame, resp3)?,
+                (Cut::Frame(frame), true) => command(frame, dialect)?,
+                (Cut::Inline(line), true) => inline(line, dialect),
+                (Cut::Frame(frame), false) => reply(frame, &dialect.resp3)?,
                 (Cut::Inline(_), false) => return Err(NotResp),
             };
-            wire.into_iter().for_each(&mut each);
+            wire.into_iter().for_each(|wire| each(wire, left));
             Ok(())
         });
         if read.is_err() {
             self.cutter = None;
-            each(Wire::Garbled { upstream });
+            each(Wire::Garbled { upstream }, 0);
         }
     }
 }
 
-fn command(frame: &[u8], resp3: &AtomicBool) -> Result<Option<Wire>, NotResp> {
+fn command(frame: &[u8], dialect: &Dialect) -> Result<Option<Wire>, NotResp> {
     let Ok(Some((Frame2::Array(parts), _))) = decode2(frame) else { return Err(NotResp) };
     let parts = parts.iter().map(|part| match part {
         Frame2::BulkString(bytes) => Ok(bytes.as_slice()),
@@ -62,21 +80,24 @@ fn command(frame: &[u8], resp3: &AtomicBool) -> Result<Option<Wire>, NotResp> {
             Err(NotResp)
         }
     });
-    Ok(named(&parts.collect::<Result<Vec<_>, _>>()?, resp3))
+    Ok(named(&parts.collect::<Result<Vec<_>, _>>()?, dialect))
 }
 
-fn inline(line: &[u8], resp3: &AtomicBool) -> Option<Wire> {
+fn inline(line: &[u8], dialect: &Dialect) -> Option<Wire> {
     let parts: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty()).collect();
-    named(&parts, resp3)
+    named(&parts, dialect)
 }
 
 /// An empty command is none: Redis answers nothing to it.
-fn named(parts: &[&[u8]], resp3: &AtomicBool) -> Option<Wire> {
+fn named(parts: &[&[u8]], dialect: &Dialect) -> Option<Wire> {
     let name = text(parts.first()?, NAME).to_ascii_uppercase();
     if name == "HELLO"
         && let Some(version) = parts.get(1)
     {
-        resp3.store(*version == b"3", Ordering::SeqCst);
+        dialect.resp3.store(*version == b"3", Ordering::SeqCst);
+    }
+    if name == "CLIENT" && parts.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"REPLY")) {
+        dialect.silenced.store(true, Ordering::SeqCst);
     }
     let key = keys::first(&name, parts).map(|key| text(key, keys::LONGEST));
     Some(Wire::Command { name, key })
@@ -129,7 +150,7 @@ mod tests {
 
     fn read(reader: &mut Reader, bytes: &[u8]) -> Vec<Wire> {
         let mut found = Vec::new();
-        reader.read(bytes, |wire| found.push(wire));
+        reader.read(bytes, |wire, _| found.push(wire));
         found
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Cutter {
     line: Vec<u8>,
     kept: Vec<u8>,
     open: Vec<List>,
+    /// How much of what is fed just now comes after what was cut last.
+    left: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +61,21 @@ struct List {
 impl Cutter {
     /// Cuts frames; with `inline` also the inline commands that Redis takes from clients.
     pub(super) fn new(inline: bool) -> Self {
-        Self { inline, expects: Expects::Line, line: Vec::new(), kept: Vec::new(), open: Vec::new() }
+        let (line, kept, open) = Default::default();
+        Self { inline, expects: Expects::Line, line, kept, open, left: 0 }
     }
 
-    /// Takes the next bytes and hands out what they complete. After an error nothing more can be cut.
+    /// Whether the next byte begins something new.
+    pub(super) fn is_between(&self) -> bool {
+        matches!(self.expects, Expects::Line) && self.line.is_empty() && self.open.is_empty()
+    }
+
+    /// Takes the next bytes and hands out what they complete, with how many of these bytes come after it. After an error
+    /// nothing more can be cut.
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        mut each: impl FnMut(Cut<'_>) -> Result<(), NotResp>,
+        mut each: impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<(), NotResp> {
         while !bytes.is_empty() {
             bytes = match self.expects {
@@ -81,10 +90,11 @@ impl Cutter {
     fn line<'b>(
         &mut self,
         bytes: &'b [u8],
-        each: &mut impl FnMut(Cut<'_>) -> Result<(), NotResp>,
+        each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<&'b [u8], NotResp> {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+        self.left = rest.len();
         self.line.extend_from_slice(part);
         if self.line.len() > LINE || !self.begins_well() {
             return Err(NotResp);
@@ -102,7 +112,7 @@ impl Cutter {
                 self.keep(content)?;
                 self.element_ends(each)?;
             }
-            Some(_) => each(Cut::Inline(content))?,
+            Some(_) => each(Cut::Inline(content), self.left)?,
             None if self.inline => {}
             None => return Err(NotResp),
         }
@@ -125,7 +135,7 @@ impl Cutter {
         &mut self,
         kind: u8,
         length: &[u8],
-        each: &mut impl FnMut(Cut<'_>) -> Result<(), NotResp>,
+        each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<(), NotResp> {
         let Some(length) = number(length, STRING)? else {
             self.keep(b"$-1")?;
@@ -143,7 +153,7 @@ impl Cutter {
         kind: u8,
         length: &[u8],
         width: u64,
-        each: &mut impl FnMut(Cut<'_>) -> Result<(), NotResp>,
+        each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<(), NotResp> {
         let Some(length) = number(length, ELEMENTS)? else {
             self.keep(b"*-1")?;
@@ -181,11 +191,12 @@ impl Cutter {
         &mut self,
         bytes: &'b [u8],
         seen: usize,
-        each: &mut impl FnMut(Cut<'_>) -> Result<(), NotResp>,
+        each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<&'b [u8], NotResp> {
         if bytes[0] != b"\r\n"[seen] {
             return Err(NotResp);
         }
+        self.left = bytes.len() - 1;
         if seen == 0 {
             self.expects = Expects::BodyEnd { seen: 1 };
         } else {
@@ -214,7 +225,10 @@ impl Cutter {
         if self.kept.len() > FRAME { Err(NotResp) } else { Ok(()) }
     }
 
-    fn element_ends(&mut self, each: &mut impl FnMut(Cut<'_>) -> Result<(), NotResp>) -> Result<(), NotResp> {
+    fn element_ends(
+        &mut self,
+        each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
+    ) -> Result<(), NotResp> {
         while let Some(list) = self.open.last_mut() {
             list.left -= 1;
             list.keep = list.keep.saturating_sub(1);
@@ -223,7 +237,7 @@ impl Cutter {
             }
             self.open.pop();
         }
-        each(Cut::Frame(&self.kept))?;
+        each(Cut::Frame(&self.kept), self.left)?;
         self.kept.clear();
         Ok(())
     }
@@ -246,7 +260,7 @@ mod tests {
     fn cut_in(pieces: &[&[u8]], inline: bool) -> Result<Vec<String>, NotResp> {
         let (mut cutter, mut found) = (Cutter::new(inline), Vec::new());
         for piece in pieces {
-            cutter.feed(piece, |cut| {
+            cutter.feed(piece, |cut, _| {
                 found.push(match cut {
                     Cut::Frame(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                     Cut::Inline(bytes) => format!("inline {}", String::from_utf8_lossy(bytes)),
@@ -282,6 +296,23 @@ mod tests {
     }
 
     #[test]
+    fn each_cut_says_where_it_ends() {
+        let (mut cutter, mut left) = (Cutter::new(true), Vec::new());
+        let mut feed = |bytes: &[u8]| {
+            cutter
+                .feed(bytes, |_, after| {
+                    left.push(after);
+                    Ok(())
+                })
+                .unwrap();
+            cutter.is_between()
+        };
+        assert!(!feed(b"PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n"));
+        assert!(feed(b"$2\r\nhi\r\nPING\r\n"));
+        assert_eq!(left, [18, 4, 6, 0]);
+    }
+
+    #[test]
     fn a_long_string_costs_little_and_what_follows_it_is_found() {
         let mut stream = format!("*2\r\n$3\r\nGET\r\n${}\r\n", 5_000_000).into_bytes();
         stream.extend(std::iter::repeat_n(b'x', 5_000_000));
@@ -290,7 +321,7 @@ mod tests {
         let mut sizes = Vec::new();
         for piece in stream.chunks(1000) {
             cutter
-                .feed(piece, |frame| {
+                .feed(piece, |frame, _| {
                     if let Cut::Frame(bytes) = frame {
                         sizes.push(bytes.len());
                         Ok(())

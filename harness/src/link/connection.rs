@@ -1,0 +1,422 @@
+//! One connection through a link: joins two streams, and obeys what bends the link just now.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use rand_chacha::ChaCha8Rng;
+use squall_client::Time;
+use tokio::io::ReadBuf;
+use tokio::time::Sleep;
+
+use super::Shared;
+use super::answers::Answers;
+use super::conversation::{Conversation, Cut, Passage};
+use super::pipe::{Next, Out, Pipe};
+use super::rules::Bends;
+use super::stream::Stream;
+use super::wire::readers;
+use crate::history::{Event, Wire};
+
+const CHUNK: usize = 16 * 1024;
+
+thread_local! {
+    /// Where bytes are read to. They go on before anything else is read, so one is enough for all connections of a thread.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Subject,
+    Redis,
+}
+
+/// Who reset the connection.
+#[derive(Clone, Copy, Debug)]
+enum ResetBy {
+    Subject,
+    Redis,
+    Fault,
+}
+
+impl Side {
+    fn reset(self) -> ResetBy {
+        match self {
+            Self::Subject => ResetBy::Subject,
+            Self::Redis => ResetBy::Redis,
+        }
+    }
+}
+
+/// A live connection. However it comes to an end, its end is recorded, and unless both sides ended it in order, both are reset.
+pub(super) struct Connection<C: Stream, U: Stream> {
+    shared: Arc<Shared>,
+    number: u32,
+    client: C,
+    upstream: Option<U>,
+    up: Way,
+    down: Way,
+    /// The version of the rules that it follows.
+    version: Option<u64>,
+    conversation: Conversation,
+    /// Whether a strike answers commands just now.
+    answering: bool,
+    opened: Time,
+    /// Until when it carries nothing.
+    quiet_until: Option<Time>,
+    /// Whether a strike resets it at its first byte.
+    resets: bool,
+    spoke: bool,
+    /// Whether it counts as open: until the subject has ended it, whatever Redis does.
+    counts: bool,
+    ended_first: Option<Side>,
+    timer: Option<Pin<Box<Sleep>>>,
+    closed: Option<&'static str>,
+    in_order: bool,
+}
+
+/// One direction.
+struct Way {
+    source: Side,
+    pipe: Pipe,
+    bends: Bends,
+    chance: Option<ChaCha8Rng>,
+    source_ended: bool,
+    /// Whether a fault ended it.
+    cut: bool,
+    done: bool,
+}
+
+impl<C: Stream, U: Stream> Connection<C, U> {
+    /// A connection of the subject's. It is counted and recorded now, not when its task first runs.
+    pub(super) fn open(client: C, shared: Arc<Shared>) -> Self {
+        let number = shared.opened.fetch_add(1, Ordering::SeqCst);
+        shared.open.fetch_add(1, Ordering::SeqCst);
+        let way = |source| Way {
+            source,
+            pipe: Pipe::default(),
+            bends: Bends::default(),
+            chance: None,
+            source_ended: false,
+            cut: false,
+            done: false,
+        };
+        let connection = Self {
+            number,
+            client,
+            upstream: None,
+            up: way(Side::Subject),
+            down: way(Side::Redis),
+            version: None,
+            conversation: Conversation::new(readers()),
+            answering: false,
+            opened: shared.recorder.clock().now(),
+            quiet_until: None,
+            resets: false,
+            spoke: false,
+            counts: true,
+            ended_first: None,
+            timer: None,
+            closed: None,
+            in_order: false,
+            shared,
+        };
+        connection.shared.record(number, Wire::Opened);
+        connection
+    }
+
+    /// The how-many-eth it is.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Passes on until both sides have ended, or one is reset.
+    pub(super) async fn run(mut self, upstream: impl Future<Output = io::Result<U>>) {
+        match upstream.await {
+            Ok(upstream) => self.upstream = Some(upstream),
+            Err(error) => {
+                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                self.closed = Some(if refused { "redis: refused" } else { "redis: reset" });
+                return;
+            }
+        }
+        let outcome = std::future::poll_fn(|context| self.poll(context)).await;
+        self.in_order = outcome.is_ok();
+        self.closed = Some(match (outcome, self.ended_first) {
+            (Ok(()), _) if self.down.cut => "world: end",
+            (Ok(()), Some(Side::Redis)) => "redis: end",
+            (Ok(()), Some(Side::Subject) | None) => "subject: end",
+            (Err(ResetBy::Subject), _) => "subject: reset",
+            (Err(ResetBy::Redis), _) => "redis: reset",
+            (Err(ResetBy::Fault), _) => "world: reset",
+        });
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ResetBy>> {
+        // Before the rules are read, so that no change is missed.
+        self.shared.wake_on_change(self.number, context.waker());
+        self.follow_rules();
+        let now = self.shared.recorder.clock().now();
+        if self.quiet_until.is_some_and(|until| now < until) {
+            self.wait(context, now);
+            return Poll::Pending;
+        }
+        let Some(upstream) = &mut self.upstream else { return Poll::Ready(Err(ResetBy::Redis)) };
+        let (shared, number, answering) = (&*self.shared, self.number, self.answering);
+        let mut link = Passing { shared, number, now, answering, conversation: &mut self.conversation };
+        loop {
+            let reset = self.resets && !self.spoke;
+            let up = self.up.step(context, &mut self.client, upstream, &mut link)?;
+            self.spoke |= up.read;
+            if reset && up.read {
+                return Poll::Ready(Err(ResetBy::Fault));
+            }
+            if self.up.source_ended && std::mem::take(&mut self.counts) {
+                shared.open.fetch_sub(1, Ordering::SeqCst);
+            }
+            if let Some(answers) = link.conversation.own_answers() {
+                self.down.pass(context, &[], answers, &mut self.client, &mut link)?;
+            }
+            let down = self.down.step(context, upstream, &mut self.client, &mut link)?;
+            if self.ended_first.is_none() {
+                let ended = [&self.up, &self.down].into_iter().find(|way| way.source_ended);
+                self.ended_first = ended.map(|way| way.source);
+            }
+            if self.up.done && self.down.done {
+                return Poll::Ready(Ok(()));
+            }
+            if !up.went_on && !down.went_on {
+                break;
+            }
+        }
+        self.wait(context, now);
+        Poll::Pending
+    }
+
+    /// Waits for what comes out later.
+    fn wait(&mut self, context: &mut Context<'_>, now: Time) {
+        let due = [&self.up, &self.down].into_iter().filter_map(|way| match way.pipe.next(now, &way.bends) {
+            Next::Later(time) => Some(time),
+            Next::Due(_) | Next::Nothing => None,
+        });
+        let Some(due) = self.quiet_until.filter(|until| now < *until).or(due.min()) else {
+            self.timer = None;
+            return;
+        };
+        let instant = self.shared.recorder.clock().instant(due);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(instant)));
+        if timer.deadline() != instant {
+            timer.as_mut().reset(instant);
+        }
+        // Its time may have come since `now` was read; then the next poll, which is asked for at once, finds it due.
+        if timer.as_mut().poll(context).is_ready() {
+            self.timer = None;
+            context.waker().wake_by_ref();
+        }
+    }
+
+    fn follow_rules(&mut self) {
+        let version = self.shared.version.load(Ordering::SeqCst);
+        if self.version == Some(version) {
+            return;
+        }
+        let rules = self.shared.rules();
+        let chance = self.shared.chance;
+        self.up.bends = rules.bends(chance, self.number, true);
+        self.down.bends = rules.bends(chance, self.number, false);
+        self.resets = rules.resets(chance, self.number);
+        self.answering = !rules.answers.is_empty();
+        self.quiet_until.get_or_insert(self.opened + rules.slow_accept(self.number));
+        self.version = Some(rules.version);
+    }
+}
+
+/// What a step of one direction needs to know of its connection.
+struct Passing<'a> {
+    shared: &'a Shared,
+    number: u32,
+    now: Time,
+    answering: bool,
+    conversation: &'a mut Conversation,
+}
+
+impl Passing<'_> {
+    /// What is to go on of bytes from that side.
+    fn interpret(&mut self, source: Side, bytes: &[u8]) -> Passage {
+        match source {
+            Side::Subject if self.answering => {
+                let mut rules = self.shared.rules();
+                let mut answers = Answers { strikes: &mut rules.answers, chance: self.shared.chance };
+                self.conversation.commands(bytes, Some(&mut answers))
+            }
+            Side::Subject => self.conversation.commands(bytes, None),
+            Side::Redis => self.conversation.replies(bytes),
+        }
+    }
+
+    fn record(&self, marks: Vec<Wire>) {
+        marks.into_iter().for_each(|wire| self.shared.record(self.number, wire));
+    }
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    /// Whether anything went in or out, so that another step may do more.
+    went_on: bool,
+    /// Whether bytes went in.
+    read: bool,
+}
+
+impl Way {
+    fn step(
+        &mut self,
+        context: &mut Context<'_>,
+        from: &mut impl Stream,
+        to: &mut impl Stream,
+        link: &mut Passing<'_>,
+    ) -> Result<Step, ResetBy> {
+        let mut step = Step { went_on: self.deliver(context, to, link)?, read: false };
+        if self.source_ended {
+            return Ok(step);
+        }
+        if !self.pipe.has_room() {
+            // Without this a reset would go unnoticed while the target takes nothing.
+            return match from.poll_broken(context) {
+                Poll::Ready(()) => Err(self.source.reset()),
+                Poll::Pending => Ok(step),
+            };
+        }
+        let read = SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(from).poll_read(context, &mut buffer) {
+                Poll::Pending => Ok(None),
+                Poll::Ready(Err(_)) => Err(self.source.reset()),
+                Poll::Ready(Ok(())) => self.take(context, buffer.filled(), to, link).map(Some),
+            }
+        })?;
+        step.went_on |= read.is_some();
+        step.read = read.is_some_and(|count| count > 0);
+        Ok(step)
+    }
+
+    /// Takes what was read; nothing at all is the end.
+    fn take(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        to: &mut impl Stream,
+        link: &mut Passing<'_>,
+    ) -> Result<usize, ResetBy> {
+        if bytes.is_empty() {
+            self.source_ended = true;
+            self.pipe.end(link.now, &self.bends);
+            return Ok(0);
+        }
+        let passage = link.interpret(self.source, bytes);
+        self.pass(context, bytes, passage, to, link)?;
+        Ok(bytes.len())
+    }
+
+    /// Passes on what is to go on of `bytes`.
+    fn pass(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        passage: Passage,
+        to: &mut impl Stream,
+        link: &mut Passing<'_>,
+    ) -> Result<(), ResetBy> {
+        let Passage { bytes: others, mut marks, cut } = passage;
+        let upstream = matches!(self.source, Side::Subject);
+        // A command is recorded when it has left the subject, before anything that it causes; a reply when it reaches it.
+        if upstream {
+            link.record(std::mem::take(&mut marks));
+        }
+        let bytes = others.as_deref().unwrap_or(bytes);
+        let mut rest = bytes;
+        if self.pipe.is_empty() && self.bends.is_straight() && !bytes.is_empty() {
+            match Pin::new(&mut *to).poll_write(context, bytes) {
+                Poll::Ready(Ok(count)) => rest = &bytes[count..],
+                Poll::Ready(Err(_)) => return Err(self.target().reset()),
+                Poll::Pending => {}
+            }
+        }
+        if rest.is_empty() {
+            link.record(marks);
+        } else {
+            let chance = link.shared.chance;
+            let chance = self.chance.get_or_insert_with(|| chance.direction(link.number, upstream));
+            self.pipe.push(link.now, rest, marks, &self.bends, chance);
+        }
+        match cut {
+            Some(Cut::Reset) => self.pipe.reset(link.now),
+            Some(Cut::End) => {
+                self.pipe.end(link.now, &Bends::default());
+                self.pipe.cut();
+                self.cut = true;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Lets out what is due, as far as the target takes it. Returns whether anything came out.
+    fn deliver(
+        &mut self,
+        context: &mut Context<'_>,
+        to: &mut impl Stream,
+        link: &Passing<'_>,
+    ) -> Result<bool, ResetBy> {
+        let mut any = false;
+        while let Next::Due(what) = self.pipe.next(link.now, &self.bends) {
+            let written = match what {
+                Out::Bytes(bytes) => Pin::new(&mut *to).poll_write(context, bytes),
+                Out::End => Pin::new(&mut *to).poll_shutdown(context).map_ok(|()| 0),
+                Out::Reset => return Err(ResetBy::Fault),
+            };
+            match written {
+                Poll::Ready(Ok(count)) => {
+                    self.done |= matches!(what, Out::End);
+                    link.record(self.pipe.advance(count));
+                    any = true;
+                }
+                Poll::Ready(Err(_)) => return Err(self.target().reset()),
+                Poll::Pending => break,
+            }
+        }
+        Ok(any)
+    }
+
+    fn target(&self) -> Side {
+        match self.source {
+            Side::Subject => Side::Redis,
+            Side::Redis => Side::Subject,
+        }
+    }
+}
+
+impl<C: Stream, U: Stream> Drop for Connection<C, U> {
+    fn drop(&mut self) {
+        if !self.in_order {
+            self.client.reset_on_drop();
+            if let Some(upstream) = &mut self.upstream {
+                upstream.reset_on_drop();
+            }
+        }
+        if self.counts {
+            self.shared.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.shared.forget(self.number);
+        let by = self.closed.unwrap_or("world: reset").to_owned();
+        self.shared.recorder.record(Event::Wire {
+            instance: self.shared.chance.instance,
+            connection: self.number,
+            what: Wire::Closed { by },
+        });
+    }
+}

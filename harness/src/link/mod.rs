@@ -1,0 +1,273 @@
+//! The fault link: one instance's way to Redis. It joins the subject's connections with Redis', records what crosses, and bends
+//! them as the strikes of the plan say. One implementation for every stream: in memory and virtual time, or TCP.
+//!
+//! Without strikes it passes bytes on unchanged and at once, and mirrors what it meets, so that the subject sees what it would
+//! see without it: a reset stays a reset, an end an end. It is the only honest witness of what left the subject.
+//!
+//! A black hole either holds bytes and delivers them, or drops them and then ends the connection: bytes are never missing on a
+//! connection that lives, since no network does that.
+
+mod answers;
+mod connection;
+mod conversation;
+mod frames;
+mod keys;
+mod memory;
+mod pipe;
+mod port;
+mod rules;
+mod stream;
+mod tcp;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::fault::{Act, Bend, Direction};
+use crate::history::{Event, Wire};
+use crate::plan::Strike;
+use crate::recorder::Recorder;
+use answers::Answering;
+use connection::Connection;
+use rules::{Bending, Chance, Resetting, Rules};
+
+pub use memory::{Memory, pair};
+pub use stream::{Stream, Tcp};
+pub use tcp::Proxy;
+
+/// One instance's way to Redis. Dropping it resets its connections.
+#[derive(Debug)]
+pub struct Link {
+    shared: Arc<Shared>,
+    live: Arc<Mutex<Live>>,
+}
+
+/// What connections share with their link.
+#[derive(Debug)]
+struct Shared {
+    recorder: Recorder,
+    chance: Chance,
+    rules: Mutex<Rules>,
+    /// The version of the rules, to be read without the lock.
+    version: AtomicU64,
+    /// Woken when the rules change, by the number of the connection.
+    wakers: Mutex<BTreeMap<u32, Waker>>,
+    open: AtomicU64,
+    opened: AtomicU32,
+}
+
+/// The tasks of live connections. Not part of what they share: dropping the last owner must end them.
+#[derive(Debug, Default)]
+struct Live {
+    tasks: JoinSet<()>,
+    handles: BTreeMap<u32, AbortHandle>,
+}
+
+impl Link {
+    /// The way of that instance. `seed` is the run's.
+    pub fn new(instance: u16, seed: u64, recorder: Recorder) -> Self {
+        let shared = Shared {
+            recorder,
+            chance: Chance { seed, instance },
+            rules: Mutex::default(),
+            version: AtomicU64::new(0),
+            wakers: Mutex::default(),
+            open: AtomicU64::new(0),
+            opened: AtomicU32::new(0),
+        };
+        Self { shared: Arc::new(shared), live: Arc::default() }
+    }
+
+    /// Joins a connection of the subject with the one to Redis that `upstream` opens, in a task of its own.
+    pub fn carry<C: Stream, U: Stream>(
+        &self,
+        client: C,
+        upstream: impl Future<Output = io::Result<U>> + Send + 'static,
+    ) {
+        let connection = Connection::open(client, Arc::clone(&self.shared));
+        let number = connection.number();
+        locked(&self.live).spawn(number, connection.run(upstream));
+    }
+
+    /// How many connections the instance has open now: those that it has not ended yet, whatever Redis does.
+    pub fn connections(&self) -> u64 {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Whether some strike refuses connections just now.
+    pub fn refuses(&self) -> bool {
+        self.shared.rules().refusals > 0
+    }
+
+    /// Begins to refuse: new connections are to be turned away by whoever takes them, live ones go on.
+    pub fn deafen(&self) {
+        self.change(|rules| rules.refusals += 1);
+    }
+
+    /// Takes one [`deafen`](Self::deafen) back.
+    pub fn hear(&self) {
+        self.change(|rules| rules.refusals = rules.refusals.saturating_sub(1));
+    }
+
+    /// Begins a strike that bends the link or resets its connections; others are none of its business.
+    pub async fn begin(&self, number: u32, strike: &Strike) {
+        let opened = self.shared.opened.load(Ordering::SeqCst);
+        match &strike.act {
+            Act::Bend(bend) => {
+                let (bend, direction, share) = (*bend, strike.direction, strike.probability);
+                let bending = Bending { bend, direction, share, before: u32::MAX };
+                self.change(|rules| {
+                    rules.bends.insert(number, bending);
+                });
+            }
+            Act::Reset { live, new } => {
+                if *new {
+                    let resetting = Resetting { share: strike.probability, since: opened };
+                    self.change(|rules| {
+                        rules.resets.insert(number, resetting);
+                    });
+                }
+                if *live {
+                    self.reset_chosen(number, strike.probability).await;
+                }
+            }
+            Act::HalfOpen => {
+                let (bend, direction, share) = (Bend::Drop, Direction::Both, strike.probability);
+                let bending = Bending { bend, direction, share, before: opened };
+                self.change(|rules| {
+                    rules.bends.insert(number, bending);
+                });
+            }
+            Act::SlowAccept { delay } => self.change(|rules| {
+                rules.slow_accepts.insert(number, (*delay, opened));
+            }),
+            Act::Answer(answer) => {
+                let (answer, matching) = (answer.clone(), strike.matching.clone());
+                let answering = Answering { answer, matching, share: strike.probability, met: 0 };
+                self.change(|rules| {
+                    rules.answers.insert(number, answering);
+                });
+            }
+            Act::Refuse | Act::Server(_) => {}
+        }
+    }
+
+    /// Ends a strike that bends the link or resets its connections.
+    pub async fn end(&self, number: u32, strike: &Strike) {
+        match &strike.act {
+            Act::Bend(bend) => {
+                // While the black hole still is one, so that none of them ever goes on with bytes missing.
+                if *bend == Bend::Drop {
+                    self.reset_chosen(number, strike.probability).await;
+                }
+                self.change(|rules| {
+                    rules.bends.remove(&number);
+                });
+            }
+            Act::Reset { .. } => self.change(|rules| {
+                rules.resets.remove(&number);
+            }),
+            Act::HalfOpen => {
+                let before = self.shared.rules().bends.get(&number).map_or(0, |bending| bending.before);
+                let share = strike.probability;
+                self.reset_those(|connection| {
+                    connection < before && self.shared.chance.chooses(share, number, connection)
+                })
+                .await;
+                self.change(|rules| {
+                    rules.bends.remove(&number);
+                });
+            }
+            Act::SlowAccept { .. } => self.change(|rules| {
+                rules.slow_accepts.remove(&number);
+            }),
+            Act::Answer(_) => self.change(|rules| {
+                rules.answers.remove(&number);
+            }),
+            Act::Refuse | Act::Server(_) => {}
+        }
+    }
+
+    /// Resets every live connection, idle or not.
+    pub async fn reset(&self) {
+        let mut live = std::mem::take(&mut *locked(&self.live));
+        live.tasks.shutdown().await;
+    }
+
+    /// Resets the live connections that a strike hits, which is such a share of them.
+    pub async fn reset_chosen(&self, strike: u32, share: f64) {
+        self.reset_those(|connection| self.shared.chance.chooses(share, strike, connection)).await;
+    }
+
+    async fn reset_those(&self, hit: impl Fn(u32) -> bool) {
+        let chosen: Vec<AbortHandle> = {
+            let mut live = locked(&self.live);
+            live.handles.retain(|_, handle| !handle.is_finished());
+            live.handles
+                .iter()
+                .filter(|(number, _)| hit(**number))
+                .map(|(_, handle)| handle.clone())
+                .collect()
+        };
+        chosen.iter().for_each(AbortHandle::abort);
+        while !chosen.iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Rules)) {
+        {
+            let mut rules = self.shared.rules();
+            change(&mut rules);
+            rules.version += 1;
+            self.shared.version.store(rules.version, Ordering::SeqCst);
+        }
+        let wakers: Vec<Waker> = locked(&self.shared.wakers).values().cloned().collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Shared {
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        locked(&self.rules)
+    }
+
+    fn record(&self, connection: u32, what: Wire) {
+        self.recorder.record(Event::Wire { instance: self.chance.instance, connection, what });
+    }
+
+    fn wake_on_change(&self, connection: u32, waker: &Waker) {
+        let mut wakers = locked(&self.wakers);
+        match wakers.get_mut(&connection) {
+            Some(known) => known.clone_from(waker),
+            None => drop(wakers.insert(connection, waker.clone())),
+        }
+    }
+
+    fn forget(&self, connection: u32) {
+        locked(&self.wakers).remove(&connection);
+    }
+}
+
+impl Live {
+    fn spawn(&mut self, number: u32, connection: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        // Now and then is enough to keep the list no longer than twice what is live.
+        if self.handles.len() > 2 * self.tasks.len() {
+            self.handles.retain(|_, handle| !handle.is_finished());
+        }
+        self.handles.insert(number, self.tasks.spawn(connection));
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

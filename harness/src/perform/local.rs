@@ -1,0 +1,127 @@
+//! A run in the local world.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{OnProgress, Setting};
+use crate::fault::Act;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::report::Trouble;
+use crate::run::Progress;
+use crate::stop::Stop;
+use crate::world::local::{self, Local, Redis, UrlError};
+
+/// Why the local world cannot carry out what a fault does; `None` when it can.
+pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
+    match act {
+        Act::Bend(_)
+        | Act::Refuse
+        | Act::Reset { .. }
+        | Act::Answer(_)
+        | Act::SlowAccept { .. }
+        | Act::HalfOpen => None,
+        // An address that is none is told of when the world starts.
+        Act::Server(act) => redis(setting).ok()?.unsupported(*act),
+    }
+}
+
+pub(super) async fn perform(
+    plan: Arc<Plan>,
+    setting: Setting,
+    progress: OnProgress,
+    stop: Stop,
+) -> Result<History, Trouble> {
+    let recorder = crate::recorder::Recorder::new(squall_client::Clock::system());
+    let redis = redis(&setting).map_err(Trouble::World)?;
+    let status = |what| progress(Progress::Preparing(what));
+    let starting = async {
+        let world = Local::start(&redis, plan.instances, plan.seed, &recorder, &status).await;
+        let world = world.map_err(|error| Trouble::World(error.to_string()))?;
+        status("waiting until the machine is quiet".to_owned());
+        world.settle().await;
+        Ok::<_, Trouble>(world)
+    };
+    let world = tokio::select! {
+        biased;
+        () = stop.requested() => return Err(Trouble::Stopped),
+        world = starting => world?,
+    };
+    let plan = world.key_prefix().map_or_else(|| Arc::clone(&plan), |prefix| under(&plan, prefix));
+    let stage = crate::run::Stage {
+        world: Box::new(world),
+        world_name: setting.world.name().to_owned(),
+        subject: setting.subject(),
+        recorder,
+        progress,
+        stop,
+    };
+    Ok(crate::run::run(plan, stage).await?)
+}
+
+/// Why no run can be made here, if so: there is no server.
+pub(super) fn missing(setting: &Setting) -> Option<String> {
+    match redis(setting) {
+        Ok(redis) => redis.missing().map(|error| error.to_string()),
+        Err(why) => Some(why),
+    }
+}
+
+/// Ends every server of this process.
+pub(super) async fn clean_up() {
+    local::sweep().await;
+}
+
+fn redis(setting: &Setting) -> Result<Redis, String> {
+    let of_environment = || {
+        let tell = |error: UrlError| format!("SQUALL_REDIS_URL is no address of a server: {error}");
+        Redis::of_environment(false).map_err(tell)
+    };
+    setting.redis.clone().map_or_else(of_environment, Ok)
+}
+
+/// The same plan with every key of the subject's under `prefix`.
+fn under(plan: &Plan, prefix: &str) -> Arc<Plan> {
+    const KEY: &str = "key_prefix";
+    let mut plan = plan.clone();
+    let own = plan.settings.get(KEY).and_then(Value::as_str).map(str::to_owned);
+    let own = own.unwrap_or_else(|| squall_client::Settings::default().key_prefix);
+    if let Some(settings) = plan.settings.as_object_mut() {
+        settings.insert(KEY.to_owned(), Value::String(format!("{prefix}{own}")));
+    }
+    Arc::new(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::ServerAct;
+    use crate::report::samples;
+    use crate::world::Kind;
+    use crate::world::local::RedisUrl;
+
+    #[test]
+    fn keys_lie_under_the_runs_prefix_whether_the_scenario_names_one_or_not() {
+        let mut plan = samples::plan();
+        let prefix = |plan: &Plan| under(plan, "run:").settings["key_prefix"].clone();
+        plan.settings = serde_json::json!({});
+        assert_eq!(prefix(&plan), "run:session:");
+        plan.settings = serde_json::json!({ "key_prefix": "mine:" });
+        assert_eq!(prefix(&plan), "run:mine:");
+    }
+
+    #[test]
+    fn what_somebody_else_runs_is_never_killed_paused_or_restarted() {
+        let url = RedisUrl::parse("redis://h:1").unwrap();
+        for destructive in [false, true] {
+            let redis = Some(Redis::Given { url: url.clone(), destructive });
+            let setting = Setting { redis, ..Setting::of(Kind::Local) };
+            for act in [ServerAct::Pause, ServerAct::Kill, ServerAct::Restart { keep_data: true }] {
+                let why = unsupported(&setting, &Act::Server(act)).unwrap();
+                assert!(why.contains("--redis-url"), "{why}");
+            }
+            assert_eq!(unsupported(&setting, &Act::Refuse), None);
+        }
+    }
+}

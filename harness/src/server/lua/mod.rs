@@ -1,0 +1,11 @@
+//! Scripts: a Lua 5.1 that can call commands and reach nothing else.
+
+mod bits;
+mod convert;
+mod engine;
+mod json;
+mod natives;
+mod running;
+
+pub(crate) use engine::Engine;
+pub(crate) use running::Script;

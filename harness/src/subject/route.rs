@@ -1,0 +1,92 @@
+//! How an instance reaches Redis, and as whom.
+
+use std::fmt;
+use std::sync::Arc;
+
+use squall_client::Connect;
+
+/// How an instance reaches Redis.
+#[derive(Clone)]
+pub enum Route {
+    /// By TCP.
+    Tcp {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// As whom.
+        credentials: Credentials,
+    },
+    /// By streams that never leave this process, in virtual time.
+    Streams(Arc<dyn Connect>),
+}
+
+/// As whom to speak to Redis, and to which database of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The ACL user, if one is needed.
+    pub username: Option<String>,
+    /// The password, if one is needed. It is shown nowhere.
+    pub password: Option<String>,
+    /// The database.
+    pub database: i64,
+}
+
+impl Route {
+    /// The URL of a route by TCP, password included: for the client under test alone, never to be shown.
+    pub fn url(&self) -> Option<String> {
+        let Self::Tcp { host, port, credentials } = self else { return None };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let username = credentials.username.as_deref().map(escaped).unwrap_or_default();
+        let user = match &credentials.password {
+            Some(password) => format!("{username}:{}@", escaped(password)),
+            None if username.is_empty() => String::new(),
+            None => format!("{username}@"),
+        };
+        Some(format!("redis://{user}{host}:{port}/{}", credentials.database))
+    }
+}
+
+/// With everything in hexadecimal that could mean something in a URL.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let password = self.password.as_ref().map(|_| "***");
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .field("password", &password)
+            .field("database", &self.database)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(host: &str, username: Option<&str>, password: Option<&str>) -> Option<String> {
+        let (username, password) = (username.map(str::to_owned), password.map(str::to_owned));
+        let credentials = Credentials { username, password, database: 3 };
+        Route::Tcp { host: host.to_owned(), port: 6379, credentials }.url()
+    }
+
+    #[test]
+    fn a_url_has_what_is_needed_and_no_more() {
+        assert_eq!(url("127.0.0.1", None, None).as_deref(), Some("redis://127.0.0.1:6379/3"));
+        assert_eq!(url("::1", None, Some("p@ss:/")).as_deref(), Some("redis://:p%40ss%3A%2F@[::1]:6379/3"));
+        assert_eq!(url("h", Some("me"), Some("x")).as_deref(), Some("redis://me:x@h:6379/3"));
+        assert_eq!(url("h", Some("me"), None).as_deref(), Some("redis://me@h:6379/3"));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let credentials = Credentials { password: Some("secret".to_owned()), ..Credentials::default() };
+        assert!(!format!("{credentials:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,81 @@
+//! One instance's way to the server: a fault proxy, and how many strikes refuse just now.
+
+use std::net::SocketAddr;
+
+use tokio::sync::Mutex;
+
+use crate::fault::Act;
+use crate::link::Proxy;
+use crate::plan::Strike;
+use crate::recorder::Recorder;
+use crate::world::{WorldError, failed};
+
+pub(super) struct Link {
+    proxy: Proxy,
+    refusals: Mutex<u32>,
+}
+
+impl Link {
+    pub(super) async fn start(
+        number: u16,
+        seed: u64,
+        server: SocketAddr,
+        recorder: Recorder,
+    ) -> Result<Self, WorldError> {
+        let proxy = Proxy::listen(number, seed, server, recorder).await;
+        Ok(Self { proxy: proxy.map_err(failed("open a fault proxy"))?, refusals: Mutex::default() })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.proxy.address().port()
+    }
+
+    pub(super) fn connections(&self) -> u64 {
+        self.proxy.connections()
+    }
+
+    /// Ends its service.
+    pub(super) async fn close(&self) {
+        self.proxy.refuse().await;
+    }
+
+    /// A strike on this link begins.
+    pub(super) async fn begin(&self, number: u32, strike: &Strike) {
+        if strike.act == Act::Refuse {
+            self.deafen().await;
+            self.reset().await;
+        } else {
+            self.proxy.begin(number, strike).await;
+        }
+    }
+
+    /// A strike on this link ends.
+    pub(super) async fn end(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
+        if strike.act == Act::Refuse {
+            return self.accept().await;
+        }
+        self.proxy.end(number, strike).await;
+        Ok(())
+    }
+
+    /// Refuses new connections; live ones go on.
+    pub(super) async fn deafen(&self) {
+        *self.refusals.lock().await += 1;
+        self.proxy.deafen().await;
+    }
+
+    /// Resets live connections.
+    pub(super) async fn reset(&self) {
+        self.proxy.reset().await;
+    }
+
+    /// Takes one [`deafen`](Self::deafen) back.
+    pub(super) async fn accept(&self) -> Result<(), WorldError> {
+        let mut refusals = self.refusals.lock().await;
+        *refusals = refusals.saturating_sub(1);
+        if *refusals > 0 {
+            return Ok(());
+        }
+        self.proxy.accept().await.map_err(failed("open the fault proxy again"))
+    }
+}

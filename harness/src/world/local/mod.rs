@@ -1,0 +1,249 @@
+//! The local world: a real Redis or Valkey process of this machine behind Squall's own fault proxy.
+//!
+//! ```text
+//! instance -> fault proxy (one an instance, in this process) -> redis-server
+//! ```
+
+mod folder;
+mod given;
+mod link;
+mod living;
+mod own;
+mod port;
+mod process;
+mod program;
+mod server;
+mod url;
+
+use std::path::Path;
+
+use tokio::net::TcpStream;
+
+use super::{World, WorldError, quiet};
+use crate::fault::{Act, ServerAct};
+use crate::history::Left;
+use crate::plan::Strike;
+use crate::recorder::Recorder;
+use crate::subject::{BoxFuture, Route};
+use link::Link;
+use server::Server;
+
+pub use url::{RedisUrl, UrlError};
+
+/// Which server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redis {
+    /// One that is started for the run.
+    Own {
+        /// Its program, by name or path; a known one in `PATH` when absent.
+        program: Option<String>,
+    },
+    /// One that somebody else runs. Nothing of it is touched but the run's own keys.
+    Given {
+        /// Where it is.
+        url: RedisUrl,
+        /// Whether faults may strike it that others would notice.
+        destructive: bool,
+    },
+}
+
+impl Redis {
+    /// What the environment says: the server of `SQUALL_REDIS_URL`, else the program of `SQUALL_REDIS_SERVER`, else a known one.
+    ///
+    /// # Errors
+    ///
+    /// When `SQUALL_REDIS_URL` is no address of a server.
+    pub fn of_environment(destructive: bool) -> Result<Self, UrlError> {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        match variable("SQUALL_REDIS_URL") {
+            Some(url) => Ok(Self::Given { url: RedisUrl::parse(&url)?, destructive }),
+            None => Ok(Self::Own { program: variable("SQUALL_REDIS_SERVER") }),
+        }
+    }
+
+    /// Why this cannot be done to the server; `None` when it can.
+    pub fn unsupported(&self, act: ServerAct) -> Option<String> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Given { .. } => Some(server::not_ours(act)),
+        }
+    }
+
+    /// What is missing here for any run, if something is: the program.
+    pub fn missing(&self) -> Option<WorldError> {
+        match self {
+            Self::Own { program } => program::find(program.as_deref()).err(),
+            Self::Given { .. } => None,
+        }
+    }
+}
+
+/// Ends every server that this process has started, and removes every key that its runs left in servers of others. The last
+/// thing to do: nothing starts after it.
+pub async fn sweep() {
+    living::sweep();
+    given::sweep().await;
+}
+
+/// The world, up. Dropped without being closed it still leaves nothing.
+pub struct Local {
+    // Before the server, so that nobody writes any more when the run's keys are removed.
+    links: Vec<Link>,
+    server: Server,
+    notes: Vec<String>,
+}
+
+impl Local {
+    /// Starts everything that a run with so many instances needs. `status` is told what takes long.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::Missing`] without a server that answers, [`WorldError::Failed`] when something else goes wrong.
+    pub async fn start(
+        redis: &Redis,
+        instances: u16,
+        seed: u64,
+        recorder: &Recorder,
+        status: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Self, WorldError> {
+        folder::sweep_dead();
+        status("starting the server".to_owned());
+        let server = Server::start(redis).await?;
+        let mut links = Vec::new();
+        // One more than the instances: the fresh reader of the end has a link of its own.
+        for number in 0..=instances {
+            links.push(Link::start(number, seed, server.address(), recorder.clone()).await?);
+        }
+        let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
+        let notes = vec![server.note().await, proxy.to_owned()];
+        Ok(Self { links, server, notes })
+    }
+
+    /// Waits until the server answers at once for a while: other runs that are starting would be taken for faults.
+    pub async fn settle(&self) {
+        // Who cannot connect finds out soon enough.
+        if let Ok(mut stream) = TcpStream::connect(self.server.address()).await {
+            quiet::wait(&mut stream).await;
+        }
+    }
+
+    /// What must stand before every key of the run, in a server of somebody else's.
+    pub fn key_prefix(&self) -> Option<&str> {
+        match &self.server {
+            Server::Own(_) => None,
+            Server::Given(given) => Some(given.prefix()),
+        }
+    }
+
+    /// The number of the server's process, when it is ours and runs.
+    pub fn process_id(&self) -> Option<i32> {
+        match &self.server {
+            Server::Own(own) => own.process_id(),
+            Server::Given(_) => None,
+        }
+    }
+
+    /// The folder of the server's data and log, when it is ours.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.server {
+            Server::Own(own) => Some(own.folder()),
+            Server::Given(_) => None,
+        }
+    }
+
+    /// The links that a strike bends; the fresh reader's only where all of Redis is struck.
+    fn struck(&self, strike: &Strike) -> impl Iterator<Item = &Link> {
+        let named = |number: usize| strike.instances.iter().any(|instance| usize::from(*instance) == number);
+        let instances = self.links.iter().enumerate().take(self.links.len() - 1);
+        instances
+            .filter(move |(number, _)| strike.instances.is_empty() || named(*number))
+            .map(|(_, link)| link)
+    }
+
+    async fn begin_strike(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
+        let Act::Server(act) = strike.act else {
+            for link in self.struck(strike) {
+                link.begin(number, strike).await;
+            }
+            return Ok(());
+        };
+        if !ends(act) {
+            return self.server.begin(act).await;
+        }
+        // Nobody can connect from then on, and those that were connected see it end.
+        for link in &self.links {
+            link.deafen().await;
+        }
+        self.server.begin(act).await?;
+        for link in &self.links {
+            link.reset().await;
+        }
+        Ok(())
+    }
+
+    async fn end_strike(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
+        let Act::Server(act) = strike.act else {
+            for link in self.struck(strike) {
+                link.end(number, strike).await?;
+            }
+            return Ok(());
+        };
+        self.server.end(act).await?;
+        if ends(act) {
+            for link in &self.links {
+                link.accept().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_all(&self) -> Result<(), WorldError> {
+        for link in &self.links {
+            link.close().await;
+        }
+        self.server.close().await
+    }
+}
+
+/// Whether the server is no more while this lasts.
+fn ends(act: ServerAct) -> bool {
+    match act {
+        ServerAct::Pause => false,
+        ServerAct::Kill | ServerAct::Restart { .. } => true,
+    }
+}
+
+impl World for Local {
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn route(&self, instance: u16) -> Route {
+        let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: self.server.credentials() }
+    }
+
+    fn connections(&self, instance: u16) -> u64 {
+        self.links.get(usize::from(instance)).map_or(0, Link::connections)
+    }
+
+    fn begin<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>> {
+        Box::pin(self.begin_strike(number, strike))
+    }
+
+    fn end<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>> {
+        Box::pin(self.end_strike(number, strike))
+    }
+
+    fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
+        Box::pin(self.server.side().look(key))
+    }
+
+    fn failed(&self) -> BoxFuture<'_, WorldError> {
+        Box::pin(self.server.died())
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {
+        Box::pin(self.close_all())
+    }
+}

@@ -1,0 +1,107 @@
+//! The server, ours or somebody else's.
+
+use std::net::SocketAddr;
+
+use super::super::side::Side;
+use super::super::{WorldError, failed};
+use super::given::Given;
+use super::own::Own;
+use super::{Redis, program};
+use crate::fault::ServerAct;
+use crate::subject::Credentials;
+
+pub(super) enum Server {
+    Own(Own),
+    Given(Given),
+}
+
+impl Server {
+    pub(super) async fn start(redis: &Redis) -> Result<Self, WorldError> {
+        match redis {
+            Redis::Own { program } => Own::start(program::find(program.as_deref())?).await.map(Self::Own),
+            Redis::Given { url, .. } => Given::start(url.clone()).await.map(Self::Given),
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Own(own) => own.address(),
+            Self::Given(given) => given.address(),
+        }
+    }
+
+    pub(super) fn side(&self) -> &Side {
+        match self {
+            Self::Own(own) => own.side(),
+            Self::Given(given) => given.side(),
+        }
+    }
+
+    /// As whom instances speak to it.
+    pub(super) fn credentials(&self) -> Credentials {
+        match self {
+            Self::Own(_) => Credentials::default(),
+            Self::Given(given) => given.credentials().clone(),
+        }
+    }
+
+    /// For reports.
+    pub(super) async fn note(&self) -> String {
+        match self {
+            Self::Own(own) => own.note().await,
+            Self::Given(given) => given.note().await,
+        }
+    }
+
+    /// Begins what strikes the server itself. When that ends it, nobody may be able to connect from before until it is back.
+    pub(super) async fn begin(&self, act: ServerAct) -> Result<(), WorldError> {
+        let own = self.ours(act)?;
+        match act {
+            ServerAct::Pause => own.pause().await,
+            ServerAct::Kill => own.kill().await,
+            ServerAct::Restart { keep_data } => own.stop(keep_data).await,
+        }
+    }
+
+    /// Ends what strikes the server itself.
+    pub(super) async fn end(&self, act: ServerAct) -> Result<(), WorldError> {
+        let own = self.ours(act)?;
+        match act {
+            ServerAct::Pause => own.resume().await,
+            ServerAct::Kill | ServerAct::Restart { .. } => own.start_again().await,
+        }
+    }
+
+    /// Returns when it has died by itself.
+    pub(super) async fn died(&self) -> WorldError {
+        match self {
+            Self::Own(own) => own.died().await,
+            // That a server of somebody else's is away, the run finds by itself.
+            Self::Given(_) => std::future::pending().await,
+        }
+    }
+
+    pub(super) async fn close(&self) -> Result<(), WorldError> {
+        match self {
+            Self::Own(own) => own.close().await,
+            Self::Given(given) => given.close().await,
+        }
+    }
+
+    fn ours(&self, act: ServerAct) -> Result<&Own, WorldError> {
+        match self {
+            Self::Own(own) => Ok(own),
+            Self::Given(_) => Err(failed("strike the server")(not_ours(act))),
+        }
+    }
+}
+
+/// Why this cannot be done to a server that somebody else runs.
+pub(super) fn not_ours(act: ServerAct) -> String {
+    let what = match act {
+        ServerAct::Pause => "paused",
+        ServerAct::Kill => "killed",
+        ServerAct::Restart { .. } => "restarted",
+    };
+    format!("a server that --redis-url names cannot be {what}; without --redis-url one is started that can")
+}

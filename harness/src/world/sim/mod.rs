@@ -1,0 +1,149 @@
+//! The sim world: an embedded Redis behind fault links in memory, all in virtual time.
+//!
+//! ```text
+//! instance -> fault link (in memory) -> embedded server
+//! ```
+//!
+//! It must live on a current-thread runtime whose clock is paused; then the same plan gives the same history, byte for byte.
+
+mod connector;
+
+use std::sync::Arc;
+
+use squall_client::Clock;
+
+use super::{World, WorldError};
+use crate::fault::{Act, ServerAct};
+use crate::history::Left;
+use crate::link::Link;
+use crate::plan::Strike;
+use crate::recorder::Recorder;
+use crate::server::{Config, Server};
+use crate::subject::{BoxFuture, Route};
+use connector::Connector;
+
+/// What the wall clock shows when a run begins, in milliseconds since 1970: the same in every run.
+pub const EPOCH_MS: u64 = 1_750_000_000_000;
+
+/// The version that the embedded server speaks as.
+const VERSION: &str = "7.0.15";
+
+/// The world, up.
+pub struct Sim {
+    server: Server,
+    links: Vec<Arc<Link>>,
+    clock: Clock,
+}
+
+impl Sim {
+    /// A world for so many instances and the fresh one of the final reads. `seed` is the run's.
+    pub fn start(instances: u16, seed: u64, recorder: &Recorder) -> Self {
+        let clock = recorder.clock().clone();
+        let told = clock.clone();
+        let time = Arc::new(move || EPOCH_MS * 1000 + told.now().as_nanos() / 1000);
+        let server = Server::new(Config::new(VERSION, seed, time));
+        let link = |number| Arc::new(Link::new(number, seed, recorder.clone()));
+        Self { server, links: (0..=instances).map(link).collect(), clock }
+    }
+
+    /// The links that a strike bends; never the fresh reader's.
+    fn struck(&self, strike: &Strike) -> impl Iterator<Item = &Arc<Link>> {
+        let instances = self.links.len() - 1;
+        let named = |number: usize| strike.instances.iter().any(|instance| usize::from(*instance) == number);
+        let all = strike.instances.is_empty();
+        let links = self.links.iter().enumerate().take(instances);
+        links.filter(move |(number, _)| all || named(*number)).map(|(_, link)| link)
+    }
+
+    async fn begin_strike(&self, number: u32, strike: &Strike) {
+        match &strike.act {
+            Act::Bend(_) | Act::Reset { .. } | Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
+                for link in self.struck(strike) {
+                    link.begin(number, strike).await;
+                }
+            }
+            Act::Refuse => {
+                for link in self.struck(strike) {
+                    link.deafen();
+                    link.reset().await;
+                }
+            }
+            Act::Server(ServerAct::Pause) => self.server.pause(),
+            Act::Server(ServerAct::Kill) => self.while_shut(Server::kill).await,
+            Act::Server(ServerAct::Restart { keep_data }) => {
+                let keep_data = *keep_data;
+                self.while_shut(|server| server.stop(keep_data)).await;
+            }
+        }
+    }
+
+    async fn end_strike(&self, number: u32, strike: &Strike) {
+        match &strike.act {
+            Act::Bend(_) | Act::Reset { .. } | Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
+                for link in self.struck(strike) {
+                    link.end(number, strike).await;
+                }
+            }
+            Act::Refuse => self.struck(strike).for_each(|link| link.hear()),
+            Act::Server(ServerAct::Pause) => self.server.resume(),
+            Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
+                self.server.start();
+                self.links.iter().for_each(|link| link.hear());
+            }
+        }
+    }
+
+    /// Ends the server: nobody can connect from then on, and those that were connected see it end.
+    async fn while_shut(&self, end: impl FnOnce(&Server)) {
+        self.links.iter().for_each(|link| link.deafen());
+        end(&self.server);
+        for link in &self.links {
+            link.reset().await;
+        }
+    }
+}
+
+impl World for Sim {
+    fn notes(&self) -> Vec<String> {
+        let server = format!("server: embedded, speaks as redis {}", VERSION);
+        vec![server, "time: virtual; the same seed gives the same bytes".to_owned()]
+    }
+
+    fn route(&self, instance: u16) -> Route {
+        let link = self.links.get(usize::from(instance)).map(Arc::clone);
+        Route::Streams(Arc::new(Connector::new(link, self.server.clone(), self.clock.clone())))
+    }
+
+    fn connections(&self, instance: u16) -> u64 {
+        self.links.get(usize::from(instance)).map_or(0, |link| link.connections())
+    }
+
+    fn begin<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>> {
+        Box::pin(async move {
+            self.begin_strike(number, strike).await;
+            Ok(())
+        })
+    }
+
+    fn end<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>> {
+        Box::pin(async move {
+            self.end_strike(number, strike).await;
+            Ok(())
+        })
+    }
+
+    fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
+        let left = self.server.look(key.as_bytes());
+        Box::pin(std::future::ready(Ok(left.map(|left| left.map_or(Left::Forever, Left::Millis)))))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {
+        Box::pin(async move {
+            for link in &self.links {
+                link.reset().await;
+            }
+            self.server.kill();
+            Ok(())
+        })
+    }
+}
