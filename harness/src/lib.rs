@@ -11,6 +11,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod conform;
 pub mod fault;
 pub mod history;
 pub mod link;

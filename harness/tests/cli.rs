@@ -78,6 +78,14 @@ fn wrong_usage_is_refused_with_code_2_and_a_cure() {
         ("run --repeat 0", "1..=10000"),
         ("run --jobs 0", "1..=256"),
         ("run --flaw none", "resync-off"),
+        ("run --subject= --world containers", "the command is empty"),
+        ("run --subject 'a", "is not closed"),
+        ("run --subject sh --flaw resync-off", "cannot be used with"),
+        ("run --subject sh --world sim", "use --world local or --world containers"),
+        ("run --subject no-such-program", "there is no program no-such-program on the PATH"),
+        ("run --subject ./missing", "there is no program ./missing"),
+        ("subject-check", "<COMMAND>"),
+        ("subject-check no-such-program", "there is no program no-such-program on the PATH"),
         ("run --image=-x", "not the name of an image"),
         ("run --image a\u{1b}b", "--image"),
         ("run --filter zzz", "squall list"),
@@ -200,7 +208,7 @@ fn recheck_refuses_what_is_no_history() {
 #[test]
 fn help_has_examples_everywhere_and_the_exit_codes() {
     let program = Program::new();
-    for command in ["", "run", "list", "check", "new", "recheck"] {
+    for command in ["", "run", "list", "check", "new", "recheck", "subject-check"] {
         let (code, out, _) = program.run(&format!("{command} --help"));
         assert!(code == 0 && out.contains("Examples:"), "{command}: {out}");
     }

@@ -8,14 +8,16 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
     "docs/how-to-add.md",
+    "docs/protocol.md",
     "docs/scenarios.md",
     "docs/worlds.md",
     "reports/README.md",
+    "subjects/redis-py/README.md",
 ];
 
 fn root() -> PathBuf {
@@ -46,9 +48,7 @@ fn code(text: &str) -> Vec<String> {
 fn ours(code: &str) -> Option<Vec<String>> {
     let arguments =
         code.strip_prefix("cargo run --release -p squall --").or_else(|| code.strip_prefix("squall "))?;
-    let words: Vec<String> =
-        arguments.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect();
-    Some(std::iter::once("squall".to_owned()).chain(words).collect())
+    Some(std::iter::once("squall".to_owned()).chain(shlex::split(arguments)?).collect())
 }
 
 #[test]
@@ -58,7 +58,8 @@ fn every_command_of_ours_is_one() {
         for code in code(&text) {
             let Some(words) = ours(&code) else { continue };
             // A subcommand alone is a name in a sentence.
-            let sentence = words.len() == 2 && matches!(words[1].as_str(), "new" | "recheck");
+            let sentence =
+                words.len() == 2 && matches!(words[1].as_str(), "new" | "recheck" | "subject-check");
             let parsed = Cli::try_parse_from(&words);
             assert!(sentence || parsed.is_ok(), "{name}: {code}\n{}", parsed.unwrap_err());
             seen += 1;
@@ -77,7 +78,7 @@ fn every_file_that_is_named_is_there() {
         let links = links.map(|link| folder.join(link).to_str().unwrap().to_owned());
         for path in code(&text).into_iter().chain(links) {
             let plain = !path.contains([' ', '<', '*', '=']);
-            let ours = ["harness/", "client/", "docs/", "scripts/", "benches/", ".ci/"];
+            let ours = ["harness/", "client/", "docs/", "scripts/", "benches/", "subjects/", ".ci/"];
             if plain && (ours.iter().any(|folder| path.starts_with(folder)) || path.ends_with(".md")) {
                 assert!(root().join(&path).exists(), "{name} names {path}");
                 seen += 1;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::server::Typed;
 use crate::subject::flawed::Flaw;
+use crate::subject::process::CommandLine;
 use crate::units::is_image;
 use crate::world::Kind;
 
@@ -38,6 +39,7 @@ const RUN_EXAMPLES: &str = "Examples:
   squall run --prove-deterministic --repeat 200        the same seed gives the same bytes: each run twice, compared
   squall run --world local                             without Docker, on a redis-server of this machine
   squall run --world local --redis-url redis://h:6379  on a server of your own
+  squall run --world local --subject subjects/redis-py/run   another client: a process in any language
   squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
 
 const LIST_EXAMPLES: &str = "Examples:
@@ -58,6 +60,17 @@ const HISTORIES_EXAMPLES: &str = "Examples:
 const RECHECK_EXAMPLES: &str = "Examples:
   squall recheck reports/resync/redis-killed/containers-7/history.jsonl
   squall recheck history.jsonl --json";
+
+const SUBJECT_EXAMPLES: &str = "Examples:
+  squall subject-check subjects/redis-py/run                                     with a redis-server from the PATH
+  squall subject-check 'python3 my.py' --redis-url redis://127.0.0.1:6379/9      with this one";
+
+/// What the exit code of `subject-check` means; shown by its `--help`.
+const SUBJECT_EXIT_CODES: &str = "Exit codes:
+  0    it conforms
+  1    it breaks a rule
+  2    wrong usage
+  3    there is no Redis to try it with";
 
 /// Finds out what a Redis-backed session client really does when the network resets, stalls or goes away.
 #[derive(Debug, Parser)]
@@ -90,6 +103,9 @@ pub enum Command {
     /// Judge a saved history again, without a run.
     #[command(after_help = RECHECK_EXAMPLES)]
     Recheck(RecheckArgs),
+    /// Try whether a process speaks the protocol of docs/protocol.md, without faults.
+    #[command(after_help = SUBJECT_EXAMPLES, after_long_help = format!("{SUBJECT_EXAMPLES}\n\n{SUBJECT_EXIT_CODES}"))]
+    SubjectCheck(SubjectCheckArgs),
 }
 
 /// `squall run`.
@@ -119,6 +135,10 @@ pub struct RunArgs {
     /// The image of the server, such as redis:8.0.2 or valkey/valkey:8.1.1, whatever the scenario asks for.
     #[arg(long, value_name = "IMAGE", value_parser = image)]
     pub image: Option<String>,
+    /// The command that starts the client under test, split into words but run without a shell [default: the reference
+    /// client]. It speaks the protocol of docs/protocol.md.
+    #[arg(long, value_name = "COMMAND")]
+    pub subject: Option<CommandLine>,
     /// The program of the local world's server, by name or path [env: SQUALL_REDIS_SERVER] [default: redis-server, else
     /// valkey-server].
     #[arg(long, value_name = "PROGRAM", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -131,7 +151,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub allow_destructive: bool,
     /// Plant a flaw in the reference client, to see the checks catch it.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
     /// Make each run twice, once in another process, and compare the histories byte for byte (sim only; nothing is judged).
     #[arg(long)]
@@ -194,6 +214,17 @@ pub struct RecheckArgs {
     pub json: bool,
 }
 
+/// `squall subject-check`.
+#[derive(Debug, Args)]
+pub struct SubjectCheckArgs {
+    /// The command that starts the subject, split into words but run without a shell.
+    #[arg(value_name = "COMMAND")]
+    pub command: CommandLine,
+    /// A Redis to use instead of a redis-server from the PATH. Sessions s4000000000 and above are written and removed.
+    #[arg(long, value_name = "URL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub redis_url: Option<String>,
+}
+
 /// The name of an image, as Docker allows them.
 fn image(text: &str) -> Result<String, String> {
     if is_image(text) {
@@ -235,11 +266,12 @@ mod tests {
             CHECK_EXAMPLES,
             NEW_EXAMPLES,
             RECHECK_EXAMPLES,
+            SUBJECT_EXAMPLES,
             HISTORIES_EXAMPLES,
         ];
         for line in all.iter().flat_map(|text| text.lines().skip(1)) {
             let words = line.trim().split("  ").next().unwrap_or_default();
-            let words = words.split(' ').map(|word| word.trim_matches('\''));
+            let words = shlex::split(words).unwrap();
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
     }

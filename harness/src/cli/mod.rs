@@ -10,12 +10,15 @@ mod run;
 mod screen;
 mod server;
 mod signals;
+mod subject_check;
 
 use std::io::{self, Write as _};
 
 use crate::scenario::ScenarioError;
 
-pub use args::{CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs};
+pub use args::{
+    CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs,
+};
 pub use run::draw_seed;
 pub use server::Typed;
 pub use signals::Signals;
@@ -36,6 +39,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
         Command::New(args) => new::new(&args),
         Command::Histories(args) => prove::histories(&args),
         Command::Recheck(args) => recheck::recheck(&args),
+        Command::SubjectCheck(args) => subject_check::subject_check(&args),
     }
 }
 

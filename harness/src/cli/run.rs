@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use crate::report::{Colour, Folder, total};
 use crate::scenario::{self, ScenarioFile};
 use crate::stop::Stop;
+use crate::subject::process::{CommandLine, NO_SOCKETS};
 use crate::suite::{Job, Suite, exit_code};
 use crate::world::Kind;
 
@@ -26,12 +27,21 @@ const AT_ONCE: usize = 16;
 
 /// Runs what is meant and returns the exit code.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    if let Some(command) = &args.subject {
+        startable(command, args.world)?;
+    }
     let seed = args.seed.unwrap_or_else(draw_seed);
     let redis = server::chosen(args)?;
     if args.prove_deterministic {
         return prove(args, seed);
     }
-    let setting = Setting { world: args.world, image: args.image.clone(), redis, flaw: args.flaw };
+    let setting = Setting {
+        world: args.world,
+        image: args.image.clone(),
+        subject: args.subject.clone(),
+        redis,
+        flaw: args.flaw,
+    };
     let Some(jobs) = jobs(args, &setting, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
     let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
@@ -42,6 +52,17 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     // What still hangs after a stop must not keep the program.
     runtime.shutdown_timeout(Duration::from_millis(200));
     code
+}
+
+/// Whether the subject can be tested at all, before anything starts.
+fn startable(command: &CommandLine, world: Kind) -> anyhow::Result<()> {
+    if world == Kind::Sim {
+        bail!("--subject with --world sim: {NO_SOCKETS}");
+    }
+    match command.missing(&std::env::var("PATH").unwrap_or_default()) {
+        Some(why) => bail!("--subject: {why}"),
+        None => Ok(()),
+    }
 }
 
 async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folder) -> anyhow::Result<u8> {
@@ -131,6 +152,9 @@ fn replay(setting: &Setting, path: &Path, seed: u64) -> String {
     if let Some(image) = &setting.image {
         command.push_str(&format!(" --image {}", quoted(image)));
     }
+    if let Some(subject) = &setting.subject {
+        command.push_str(&format!(" --subject {}", quoted(&subject.to_string())));
+    }
     if let Some(flaw) = setting.flaw {
         command.push_str(&format!(" --flaw {}", flaw.name()));
     }
@@ -166,7 +190,8 @@ mod tests {
     fn replay_of(line: &str) -> String {
         let Command::Run(args) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
         let redis = server::chosen(&args).unwrap();
-        let setting = Setting { world: args.world, image: args.image, redis, flaw: args.flaw };
+        let subject = args.subject;
+        let setting = Setting { world: args.world, image: args.image, subject, redis, flaw: args.flaw };
         replay(&setting, Path::new("my scenarios/a.toml"), 7)
     }
 
@@ -184,5 +209,23 @@ mod tests {
             replay_of("squall run --world local --redis-url redis://:secret@h:1 --allow-destructive"),
             "squall run 'my scenarios/a.toml' --world local --seed 7 --redis-url \"$SQUALL_REDIS_URL\" --allow-destructive"
         );
+    }
+
+    #[test]
+    fn the_replay_command_quotes_the_subject() {
+        let subject = "python3 'my adapter.py'".parse().ok();
+        let replay = replay(&Setting { subject, ..Setting::of(Kind::Local) }, Path::new("a.toml"), 7);
+        assert_eq!(
+            replay,
+            r"squall run a.toml --world local --seed 7 --subject 'python3 '\''my adapter.py'\'''"
+        );
+    }
+
+    #[test]
+    fn a_subject_that_cannot_be_tested_is_refused_before_anything_starts() {
+        let told = |text: &str, world| startable(&text.parse().unwrap(), world).unwrap_err().to_string();
+        assert!(told("sh", Kind::Sim).contains("use --world local or --world containers"));
+        assert!(told("no-such-program", Kind::Containers).contains("there is no program no-such-program"));
+        assert!(startable(&"sh".parse().unwrap(), Kind::Containers).is_ok());
     }
 }

@@ -14,6 +14,7 @@ use crate::run::{Progress, RunError};
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::subject::flawed::{Flaw, Flawed};
+use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
 use crate::world::Kind;
 use crate::world::local::Redis;
@@ -28,6 +29,8 @@ pub struct Setting {
     pub world: Kind,
     /// The server's image, whatever the scenario asks for.
     pub image: Option<String>,
+    /// What starts the client under test; the reference client is tested when absent.
+    pub subject: Option<CommandLine>,
     /// The local world's server; what the environment says when absent.
     pub redis: Option<Redis>,
     /// The flaw planted in the reference client, if any.
@@ -37,12 +40,15 @@ pub struct Setting {
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, redis: None, flaw: None }
+        Self { world, image: None, subject: None, redis: None, flaw: None }
     }
 
     /// The client under test.
     pub fn subject(&self) -> Arc<dyn Subject> {
-        let sound: Arc<dyn Subject> = Arc::new(Reference);
+        let sound: Arc<dyn Subject> = match &self.subject {
+            Some(command) => Arc::new(Process::new(command.clone())),
+            None => Arc::new(Reference),
+        };
         match self.flaw {
             Some(flaw) => Arc::new(Flawed::new(sound, flaw)),
             None => sound,
@@ -100,9 +106,10 @@ impl From<RunError> for Trouble {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Stopped => Self::Stopped,
-            RunError::World(_) | RunError::Subject { .. } | RunError::Broken(_) => {
-                Self::Run(error.to_string())
-            }
+            RunError::World(_)
+            | RunError::Subject { .. }
+            | RunError::Instance { .. }
+            | RunError::Broken(_) => Self::Run(error.to_string()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The conductor: the one place that knows world, subject and load. It carries out a plan and returns the history.
 
+mod broken;
 mod drive;
 mod finals;
 mod timeline;
@@ -27,6 +28,9 @@ const FINALS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long an instance may take to end.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the instance of the final reads is called.
+const FRESH: &str = "the fresh instance";
 
 /// What a run needs beside its plan.
 pub struct Stage {
@@ -73,6 +77,14 @@ pub enum RunError {
         instance: String,
         /// Why.
         cause: SubjectError,
+    },
+    /// An instance broke: its process ended, or does not keep to the protocol.
+    #[error("{instance} broke: {why}")]
+    Instance {
+        /// The instance.
+        instance: String,
+        /// Why, with what it said last.
+        why: String,
     },
     /// A part of the run panicked.
     #[error("a part of the run ended unexpectedly: {0}")]
@@ -124,15 +136,26 @@ impl Conductor {
         let (players, hellos) = self.start_players().await?;
         let key = hellos.first().map(|hello| hello.key.clone()).unwrap_or_default();
         self.recorder.start();
-        let outcome = self.play(&players, &key).await;
-        for player in &players {
-            let ended = tokio::time::timeout(SHUTDOWN_WITHIN, player.instance.shutdown()).await;
-            if ended.is_err() {
-                return Err(RunError::Broken(format!("instance-{} did not end within 5 s", player.number)));
-            }
-        }
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.play(&players, &key) => outcome,
+            error = broken::any(&players) => Err(error),
+        };
+        let ended = self.end_players(&players).await;
         outcome?;
+        ended?;
         Ok(History { head: self.head(&hellos), entries: self.recorder.take() })
+    }
+
+    /// Ends every instance, and says which did not end as it should, if one did not.
+    async fn end_players(&self, players: &[Arc<Player>]) -> Result<(), RunError> {
+        let mut outcome = Ok(());
+        for player in players {
+            let name = format!("instance-{}", player.number);
+            let ended = end(player.instance.as_ref(), &name).await;
+            outcome = outcome.and(ended);
+        }
+        outcome
     }
 
     async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {
@@ -187,13 +210,17 @@ impl Conductor {
         samples.shutdown().await;
         (self.progress)(Progress::Finals);
         self.recorder.record(Event::Phase { name: "final".to_owned() });
-        let (fresh, _) = self.start_instance(self.plan.instances, "the fresh instance".to_owned()).await?;
+        let (fresh, _) = self.start_instance(self.plan.instances, FRESH.to_owned()).await?;
         let readers = finals::Readers { players, fresh: fresh.as_ref(), world: self.world.as_ref(), key };
-        // What has not been read by then is missing from the history, and the judgement says so.
-        let read =
-            tokio::time::timeout(FINALS_WITHIN, readers.read_all(self.plan.sessions, &self.recorder)).await;
-        fresh.shutdown().await;
-        Ok(read.unwrap_or(Ok(()))?)
+        let reads = readers.read_all(self.plan.sessions, &self.recorder);
+        let read = tokio::select! {
+            biased;
+            // What has not been read by then is missing from the history, and the judgement says so.
+            read = tokio::time::timeout(FINALS_WITHIN, reads) => read.unwrap_or(Ok(())).map_err(RunError::World),
+            why = fresh.broken() => Err(RunError::Instance { instance: FRESH.to_owned(), why }),
+        };
+        let ended = end(fresh.as_ref(), FRESH).await;
+        read.and(ended)
     }
 
     /// When an operation that has not ended is given up, in nanoseconds since the start of the run.
@@ -224,6 +251,18 @@ impl Conductor {
             expect: Expect::clone(&plan.expect),
             allow: Vec::<Allow>::clone(&plan.allow),
         }
+    }
+}
+
+/// Ends an instance; the error says that it did not end as it should.
+async fn end(instance: &dyn Instance, name: &str) -> Result<(), RunError> {
+    if tokio::time::timeout(SHUTDOWN_WITHIN, instance.shutdown()).await.is_err() {
+        let within = SHUTDOWN_WITHIN.as_secs();
+        return Err(RunError::Broken(format!("{name} did not end within {within} s")));
+    }
+    match broken::now(instance).await {
+        Some(why) => Err(RunError::Instance { instance: name.to_owned(), why }),
+        None => Ok(()),
     }
 }
 

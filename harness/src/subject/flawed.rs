@@ -114,4 +114,8 @@ impl Instance for ResetsTtl {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         self.sound.shutdown()
     }
+
+    fn broken(&self) -> BoxFuture<'_, String> {
+        self.sound.broken()
+    }
 }

@@ -1,6 +1,7 @@
 //! Subjects: clients under test.
 
 pub mod flawed;
+pub mod process;
 pub mod reference;
 mod route;
 
@@ -37,6 +38,11 @@ pub trait Instance: Send + Sync {
     fn sample(&self) -> Sample;
     /// Ends it and everything it started.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+    /// Waits until it is of no use any more, and says why: its process ended, or does not keep to the protocol. What lives in
+    /// this process cannot break that way.
+    fn broken(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// What an instance needs to start.

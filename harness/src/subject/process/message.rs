@@ -1,0 +1,276 @@
+//! The messages of the protocol, one JSON object a line. `docs/protocol.md` has them all with examples.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId};
+use crate::suggest;
+
+/// What a subject is asked. The id comes back in the answer.
+#[derive(Debug, Serialize)]
+pub struct Ask<'a> {
+    /// Names this request; no other of the same process has it.
+    pub id: u64,
+    /// What to do.
+    #[serde(flatten)]
+    pub op: Op<'a>,
+}
+
+/// What to do.
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op<'a> {
+    /// Connect; the first message of all.
+    Init {
+        /// The instance's name, such as `instance-0`.
+        instance: &'a str,
+        /// Where Redis is, as `redis://HOST:PORT/DATABASE`.
+        redis: &'a str,
+        /// The `[client]` table with its profile resolved; durations are strings with units.
+        settings: &'a serde_json::Value,
+    },
+    /// Make the session, or replace it.
+    Create {
+        /// The session.
+        session: SessionId,
+        /// Its value.
+        value: &'a RawValue,
+        /// How long it lives.
+        ttl_ms: u64,
+    },
+    /// Read the value.
+    Get {
+        /// The session.
+        session: SessionId,
+    },
+    /// Replace the value and keep the TTL.
+    Update {
+        /// The session.
+        session: SessionId,
+        /// Its new value.
+        value: &'a RawValue,
+    },
+    /// Set a new TTL.
+    Touch {
+        /// The session.
+        session: SessionId,
+        /// How long it lives from now on.
+        ttl_ms: u64,
+    },
+    /// End the session.
+    Destroy {
+        /// The session.
+        session: SessionId,
+    },
+    /// Read what is left of the TTL.
+    Ttl {
+        /// The session.
+        session: SessionId,
+    },
+    /// End the process.
+    Shutdown,
+}
+
+impl Ask<'_> {
+    /// The message as a line, with its end.
+    pub fn line(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+}
+
+/// A line from a subject: an answer, which has an `id`, or an event.
+#[derive(Debug, PartialEq)]
+pub enum Line {
+    /// An answer.
+    Answer {
+        /// The request that it answers.
+        id: u64,
+        /// What became of it; what an `ok` must hold depends on the request.
+        reply: Result<Reply, Refusal>,
+    },
+    /// Something that happened.
+    Event(Told),
+}
+
+/// The content of an `ok`, not yet read.
+#[derive(Debug)]
+pub struct Reply(pub Box<RawValue>);
+
+impl PartialEq for Reply {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// The content of an `error`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// What kind of error: `no-session`, `unavailable`, `timeout`, `reset`, `refused`, `overloaded`, `invalid`, `internal`,
+    /// or another word of that form.
+    pub code: String,
+    /// Whether the operation surely did not happen and never will.
+    #[serde(default)]
+    pub definite: bool,
+    /// In the subject's own words.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// An event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Told {
+    /// The process gets ready, which takes a while: its interpreter starts, something is installed.
+    Preparing {},
+    /// The process is ready for `init`.
+    Ready {},
+    /// The breaker changed.
+    Breaker {
+        /// The state left.
+        from: BreakerState,
+        /// The state entered.
+        to: BreakerState,
+    },
+    /// Who serves operations from now on.
+    Mode {
+        /// Who.
+        to: Mode,
+    },
+    /// The resync started, finished or was interrupted.
+    Resync {
+        /// Which of them.
+        what: ResyncStep,
+        /// How many sessions there are to bring (started), were brought (finished), are left (interrupted).
+        sessions: u64,
+    },
+    /// A measurement.
+    Sample {
+        /// Bytes that the local copy holds.
+        local_bytes: Option<u64>,
+        /// Sessions that the local copy holds.
+        local_sessions: Option<u64>,
+        /// Sessions that wait for the resync.
+        dirty: Option<u64>,
+    },
+}
+
+/// What a resync did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResyncStep {
+    /// It began.
+    Started,
+    /// Nothing is left to bring.
+    Finished,
+    /// It was cut short and will start again.
+    Interrupted,
+}
+
+impl ResyncStep {
+    /// The history's word for it.
+    pub(super) fn of(self, sessions: u64) -> Resync {
+        match self {
+            Self::Started => Resync::Started { sessions },
+            Self::Finished => Resync::Finished { sessions },
+            Self::Interrupted => Resync::Interrupted { sessions },
+        }
+    }
+}
+
+/// What `init`'s `ok` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HelloReply {
+    /// The subject's name and version.
+    pub name: String,
+    /// Where a session lies in Redis, with `{session}` for its name.
+    pub key: String,
+    /// What it can do.
+    #[serde(default)]
+    pub can: Vec<String>,
+    /// Settings that it does not have.
+    #[serde(default)]
+    pub ignored: Vec<String>,
+}
+
+impl HelloReply {
+    /// What it can do, or the word that is none of those known.
+    pub fn capabilities(&self) -> Result<Vec<Capability>, String> {
+        let names = CAPABILITIES.map(|(name, _)| name);
+        let named = |name: &String| {
+            let found = CAPABILITIES.into_iter().find(|(known, _)| known == name);
+            found.map(|(_, can)| can).ok_or_else(|| suggest::unknown("capability", name, &names))
+        };
+        self.can.iter().map(named).collect()
+    }
+}
+
+/// Every capability with its name.
+pub const CAPABILITIES: [(&str, Capability); 5] = [
+    ("fallback", Capability::Fallback),
+    ("breaker", Capability::Breaker),
+    ("resync", Capability::Resync),
+    ("ttl", Capability::Ttl),
+    ("samples", Capability::Samples),
+];
+
+/// What the `ok` of a create, an update, a touch or a destroy holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteReply {
+    /// Who acknowledged it; Redis, when absent.
+    #[serde(default = "redis")]
+    pub served_by: ServedBy,
+}
+
+/// What the `ok` of a get holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueReply {
+    /// The value; null means surely no such session.
+    #[serde(deserialize_with = "raw")]
+    pub value: Box<RawValue>,
+    /// Who answered; Redis, when absent.
+    #[serde(default = "redis")]
+    pub served_by: ServedBy,
+}
+
+/// What the `ok` of a ttl holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TtlReply {
+    /// What is left; null means surely no such session.
+    #[serde(deserialize_with = "present")]
+    pub ttl_ms: Option<u64>,
+    /// Who answered; Redis, when absent.
+    #[serde(default = "redis")]
+    pub served_by: ServedBy,
+}
+
+/// The measurement that an event carries.
+pub(super) fn sample(told: Told) -> Option<Sample> {
+    match told {
+        Told::Sample { local_bytes, local_sessions, dirty } => {
+            Some(Sample { local_bytes, local_sessions, dirty, ..Sample::default() })
+        }
+        Told::Preparing {}
+        | Told::Ready {}
+        | Told::Breaker { .. }
+        | Told::Mode { .. }
+        | Told::Resync { .. } => None,
+    }
+}
+
+fn redis() -> ServedBy {
+    ServedBy::Redis
+}
+
+/// Null is a value, and absence is not null.
+fn raw<'de, D: Deserializer<'de>>(from: D) -> Result<Box<RawValue>, D::Error> {
+    Box::<RawValue>::deserialize(from)
+}
+
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    Option::<u64>::deserialize(from)
+}
