@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{OnProgress, Setting};
-use crate::fault::Act;
+use crate::fault::{Act, ServerAct};
 use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
@@ -22,6 +22,13 @@ pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
         | Act::Answer(_)
         | Act::SlowAccept { .. }
         | Act::HalfOpen => None,
+        Act::Unreachable if cfg!(target_os = "linux") => None,
+        Act::Unreachable => {
+            Some("only Linux lets a connect hang on its own machine; the sim world can do this".to_owned())
+        }
+        Act::Server(ServerAct::ClockJump { .. }) => {
+            Some("a real server has the machine's clock; the sim world can do this".to_owned())
+        }
         // An address that is none is told of when the world starts.
         Act::Server(act) => redis(setting).ok()?.unsupported(*act),
     }
@@ -96,7 +103,6 @@ fn under(plan: &Plan, prefix: &str) -> Arc<Plan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::ServerAct;
     use crate::report::samples;
     use crate::world::Kind;
     use crate::world::local::RedisUrl;
