@@ -102,7 +102,10 @@ fn under(plan: &Plan, prefix: &str) -> Arc<Plan> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::fault::Eviction;
     use crate::report::samples;
     use crate::world::Kind;
     use crate::world::local::RedisUrl;
@@ -118,12 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_runs_is_never_killed_paused_or_restarted() {
+    fn what_somebody_else_runs_is_never_struck() {
         let url = RedisUrl::parse("redis://h:1").unwrap();
         for destructive in [false, true] {
             let redis = Some(Redis::Given { url: url.clone(), destructive });
             let setting = Setting { redis, ..Setting::of(Kind::Local) };
-            for act in [ServerAct::Pause, ServerAct::Kill, ServerAct::Restart { keep_data: true }] {
+            for act in [
+                ServerAct::Pause,
+                ServerAct::Kill,
+                ServerAct::Restart { keep_data: true },
+                ServerAct::KillClients,
+                ServerAct::Flush,
+                ServerAct::Evict { bytes: 1, policy: Eviction::AllkeysLru },
+                ServerAct::MaxClients { clients: 1 },
+                ServerAct::Script { busy_after: Duration::ZERO },
+            ] {
                 let why = unsupported(&setting, &Act::Server(act)).unwrap();
                 assert!(why.contains("--redis-url"), "{why}");
             }

@@ -84,8 +84,9 @@ impl Strike {
             Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
             Act::Server(ServerAct::Flush) => (false, true),
             Act::Server(ServerAct::Evict { policy, .. }) => (false, *policy != Eviction::Noeviction),
-            // What has expired by a clock that is ahead is gone when it is right again.
-            Act::Server(ServerAct::ClockJump { backward, .. }) => (false, !backward),
+            // What has expired by a clock that is ahead is gone when it is right again; what was written by one that is behind
+            // expires when it is right again.
+            Act::Server(ServerAct::ClockJump { .. }) => (false, true),
             Act::Server(ServerAct::Kill) => (true, true),
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),
         };

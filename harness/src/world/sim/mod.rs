@@ -162,3 +162,6 @@ impl World for Sim {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
