@@ -129,6 +129,7 @@ async fn a_script_that_is_silent_for_longer_than_its_fault_lasts_ends_in_time() 
     world.close().await.unwrap();
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_reached_holds_bytes_and_lets_connects_hang_until_it_ends() {
     let Some(world) = world().await else { return };

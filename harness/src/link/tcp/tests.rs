@@ -245,6 +245,7 @@ async fn a_dropped_tap_leaves_nothing() {
     assert_eq!(connect(address).await.err(), Some(ErrorKind::ConnectionRefused));
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_jammed_port_lets_connects_hang_and_none_of_its_fillers_is_seen() {
     let bench = Bench::new().await;
@@ -267,6 +268,7 @@ async fn a_jammed_port_lets_connects_hang_and_none_of_its_fillers_is_seen() {
     assert_eq!(opened.count(), 3);
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_jammed_port_that_closes_refuses_and_is_jammed_when_it_opens() {
     let bench = Bench::new().await;
