@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Eviction;
 use crate::pattern;
 
 /// What a fault does, in terms that a world can carry out.
@@ -29,6 +30,8 @@ pub enum Act {
     },
     /// Connections that are open when it begins go silent: what they carry is lost, and they end with it.
     HalfOpen,
+    /// Cuts the network: what live connections carry is held and delivered in the end, and opening one hangs until then.
+    Unreachable,
     /// Strikes the server itself.
     Server(ServerAct),
 }
@@ -78,6 +81,67 @@ pub enum ServerAct {
         /// Whether it has its data again.
         keep_data: bool,
     },
+    /// It ends every connection, once.
+    KillClients,
+    /// It removes every key, once.
+    Flush,
+    /// Its data may take so much memory and no more.
+    Evict {
+        /// How much, beyond what it takes without any data.
+        bytes: u64,
+        /// Which keys go.
+        policy: Eviction,
+    },
+    /// It takes so many connections and no more; live ones stay.
+    MaxClients {
+        /// How many.
+        clients: u32,
+    },
+    /// A script keeps it busy: it is silent first, then it answers `-BUSY`.
+    Script {
+        /// How long it is silent.
+        busy_after: Duration,
+    },
+    /// Its clock is off.
+    ClockJump {
+        /// How far.
+        by: Duration,
+        /// Whether it shows the past; the future otherwise.
+        backward: bool,
+    },
+}
+
+impl ServerAct {
+    /// Whether the server can be told nothing while this lasts: it is no more, or does not listen.
+    pub fn deafens(self) -> bool {
+        match self {
+            Self::Pause | Self::Kill | Self::Restart { .. } | Self::Script { .. } => true,
+            Self::KillClients
+            | Self::Flush
+            | Self::Evict { .. }
+            | Self::MaxClients { .. }
+            | Self::ClockJump { .. } => false,
+        }
+    }
+
+    /// Whether the server is no more while this lasts.
+    pub fn ends_it(self) -> bool {
+        match self {
+            Self::Kill | Self::Restart { .. } => true,
+            Self::Pause
+            | Self::KillClients
+            | Self::Flush
+            | Self::Evict { .. }
+            | Self::MaxClients { .. }
+            | Self::Script { .. }
+            | Self::ClockJump { .. } => false,
+        }
+    }
+
+    /// Whether both are of one kind, whatever their parameters.
+    pub fn is_like(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
 }
 
 /// How a link between an instance and Redis is bent while a fault lasts.

@@ -5,11 +5,13 @@
 mod act;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use act::{Act, Answer, Bend, Direction, Matching, ServerAct};
+pub use evict::Eviction;
 
 use crate::suggest;
 
@@ -19,11 +21,18 @@ pub trait Inject {
     const EXAMPLE: &'static str;
     /// What it does.
     fn act(&self) -> Act;
+    /// When it does it, within a window of that length: all the time, unless it comes and goes.
+    fn stretches(&self, lasts: Duration) -> Vec<Stretch> {
+        vec![(Duration::ZERO, lasts)]
+    }
     /// Parameters that make no sense.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
 }
+
+/// From when to when, counted from a fault's start.
+pub type Stretch = (Duration, Duration);
 
 /// A parameter that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +73,11 @@ macro_rules! kinds {
             /// What it does.
             pub fn act(&self) -> Act {
                 match self { $(Self::$kind(fault) => fault.act(),)* }
+            }
+
+            /// When it does it, within a window of that length. Each stretch is a strike of its own.
+            pub fn stretches(&self, lasts: Duration) -> Vec<Stretch> {
+                match self { $(Self::$kind(fault) => fault.stretches(lasts),)* }
             }
 
             /// Parameters that make no sense.
@@ -136,6 +150,22 @@ kinds! {
     kill: Kill,
     /// Restarts the server.
     restart: Restart,
+    /// The server ends its connections.
+    client_kill: ClientKill,
+    /// Removes everything.
+    flush: Flush,
+    /// Makes memory short.
+    evict: Evict,
+    /// Limits how many connections there may be.
+    max_clients: MaxClients,
+    /// A script keeps the server busy.
+    slow_script: SlowScript,
+    /// Cuts the network.
+    unreachable: Unreachable,
+    /// Closes the port and opens it in turn.
+    flap: Flap,
+    /// Sets the server's clock.
+    clock_jump: ClockJump,
 }
 
 impl fmt::Display for Fault {
@@ -147,7 +177,10 @@ impl fmt::Display for Fault {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(key, value)| format!("{key} {}", value.as_str().unwrap_or_default()))
+            .map(|(key, value)| match value.as_str() {
+                Some(text) => format!("{key} {text}"),
+                None => format!("{key} {value}"),
+            })
             .collect();
         if words.is_empty() { Ok(()) } else { write!(f, " ({})", words.join(", ")) }
     }

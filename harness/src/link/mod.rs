@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::fault::{Act, Bend, Direction};
@@ -59,6 +60,8 @@ struct Shared {
     wakers: Mutex<BTreeMap<u32, Waker>>,
     open: AtomicU64,
     opened: AtomicU32,
+    /// How many strikes cut the network just now.
+    cuts: watch::Sender<u32>,
 }
 
 /// The tasks of live connections. Not part of what they share: dropping the last owner must end them.
@@ -79,6 +82,7 @@ impl Link {
             wakers: Mutex::default(),
             open: AtomicU64::new(0),
             opened: AtomicU32::new(0),
+            cuts: watch::Sender::new(0),
         };
         Self { shared: Arc::new(shared), live: Arc::default() }
     }
@@ -114,6 +118,17 @@ impl Link {
         self.change(|rules| rules.refusals = rules.refusals.saturating_sub(1));
     }
 
+    /// Whether some strike cuts the network just now: who opens a connection is to wait.
+    pub fn is_cut(&self) -> bool {
+        *self.shared.cuts.borrow() > 0
+    }
+
+    /// Returns when no strike cuts the network.
+    pub async fn reached(&self) {
+        // It cannot be gone, since this is its owner.
+        let _ = self.shared.cuts.subscribe().wait_for(|cuts| *cuts == 0).await;
+    }
+
     /// Begins a strike that bends the link or resets its connections; others are none of its business.
     pub async fn begin(&self, number: u32, strike: &Strike) {
         let opened = self.shared.opened.load(Ordering::SeqCst);
@@ -146,6 +161,14 @@ impl Link {
             Act::SlowAccept { delay } => self.change(|rules| {
                 rules.slow_accepts.insert(number, (*delay, opened));
             }),
+            Act::Unreachable => {
+                let (bend, direction, share) = (Bend::Hold, Direction::Both, strike.probability);
+                let bending = Bending { bend, direction, share, before: u32::MAX };
+                self.shared.cuts.send_modify(|cuts| *cuts += 1);
+                self.change(|rules| {
+                    rules.bends.insert(number, bending);
+                });
+            }
             Act::Answer(answer) => {
                 let (answer, matching) = (answer.clone(), strike.matching.clone());
                 let answering = Answering { answer, matching, share: strike.probability, met: 0 };
@@ -186,6 +209,12 @@ impl Link {
             Act::SlowAccept { .. } => self.change(|rules| {
                 rules.slow_accepts.remove(&number);
             }),
+            Act::Unreachable => {
+                self.change(|rules| {
+                    rules.bends.remove(&number);
+                });
+                self.shared.cuts.send_modify(|cuts| *cuts = cuts.saturating_sub(1));
+            }
             Act::Answer(_) => self.change(|rules| {
                 rules.answers.remove(&number);
             }),

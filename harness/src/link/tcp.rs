@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::port::Port;
+use super::port::{Filler, Port};
 use super::{Link, Tcp, locked};
+use crate::fault::Act;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
 
@@ -25,9 +26,16 @@ pub struct Proxy {
     accepting: tokio::sync::Mutex<Accepting>,
 }
 
-/// The task that accepts, if any; dropping it closes the listener.
+/// Who accepts, if anybody does; dropping it closes the listener.
 #[derive(Debug, Default)]
-struct Accepting(Option<JoinHandle<()>>);
+struct Accepting {
+    listener: Option<Arc<TcpListener>>,
+    /// None while the port is closed or jammed.
+    task: Option<JoinHandle<()>>,
+    /// How many strikes jam the port, and what does.
+    jams: u32,
+    fillers: Vec<Filler>,
+}
 
 impl Proxy {
     /// Listens on a free port of 127.0.0.1 and carries every connection to `upstream`. `seed` is the run's.
@@ -62,25 +70,66 @@ impl Proxy {
         *locked(&self.upstream) = upstream;
     }
 
-    /// Begins a strike that bends the link or resets its connections.
-    pub async fn begin(&self, number: u32, strike: &Strike) {
+    /// Begins a strike that bends the link, cuts it or resets its connections.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be jammed.
+    pub async fn begin(&self, number: u32, strike: &Strike) -> io::Result<()> {
         self.link.begin(number, strike).await;
+        if strike.act == Act::Unreachable { self.jam().await } else { Ok(()) }
     }
 
-    /// Ends a strike that bends the link or resets its connections.
-    pub async fn end(&self, number: u32, strike: &Strike) {
+    /// Ends a strike that bends the link, cuts it or resets its connections.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be cleared.
+    pub async fn end(&self, number: u32, strike: &Strike) -> io::Result<()> {
         self.link.end(number, strike).await;
+        if strike.act == Act::Unreachable { self.clear().await } else { Ok(()) }
+    }
+
+    /// Has attempts to connect hang from now on.
+    async fn jam(&self) -> io::Result<()> {
+        let mut accepting = self.accepting.lock().await;
+        accepting.jams += 1;
+        if accepting.jams > 1 {
+            return Ok(());
+        }
+        accepting.pause().await;
+        self.fill(&mut accepting)
+    }
+
+    fn fill(&self, accepting: &mut Accepting) -> io::Result<()> {
+        if let Some(listener) = &accepting.listener {
+            accepting.fillers = self.port.jam(listener)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one [`jam`](Self::jam) back.
+    async fn clear(&self) -> io::Result<()> {
+        let mut accepting = self.accepting.lock().await;
+        accepting.jams = accepting.jams.saturating_sub(1);
+        if accepting.jams == 0 { self.go_on(&mut accepting) } else { Ok(()) }
+    }
+
+    /// Accepts, if the port is open.
+    fn go_on(&self, accepting: &mut Accepting) -> io::Result<()> {
+        let Some(listener) = accepting.listener.clone() else { return Ok(()) };
+        let fillers = self.port.clear(&listener, std::mem::take(&mut accepting.fillers))?;
+        let (link, upstream) = (Arc::clone(&self.link), Arc::clone(&self.upstream));
+        accepting.task = Some(tokio::spawn(accept(listener, link, upstream, fillers)));
+        Ok(())
     }
 
     /// Closes the listener: new connections are refused, live ones go on.
     pub async fn deafen(&self) {
         let mut accepting = self.accepting.lock().await;
-        if let Some(task) = &mut accepting.0 {
-            task.abort();
-            // It ends as cancelled; only then is the listener surely closed.
-            let _cancelled = task.await;
-            accepting.0 = None;
-        }
+        accepting.pause().await;
+        accepting.listener = None;
+        accepting.fillers.clear();
     }
 
     /// Resets every live connection, idle or not.
@@ -102,12 +151,11 @@ impl Proxy {
     /// Listens again, on the same port. Nothing changes if it listens already.
     pub async fn accept(&self) -> io::Result<()> {
         let mut accepting = self.accepting.lock().await;
-        if accepting.0.is_none() {
-            let listener = self.port.listen()?;
-            let (link, upstream) = (Arc::clone(&self.link), Arc::clone(&self.upstream));
-            accepting.0 = Some(tokio::spawn(accept(listener, link, upstream)));
+        if accepting.listener.is_some() {
+            return Ok(());
         }
-        Ok(())
+        accepting.listener = Some(Arc::new(self.port.listen()?));
+        if accepting.jams == 0 { self.go_on(&mut accepting) } else { self.fill(&mut accepting) }
     }
 }
 
@@ -118,20 +166,40 @@ impl Drop for Proxy {
     }
 }
 
+impl Accepting {
+    /// Ends the task. It ends as cancelled; only then does surely nobody accept.
+    async fn pause(&mut self) {
+        if let Some(task) = &mut self.task {
+            task.abort();
+            let _cancelled = task.await;
+            self.task = None;
+        }
+    }
+}
+
 impl Drop for Accepting {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }
 }
 
-async fn accept(listener: TcpListener, link: Arc<Link>, upstream: Arc<Mutex<SocketAddr>>) {
+async fn accept(
+    listener: Arc<TcpListener>,
+    link: Arc<Link>,
+    upstream: Arc<Mutex<SocketAddr>>,
+    mut fillers: Vec<Filler>,
+) {
     loop {
-        let Ok((client, _)) = listener.accept().await else {
+        let Ok((client, from)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
+        if let Some(filler) = fillers.iter().position(|filler| filler.is_from(from)) {
+            fillers.swap_remove(filler);
+            continue;
+        }
         let upstream = *locked(&upstream);
         link.carry(Tcp::new(client), async move { TcpStream::connect(upstream).await.map(Tcp::new) });
     }

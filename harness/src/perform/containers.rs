@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{OnProgress, Setting};
-use crate::fault::Act;
+use crate::fault::{Act, ServerAct};
 use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
@@ -12,7 +12,11 @@ use crate::stop::Stop;
 /// Why the containers world cannot carry out what a fault does; `None` when it can.
 pub(super) fn unsupported(act: &Act) -> Option<String> {
     let why = match act {
+        Act::Server(ServerAct::ClockJump { .. }) => {
+            return Some("a real server has the machine's clock; the sim world can do this".to_owned());
+        }
         Act::Bend(_) | Act::Refuse | Act::Reset { .. } | Act::Server(_) => return None,
+        Act::Unreachable => "Toxiproxy either accepts or refuses, and lets no connect hang",
         Act::Answer(_) => "Toxiproxy does not know commands and replies",
         Act::SlowAccept { .. } => "Toxiproxy accepts at once",
         Act::HalfOpen => "Toxiproxy cannot silence some connections and let others go on",

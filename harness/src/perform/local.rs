@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{OnProgress, Setting};
-use crate::fault::Act;
+use crate::fault::{Act, ServerAct};
 use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
@@ -22,6 +22,13 @@ pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
         | Act::Answer(_)
         | Act::SlowAccept { .. }
         | Act::HalfOpen => None,
+        Act::Unreachable if cfg!(target_os = "linux") => None,
+        Act::Unreachable => {
+            Some("only Linux lets a connect hang on its own machine; the sim world can do this".to_owned())
+        }
+        Act::Server(ServerAct::ClockJump { .. }) => {
+            Some("a real server has the machine's clock; the sim world can do this".to_owned())
+        }
         // An address that is none is told of when the world starts.
         Act::Server(act) => redis(setting).ok()?.unsupported(*act),
     }
@@ -95,8 +102,10 @@ fn under(plan: &Plan, prefix: &str) -> Arc<Plan> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::fault::ServerAct;
+    use crate::fault::Eviction;
     use crate::report::samples;
     use crate::world::Kind;
     use crate::world::local::RedisUrl;
@@ -112,12 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_runs_is_never_killed_paused_or_restarted() {
+    fn what_somebody_else_runs_is_never_struck() {
         let url = RedisUrl::parse("redis://h:1").unwrap();
         for destructive in [false, true] {
             let redis = Some(Redis::Given { url: url.clone(), destructive });
             let setting = Setting { redis, ..Setting::of(Kind::Local) };
-            for act in [ServerAct::Pause, ServerAct::Kill, ServerAct::Restart { keep_data: true }] {
+            for act in [
+                ServerAct::Pause,
+                ServerAct::Kill,
+                ServerAct::Restart { keep_data: true },
+                ServerAct::KillClients,
+                ServerAct::Flush,
+                ServerAct::Evict { bytes: 1, policy: Eviction::AllkeysLru },
+                ServerAct::MaxClients { clients: 1 },
+                ServerAct::Script { busy_after: Duration::ZERO },
+            ] {
                 let why = unsupported(&setting, &Act::Server(act)).unwrap();
                 assert!(why.contains("--redis-url"), "{why}");
             }

@@ -17,7 +17,7 @@ impl Plan {
         for phase in &scenario.phases {
             for fault in &phase.faults {
                 let (from, to) = fault.window(phase.length);
-                strikes.push(Strike {
+                let strike = Strike {
                     what: fault.inject.to_string(),
                     act: fault.inject.act(),
                     instances: fault.on.iter().map(|target| target.0).collect(),
@@ -26,7 +26,13 @@ impl Plan {
                     matching: fault.matching.clone().unwrap_or_default(),
                     from: nanos(start + from),
                     to: nanos(start + to),
-                });
+                };
+                let stretches = fault.inject.stretches(to.saturating_sub(from)).into_iter();
+                strikes.extend(stretches.map(|(begins, ends)| Strike {
+                    from: nanos(start + from + begins),
+                    to: nanos(start + from + ends),
+                    ..strike.clone()
+                }));
             }
             let end = start + phase.length;
             phases.push(PhaseSpan { name: phase.name.clone(), from: nanos(start), to: nanos(end) });
@@ -78,6 +84,20 @@ mod tests {
         assert_eq!((strike.from, strike.to), (plan.phases[2].from, plan.phases[2].to));
         assert_eq!((strike.what.as_str(), strike.instances.as_slice()), ("refuse", [].as_slice()));
         assert_eq!(plan.settings["breaker"]["cool_down"], "1s");
+    }
+
+    #[test]
+    fn a_fault_that_comes_and_goes_is_several_strikes_within_its_window() {
+        let text =
+            TEMPLATE.replace("\"refuse\"", "{ flap = { up = \"700ms\", down = \"300ms\" } }, at = \"1s\"");
+        let plan = Plan::new(&scenario(&text), 1);
+        let outage = &plan.phases[2];
+        assert!(plan.strikes.len() > 2, "{:?}", plan.strikes);
+        assert_eq!(plan.strikes[0].from, outage.from + 1_000_000_000);
+        for pair in plan.strikes.windows(2) {
+            assert_eq!(pair[1].from - pair[0].to, 700_000_000);
+            assert_eq!((pair[0].to - pair[0].from, pair[1].to <= outage.to), (300_000_000, true));
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@ mod build;
 use std::time::Duration;
 
 use crate::check::{Allow, Expect};
-use crate::fault::{Act, Direction, Matching, ServerAct};
+use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
 
@@ -80,7 +80,13 @@ impl Strike {
             Act::Reset { live: _, new } => (*new, false),
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
             Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
-            Act::Server(ServerAct::Pause) => (true, false),
+            Act::Unreachable | Act::Server(ServerAct::Pause | ServerAct::Script { .. }) => (true, false),
+            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
+            Act::Server(ServerAct::Flush) => (false, true),
+            Act::Server(ServerAct::Evict { policy, .. }) => (false, *policy != Eviction::Noeviction),
+            // What has expired by a clock that is ahead is gone when it is right again; what was written by one that is behind
+            // expires when it is right again.
+            Act::Server(ServerAct::ClockJump { .. }) => (false, true),
             Act::Server(ServerAct::Kill) => (true, true),
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),
         };

@@ -156,7 +156,8 @@ fn parameters(sense: &mut Sense<'_, '_>, path: &Path, fault: &PhaseFault) {
     }
 }
 
-/// Whether two faults of a phase would undo each other: two of the server, two that close connections, two of one kind.
+/// Whether two faults of a phase would undo each other: two of the server that leave it unable to do both, two that decide about
+/// connections, two of one kind.
 fn clash(one: &PhaseFault, other: &PhaseFault, phase: &Phase, instances: u16) -> bool {
     let (one_from, one_to) = one.window(phase.length);
     let (from, to) = other.window(phase.length);
@@ -166,8 +167,12 @@ fn clash(one: &PhaseFault, other: &PhaseFault, phase: &Phase, instances: u16) ->
     let shared =
         one.instances(instances).iter().any(|instance| other.instances(instances).contains(instance));
     match (one.inject.act(), other.inject.act()) {
-        (Act::Server(_), Act::Server(_)) => true,
-        (Act::Refuse | Act::Reset { .. }, Act::Refuse | Act::Reset { .. }) => shared,
+        (Act::Server(one), Act::Server(other)) => one.is_like(other) || one.deafens() || other.deafens(),
+        (Act::Unreachable, Act::Server(act)) | (Act::Server(act), Act::Unreachable) => act.ends_it(),
+        (
+            Act::Refuse | Act::Reset { .. } | Act::Unreachable,
+            Act::Refuse | Act::Reset { .. } | Act::Unreachable,
+        ) => shared,
         (Act::Bend(_), Act::Bend(_)) => {
             let (way, other_way) = (one.direction.unwrap_or_default(), other.direction.unwrap_or_default());
             shared && one.inject.name() == other.inject.name() && way.meets(other_way)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
+use super::db::Db;
 use super::evict;
 use super::settings::Policy;
 use super::state::State;
@@ -211,6 +212,19 @@ impl Server {
         let settings = &mut self.shared.lock().state.settings;
         settings.set("maxmemory", &bytes.to_string());
         settings.set("maxmemory-policy", policy.name());
+    }
+
+    /// Sets how much memory data may take, beyond what the server takes without any; what is over goes at once.
+    pub fn set_max_data(&self, bytes: usize, policy: Policy) {
+        let empty = {
+            let state = &self.shared.lock().state;
+            state.used_memory() - state.dbs.iter().map(Db::bytes).sum::<usize>()
+        };
+        self.set_max_memory(empty + bytes, policy);
+        let mut inner = self.shared.lock();
+        let now = self.shared.now(&inner);
+        // Where nothing may go memory stays full, and commands that need more are refused.
+        let _ = evict::make_room(&mut inner.state, now);
     }
 
     /// The memory used, about.

@@ -3,6 +3,7 @@
 #[cfg(feature = "containers")]
 pub mod containers;
 pub mod local;
+mod orders;
 mod quiet;
 mod side;
 pub mod sim;

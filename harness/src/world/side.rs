@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, ConnectionInfo, FromRedisValue, RedisError};
+use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, RedisError};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use super::orders::Ask;
 use super::{WorldError, failed};
 use crate::history::Left;
 
@@ -71,9 +73,28 @@ impl Side {
         self.ask(redis::cmd("PTTL").arg(key)).await.map(left)
     }
 
+    /// A connection to the same address, for what would keep this one busy.
+    async fn dial_tcp(&self) -> Result<TcpStream, WorldError> {
+        const DOING: &str = "reach Redis from the side";
+        let ConnectionAddr::Tcp(host, port) = self.info.addr() else {
+            return Err(failed(DOING)("it is not reached by TCP"));
+        };
+        TcpStream::connect((host.as_str(), *port)).await.map_err(failed(DOING))
+    }
+
     /// Gives the connection up: the server that it led to is no more.
     pub(super) async fn forget(&self) {
         self.connection.lock().await.take();
+    }
+}
+
+impl Ask for Side {
+    async fn ask<T: FromRedisValue + Send>(&self, command: &Cmd) -> Result<T, WorldError> {
+        Self::ask(self, command).await
+    }
+
+    async fn dial(&self) -> Result<TcpStream, WorldError> {
+        self.dial_tcp().await
     }
 }
 

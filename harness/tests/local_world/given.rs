@@ -45,10 +45,17 @@ async fn only_the_runs_own_keys_are_removed_when_it_is_closed_or_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_never_killed_paused_or_restarted() {
+async fn it_is_never_struck() {
     let Some(mut foreign) = Foreign::start() else { return };
     let world = start(&given(&foreign, PASSWORD)).await.unwrap();
-    for act in [ServerAct::Pause, ServerAct::Kill, ServerAct::Restart { keep_data: true }] {
+    for act in [
+        ServerAct::Pause,
+        ServerAct::Kill,
+        ServerAct::Restart { keep_data: true },
+        ServerAct::KillClients,
+        ServerAct::Flush,
+        ServerAct::MaxClients { clients: 1 },
+    ] {
         let error = world.begin(0, &strike(Act::Server(act), &[])).await.unwrap_err();
         assert!(error.to_string().contains("--redis-url"), "{error}");
     }

@@ -11,4 +11,5 @@ mod leftovers;
 mod overlap;
 mod process;
 mod program;
+mod server_faults;
 mod stage;

@@ -41,7 +41,7 @@ fn a_fault_beyond_its_phase_is_told() {
 fn an_unknown_fault_is_told() {
     insta::assert_snapshot!(with(&[
         ("inject.latency = { delay = \"200ms\", jitter = \"50ms\" }", "inject.latncy = { delay = \"200ms\" }"),
-        ("name = \"calm\"", "name = \"calm\"\nfaults = [{ inject = \"refused\" }, { inject = \"slicer\" }, { inject = \"drop_reply\" }]"),
+        ("name = \"calm\"", "name = \"calm\"\nfaults = [{ inject = \"refused\" }, { inject = \"slicer\" }, { inject = \"gremlins\" }]"),
     ]), @r###"
     error: phase[1].faults[0].inject.latncy: unknown fault "latncy"
       --> breaker/x.toml:20:8
@@ -52,20 +52,20 @@ fn an_unknown_fault_is_told() {
     error: phase[2].faults[0].inject: unknown fault "refused"
       --> breaker/x.toml:25:22
        |
-    25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "drop_reply" }]
+    25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "gremlins" }]
        |                      ^^^^^^^^^ did you mean "refuse"?
 
     error: phase[2].faults[1].inject: slicer needs parameters: missing field `average_size`
       --> breaker/x.toml:25:46
        |
-    25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "drop_reply" }]
+    25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "gremlins" }]
        |                                              ^^^^^^^^ write inject.slicer = { average_size = "32 B", size_variation = "16 B", delay = "100us" }
 
-    error: phase[2].faults[2].inject: unknown fault "drop_reply"
+    error: phase[2].faults[2].inject: unknown fault "gremlins"
       --> breaker/x.toml:25:69
        |
-    25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "drop_reply" }]
-       |                                                                     ^^^^^^^^^^^^ expected one of: refuse, reset, latency, bandwidth, slicer, slow_close, limit_data, timeout, stall, pause, kill, restart
+    25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "gremlins" }]
+       |                                                                     ^^^^^^^^^^ expected one of: refuse, reset, latency, bandwidth, slicer, slow_close, limit_data, timeout, stall, slow_accept, half_open, drop_reply, partial_reply, error_reply, corrupt_value, pause, kill, restart, client_kill, flush, evict, max_clients, slow_script, unreachable, flap, clock_jump
     "###);
 }
 
@@ -156,4 +156,35 @@ fn faults_that_would_undo_each_other_are_told() {
     31 | probability = 0.5
        |               ^^^ remove `probability`
     "###);
+}
+
+/// Whether a phase may have both at once.
+fn at_once(one: &str, other: &str) -> bool {
+    let both = format!("[[phase.faults]]\ninject{one}\n[[phase.faults]]\ninject{other}");
+    let told = with(&[("at = \"1s\"", &both)]);
+    assert!(told == "it is fine" || told.contains("meets another fault"), "{told}");
+    told == "it is fine"
+}
+
+#[test]
+fn faults_of_the_server_go_together_unless_it_can_be_told_nothing() {
+    let (evict, full) = (".evict = { maxmemory = \"1 MiB\" }", ".max_clients = { clients = 1 }");
+    let (flush, kill, script) = (" = \"flush\"", " = \"client_kill\"", " = \"slow_script\"");
+    for (one, other) in [(evict, full), (evict, flush), (full, kill), (flush, kill)] {
+        assert!(at_once(one, other), "{one} {other}");
+    }
+    for one in [evict, full, flush, kill, script] {
+        for other in [one, script, " = \"pause\"", " = \"kill\"", ".restart = { data = \"kept\" }"] {
+            assert!(!at_once(one, other), "{one} {other}");
+        }
+    }
+}
+
+#[test]
+fn one_fault_at_a_time_decides_about_connections() {
+    let (cut, flap) = (" = \"unreachable\"", ".flap = { up = \"1s\", down = \"500ms\" }");
+    for (one, other) in [(cut, flap), (cut, " = \"refuse\""), (flap, " = \"reset\""), (cut, " = \"kill\"")] {
+        assert!(!at_once(one, other) && !at_once(other, one), "{one} {other}");
+    }
+    assert!(at_once(cut, " = \"pause\"") && at_once(".max_clients = { clients = 1 }", " = \"reset\""));
 }

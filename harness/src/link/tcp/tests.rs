@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::fault::Direction;
 use crate::history::{Event, ReplyKind, Wire};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -67,6 +68,19 @@ async fn until(condition: impl Fn() -> bool) {
 
 async fn byte(stream: &mut TcpStream) -> Result<usize, ErrorKind> {
     soon(stream.read(&mut [0])).await.map_err(|error| error.kind())
+}
+
+fn strike(act: Act) -> Strike {
+    Strike {
+        what: String::new(),
+        act,
+        instances: Vec::new(),
+        direction: Direction::Both,
+        probability: 1.0,
+        matching: Default::default(),
+        from: 0,
+        to: 0,
+    }
 }
 
 fn ended(by: &str) -> Wire {
@@ -229,4 +243,42 @@ async fn a_dropped_tap_leaves_nothing() {
     assert_eq!(byte(&mut client).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(byte(&mut upstream).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(connect(address).await.err(), Some(ErrorKind::ConnectionRefused));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_jammed_port_lets_connects_hang_and_none_of_its_fillers_is_seen() {
+    let bench = Bench::new().await;
+    let cut = strike(Act::Unreachable);
+    for _ in 0..3 {
+        bench.proxy.begin(0, &cut).await.unwrap();
+        let short = Duration::from_millis(150);
+        let hangs = tokio::time::timeout(short, TcpStream::connect(bench.proxy.address())).await;
+        assert!(hangs.is_err(), "{hangs:?}");
+        bench.proxy.end(0, &cut).await.unwrap();
+        let (client, server) = bench.pair().await;
+        drop((client, server));
+    }
+    until(|| bench.proxy.connections() == 0).await;
+    let opened = bench
+        .recorder
+        .take()
+        .into_iter()
+        .filter(|entry| matches!(&entry.e, Event::Wire { what: Wire::Opened, .. }));
+    assert_eq!(opened.count(), 3);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_jammed_port_that_closes_refuses_and_is_jammed_when_it_opens() {
+    let bench = Bench::new().await;
+    let cut = strike(Act::Unreachable);
+    bench.proxy.begin(0, &cut).await.unwrap();
+    bench.proxy.deafen().await;
+    assert_eq!(connect(bench.proxy.address()).await.unwrap_err(), ErrorKind::ConnectionRefused);
+    bench.proxy.accept().await.unwrap();
+    let short = Duration::from_millis(150);
+    assert!(tokio::time::timeout(short, TcpStream::connect(bench.proxy.address())).await.is_err());
+    bench.proxy.end(0, &cut).await.unwrap();
+    bench.pair().await;
 }

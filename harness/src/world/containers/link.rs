@@ -112,7 +112,9 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Server(_) => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable | Act::Server(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -140,7 +142,9 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Server(_) => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable | Act::Server(_) => {
+                Ok(())
+            }
         }
     }
 

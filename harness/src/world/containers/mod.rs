@@ -188,13 +188,17 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.begin(number, strike)).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable => {
                 Err(failed("begin a fault")("Toxiproxy has none of the kind"))
             }
             Act::Server(ServerAct::Pause) => self.server.pause().await,
             Act::Server(ServerAct::Kill) => self.while_shut(self.server.kill()).await,
             Act::Server(ServerAct::Restart { keep_data }) => {
                 self.while_shut(self.server.stop(*keep_data)).await
+            }
+            Act::Server(act) => {
+                let lasts = Duration::from_nanos(strike.to.saturating_sub(strike.from));
+                self.server.orders().begin(&self.server, *act, lasts).await
             }
         }
     }
@@ -205,12 +209,13 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.end(number, strike)).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => Ok(()),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable => Ok(()),
             Act::Server(ServerAct::Pause) => self.server.unpause().await,
             Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
                 self.server.start_again().await?;
                 each(self.links.iter().collect(), |link| link.accept()).await
             }
+            Act::Server(act) => self.server.orders().end(&self.server, *act).await,
         }
     }
 

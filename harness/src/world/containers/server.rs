@@ -7,8 +7,10 @@ use redis::aio::MultiplexedConnection;
 use testcontainers_modules::redis::Redis;
 use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
 use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use super::super::orders::{Ask, Orders};
 use super::super::{WorldError, failed, side};
 use super::STARTUP_WITHIN;
 use super::engine::{self, Engine, name_and_tag};
@@ -33,6 +35,7 @@ pub(super) struct Server {
     /// A connection straight to the server, kept between looks.
     side: Mutex<Option<MultiplexedConnection>>,
     struck: Mutex<Struck>,
+    orders: Orders,
 }
 
 /// How many strikes keep it stopped or paused just now.
@@ -76,6 +79,7 @@ impl Server {
             way,
             side: Mutex::new(None),
             struck: Mutex::default(),
+            orders: Orders::default(),
         })
     }
 
@@ -93,6 +97,11 @@ impl Server {
     pub(super) async fn version(&self) -> Result<String, WorldError> {
         let info: String = self.ask(redis::cmd("INFO").arg("server")).await?;
         Ok(side::version(&info))
+    }
+
+    /// What it is told by commands.
+    pub(super) fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// What it holds under `key`.
@@ -190,5 +199,16 @@ impl Server {
         let address = self.way.address(&self.container, PORT).await?;
         let client = redis::Client::open(format!("redis://{address}")).map_err(failed("reach Redis"))?;
         client.get_multiplexed_async_connection().await.map_err(failed("reach Redis from the side"))
+    }
+}
+
+impl Ask for Server {
+    async fn ask<T: redis::FromRedisValue + Send>(&self, command: &redis::Cmd) -> Result<T, WorldError> {
+        Self::ask(self, command).await
+    }
+
+    async fn dial(&self) -> Result<TcpStream, WorldError> {
+        let address = self.way.address(&self.container, PORT).await?;
+        TcpStream::connect(address).await.map_err(failed("reach Redis from the side"))
     }
 }

@@ -40,13 +40,13 @@ impl Link {
     }
 
     /// A strike on this link begins.
-    pub(super) async fn begin(&self, number: u32, strike: &Strike) {
+    pub(super) async fn begin(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
         if strike.act == Act::Refuse {
             self.deafen().await;
             self.reset().await;
-        } else {
-            self.proxy.begin(number, strike).await;
+            return Ok(());
         }
+        self.proxy.begin(number, strike).await.map_err(failed("begin a fault"))
     }
 
     /// A strike on this link ends.
@@ -54,8 +54,7 @@ impl Link {
         if strike.act == Act::Refuse {
             return self.accept().await;
         }
-        self.proxy.end(number, strike).await;
-        Ok(())
+        self.proxy.end(number, strike).await.map_err(failed("end a fault"))
     }
 
     /// Refuses new connections; live ones go on.

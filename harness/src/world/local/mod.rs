@@ -16,6 +16,7 @@ mod server;
 mod url;
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -163,18 +164,19 @@ impl Local {
     async fn begin_strike(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
         let Act::Server(act) = strike.act else {
             for link in self.struck(strike) {
-                link.begin(number, strike).await;
+                link.begin(number, strike).await?;
             }
             return Ok(());
         };
-        if !ends(act) {
-            return self.server.begin(act).await;
+        let lasts = Duration::from_nanos(strike.to.saturating_sub(strike.from));
+        if !act.ends_it() {
+            return self.server.begin(act, lasts).await;
         }
         // Nobody can connect from then on, and those that were connected see it end.
         for link in &self.links {
             link.deafen().await;
         }
-        self.server.begin(act).await?;
+        self.server.begin(act, lasts).await?;
         for link in &self.links {
             link.reset().await;
         }
@@ -189,7 +191,7 @@ impl Local {
             return Ok(());
         };
         self.server.end(act).await?;
-        if ends(act) {
+        if act.ends_it() {
             for link in &self.links {
                 link.accept().await?;
             }
@@ -202,14 +204,6 @@ impl Local {
             link.close().await;
         }
         self.server.close().await
-    }
-}
-
-/// Whether the server is no more while this lasts.
-fn ends(act: ServerAct) -> bool {
-    match act {
-        ServerAct::Pause => false,
-        ServerAct::Kill | ServerAct::Restart { .. } => true,
     }
 }
 

@@ -10,6 +10,7 @@ use redis::{ConnectionInfo, IntoConnectionInfo as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 
+use super::super::orders::Orders;
 use super::super::side::Side;
 use super::super::{WorldError, failed, quiet};
 use super::folder::Folder;
@@ -34,6 +35,7 @@ pub(super) struct Own {
     home: Arc<Home>,
     died: watch::Sender<Option<ExitStatus>>,
     struck: Mutex<Struck>,
+    orders: Orders,
     side: Side,
 }
 
@@ -57,7 +59,8 @@ impl Own {
         let info: ConnectionInfo = info.map_err(failed(DOING))?;
         let died = watch::Sender::new(None);
         let side = Side::new(info);
-        let own = Self { program, port, home, died, struck: Mutex::default(), side };
+        let own =
+            Self { program, port, home, died, struck: Mutex::default(), orders: Orders::default(), side };
         own.launch().await.map_err(|cause| WorldError::Missing {
             what: format!("{} does not start as a server: {cause}", own.program.path.display()),
             cure: "see that it is Redis or Valkey, or name another one (--server, SQUALL_REDIS_SERVER)"
@@ -72,6 +75,11 @@ impl Own {
 
     pub(super) fn side(&self) -> &Side {
         &self.side
+    }
+
+    /// What it is told by commands.
+    pub(super) fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// For reports.

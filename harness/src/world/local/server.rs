@@ -1,6 +1,7 @@
 //! The server, ours or somebody else's.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::super::side::Side;
 use super::super::{WorldError, failed};
@@ -54,12 +55,18 @@ impl Server {
     }
 
     /// Begins what strikes the server itself. When that ends it, nobody may be able to connect from before until it is back.
-    pub(super) async fn begin(&self, act: ServerAct) -> Result<(), WorldError> {
+    pub(super) async fn begin(&self, act: ServerAct, lasts: Duration) -> Result<(), WorldError> {
         let own = self.ours(act)?;
         match act {
             ServerAct::Pause => own.pause().await,
             ServerAct::Kill => own.kill().await,
             ServerAct::Restart { keep_data } => own.stop(keep_data).await,
+            ServerAct::KillClients
+            | ServerAct::Flush
+            | ServerAct::Evict { .. }
+            | ServerAct::MaxClients { .. }
+            | ServerAct::Script { .. }
+            | ServerAct::ClockJump { .. } => own.orders().begin(own.side(), act, lasts).await,
         }
     }
 
@@ -69,6 +76,12 @@ impl Server {
         match act {
             ServerAct::Pause => own.resume().await,
             ServerAct::Kill | ServerAct::Restart { .. } => own.start_again().await,
+            ServerAct::KillClients
+            | ServerAct::Flush
+            | ServerAct::Evict { .. }
+            | ServerAct::MaxClients { .. }
+            | ServerAct::Script { .. }
+            | ServerAct::ClockJump { .. } => own.orders().end(own.side(), act).await,
         }
     }
 
@@ -102,6 +115,11 @@ pub(super) fn not_ours(act: ServerAct) -> String {
         ServerAct::Pause => "paused",
         ServerAct::Kill => "killed",
         ServerAct::Restart { .. } => "restarted",
+        ServerAct::KillClients => "told to end its connections",
+        ServerAct::Flush => "emptied",
+        ServerAct::Evict { .. } | ServerAct::MaxClients { .. } => "given other settings",
+        ServerAct::Script { .. } => "kept busy",
+        ServerAct::ClockJump { .. } => "given another clock",
     };
     format!("a server that --redis-url names cannot be {what}; without --redis-url one is started that can")
 }

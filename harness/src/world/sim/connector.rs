@@ -28,6 +28,9 @@ impl Connector {
 
     async fn open(&self) -> io::Result<BoxStream> {
         tokio::time::sleep_until(self.clock.instant(self.clock.now() + ROUND_TRIP)).await;
+        if let Some(link) = &self.link {
+            link.reached().await;
+        }
         let Some(link) = self.link.as_ref().filter(|link| !link.refuses()) else {
             return Err(io::ErrorKind::ConnectionRefused.into());
         };

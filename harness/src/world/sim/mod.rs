@@ -7,6 +7,8 @@
 //! It must live on a current-thread runtime whose clock is paused; then the same plan gives the same history, byte for byte.
 
 mod connector;
+mod script;
+mod strikes;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use crate::recorder::Recorder;
 use crate::server::{Config, Server};
 use crate::subject::{BoxFuture, Route};
 use connector::Connector;
+use script::Script;
 
 /// What the wall clock shows when a run begins, in milliseconds since 1970: the same in every run.
 pub const EPOCH_MS: u64 = 1_750_000_000_000;
@@ -33,6 +36,7 @@ pub struct Sim {
     server: Server,
     links: Vec<Arc<Link>>,
     clock: Clock,
+    script: Script,
 }
 
 impl Sim {
@@ -43,7 +47,7 @@ impl Sim {
         let time = Arc::new(move || EPOCH_MS * 1000 + told.now().as_nanos() / 1000);
         let server = Server::new(Config::new(VERSION, seed, time));
         let link = |number| Arc::new(Link::new(number, seed, recorder.clone()));
-        Self { server, links: (0..=instances).map(link).collect(), clock }
+        Self { server, links: (0..=instances).map(link).collect(), clock, script: Script::default() }
     }
 
     /// The links that a strike bends; never the fresh reader's.
@@ -57,7 +61,12 @@ impl Sim {
 
     async fn begin_strike(&self, number: u32, strike: &Strike) {
         match &strike.act {
-            Act::Bend(_) | Act::Reset { .. } | Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
+            Act::Bend(_)
+            | Act::Reset { .. }
+            | Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable => {
                 for link in self.struck(strike) {
                     link.begin(number, strike).await;
                 }
@@ -68,27 +77,33 @@ impl Sim {
                     link.reset().await;
                 }
             }
-            Act::Server(ServerAct::Pause) => self.server.pause(),
-            Act::Server(ServerAct::Kill) => self.while_shut(Server::kill).await,
-            Act::Server(ServerAct::Restart { keep_data }) => {
-                let keep_data = *keep_data;
-                self.while_shut(|server| server.stop(keep_data)).await;
+            Act::Server(act) if act.ends_it() => self.while_shut(|server| strikes::begin(server, *act)).await,
+            Act::Server(ServerAct::Script { busy_after }) => {
+                self.script.begin(&self.server, *busy_after).await
             }
+            Act::Server(act) => strikes::begin(&self.server, *act),
         }
     }
 
     async fn end_strike(&self, number: u32, strike: &Strike) {
         match &strike.act {
-            Act::Bend(_) | Act::Reset { .. } | Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => {
+            Act::Bend(_)
+            | Act::Reset { .. }
+            | Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable => {
                 for link in self.struck(strike) {
                     link.end(number, strike).await;
                 }
             }
             Act::Refuse => self.struck(strike).for_each(|link| link.hear()),
-            Act::Server(ServerAct::Pause) => self.server.resume(),
-            Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
-                self.server.start();
-                self.links.iter().for_each(|link| link.hear());
+            Act::Server(ServerAct::Script { .. }) => self.script.end().await,
+            Act::Server(act) => {
+                strikes::end(&self.server, *act);
+                if act.ends_it() {
+                    self.links.iter().for_each(|link| link.hear());
+                }
             }
         }
     }
@@ -147,3 +162,6 @@ impl World for Sim {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
