@@ -31,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if args.prove_deterministic {
         return prove(args, seed);
     }
-    let setting = Setting { world: args.world, image: args.image.clone(), redis, flaw: args.flaw };
+    let setting = Setting { image: args.image.clone(), redis, flaw: args.flaw, ..Setting::of(args.world) };
     let Some(jobs) = jobs(args, &setting, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
     let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
@@ -166,7 +166,7 @@ mod tests {
     fn replay_of(line: &str) -> String {
         let Command::Run(args) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
         let redis = server::chosen(&args).unwrap();
-        let setting = Setting { world: args.world, image: args.image, redis, flaw: args.flaw };
+        let setting = Setting { image: args.image, redis, flaw: args.flaw, ..Setting::of(args.world) };
         replay(&setting, Path::new("my scenarios/a.toml"), 7)
     }
 

@@ -32,17 +32,19 @@ pub struct Setting {
     pub redis: Option<Redis>,
     /// The flaw planted in the reference client, if any.
     pub flaw: Option<Flaw>,
+    /// A user's own client, which is tested instead of the reference client.
+    pub own_subject: Option<Arc<dyn Subject>>,
 }
 
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, redis: None, flaw: None }
+        Self { world, image: None, redis: None, flaw: None, own_subject: None }
     }
 
     /// The client under test.
     pub fn subject(&self) -> Arc<dyn Subject> {
-        let sound: Arc<dyn Subject> = Arc::new(Reference);
+        let sound = self.own_subject.clone().unwrap_or_else(|| Arc::new(Reference));
         match self.flaw {
             Some(flaw) => Arc::new(Flawed::new(sound, flaw)),
             None => sound,
@@ -54,7 +56,8 @@ impl Setting {
 ///
 /// # Errors
 ///
-/// [`Trouble::World`] when the world did not start, [`Trouble::Run`] when the run went wrong on its way.
+/// [`Trouble::Skipped`] when the subject cannot work in the world, [`Trouble::World`] when the world did not start,
+/// [`Trouble::Run`] when the run went wrong on its way.
 pub async fn perform(
     plan: Arc<Plan>,
     setting: Setting,
@@ -63,6 +66,9 @@ pub async fn perform(
 ) -> Result<History, Trouble> {
     if stop.is_requested() {
         return Err(Trouble::Stopped);
+    }
+    if let Some(why) = setting.subject().unsupported(setting.world) {
+        return Err(Trouble::Skipped(why));
     }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
