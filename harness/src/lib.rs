@@ -29,5 +29,6 @@ pub mod stop;
 pub mod subject;
 pub mod suggest;
 pub mod suite;
+pub mod testing;
 pub mod units;
 pub mod world;

@@ -36,11 +36,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
         return prove(args, seed);
     }
     let setting = Setting {
-        world: args.world,
         image: args.image.clone(),
         subject: args.subject.clone(),
         redis,
         flaw: args.flaw,
+        ..Setting::of(args.world)
     };
     let Some(jobs) = jobs(args, &setting, seed)? else { return Ok(USAGE) };
     let folder = Folder::open(&args.report)?;
@@ -190,8 +190,8 @@ mod tests {
     fn replay_of(line: &str) -> String {
         let Command::Run(args) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
         let redis = server::chosen(&args).unwrap();
-        let subject = args.subject;
-        let setting = Setting { world: args.world, image: args.image, subject, redis, flaw: args.flaw };
+        let (image, subject, flaw) = (args.image, args.subject, args.flaw);
+        let setting = Setting { image, subject, redis, flaw, ..Setting::of(args.world) };
         replay(&setting, Path::new("my scenarios/a.toml"), 7)
     }
 

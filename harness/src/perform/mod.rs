@@ -35,19 +35,22 @@ pub struct Setting {
     pub redis: Option<Redis>,
     /// The flaw planted in the reference client, if any.
     pub flaw: Option<Flaw>,
+    /// A user's own client, which is tested instead of the reference client.
+    pub own_subject: Option<Arc<dyn Subject>>,
 }
 
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, subject: None, redis: None, flaw: None }
+        Self { world, image: None, subject: None, redis: None, flaw: None, own_subject: None }
     }
 
     /// The client under test.
     pub fn subject(&self) -> Arc<dyn Subject> {
-        let sound: Arc<dyn Subject> = match &self.subject {
-            Some(command) => Arc::new(Process::new(command.clone())),
-            None => Arc::new(Reference),
+        let sound: Arc<dyn Subject> = match (&self.own_subject, &self.subject) {
+            (Some(own), _) => Arc::clone(own),
+            (None, Some(command)) => Arc::new(Process::new(command.clone())),
+            (None, None) => Arc::new(Reference),
         };
         match self.flaw {
             Some(flaw) => Arc::new(Flawed::new(sound, flaw)),
@@ -60,7 +63,8 @@ impl Setting {
 ///
 /// # Errors
 ///
-/// [`Trouble::World`] when the world did not start, [`Trouble::Run`] when the run went wrong on its way.
+/// [`Trouble::Skipped`] when the subject cannot work in the world, [`Trouble::World`] when the world did not start,
+/// [`Trouble::Run`] when the run went wrong on its way.
 pub async fn perform(
     plan: Arc<Plan>,
     setting: Setting,
@@ -69,6 +73,9 @@ pub async fn perform(
 ) -> Result<History, Trouble> {
     if stop.is_requested() {
         return Err(Trouble::Stopped);
+    }
+    if let Some(why) = setting.subject().unsupported(setting.world) {
+        return Err(Trouble::Skipped(why));
     }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,

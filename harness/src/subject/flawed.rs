@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{BoxFuture, Done, Instance, OperationError, Request, Start, Started, Subject};
 use crate::history::{Sample, SessionId};
 use crate::load::Kind;
+use crate::world;
 
 /// A planted flaw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,10 @@ impl Subject for Flawed {
             }
             Ok((Box::new(ResetsTtl { sound: instance, ttls: Mutex::default() }) as Box<dyn Instance>, hello))
         })
+    }
+
+    fn unsupported(&self, world: world::Kind) -> Option<String> {
+        self.sound.unsupported(world)
     }
 }
 

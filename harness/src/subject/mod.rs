@@ -8,6 +8,7 @@ mod route;
 pub use flawed::Flaw;
 pub use route::{Credentials, Route};
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId};
 use crate::load::Kind;
+use crate::world;
 
 /// A future that owns or borrows what it needs and can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,6 +30,17 @@ pub type Started = Result<(Box<dyn Instance>, Hello), SubjectError>;
 pub trait Subject: Send + Sync {
     /// Starts one instance. It must answer within its connect timeout plus 1 s, also when Redis is down.
     fn start(&self, start: Start) -> BoxFuture<'_, Started>;
+    /// Why it cannot work in `world`, if so; its runs there are then skipped with the reason. A client that opens its own
+    /// sockets cannot live in the sim world, whose time is virtual.
+    fn unsupported(&self, _world: world::Kind) -> Option<String> {
+        None
+    }
+}
+
+impl fmt::Debug for dyn Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a subject")
+    }
 }
 
 /// One running instance.
