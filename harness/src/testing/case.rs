@@ -29,6 +29,11 @@ enum WhyNot {
 }
 
 impl Place {
+    /// The world.
+    pub(super) fn world(&self) -> Kind {
+        self.world
+    }
+
     pub(super) async fn of(world: Kind, setting: &Setting) -> Self {
         let why_not = match setting.subject().unsupported(world) {
             Some(why) => Some(WhyNot::Refused(why)),

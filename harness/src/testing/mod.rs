@@ -116,7 +116,7 @@ pub fn main(options: Options) -> ExitCode {
     })
 }
 
-fn run(options: Options, mut arguments: Arguments) -> Result<ExitCode, TestingError> {
+fn run(options: Options, arguments: Arguments) -> Result<ExitCode, TestingError> {
     let mut files = scenario::find(std::slice::from_ref(&options.scenarios))?;
     let expected = options.expected.as_deref().map(|path| Expected::open(path, &files)).transpose()?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
@@ -136,20 +136,33 @@ fn run(options: Options, mut arguments: Arguments) -> Result<ExitCode, TestingEr
     };
     // The longest first, so that none is left to run alone at the end.
     files.sort_by_key(|file| Reverse(file.load().map_or(Duration::ZERO, |scenario| scenario.length())));
-    let each = |file| places.iter().map(|place| case::trial(file, place, &shared)).collect::<Vec<_>>();
-    let trials: Vec<Trial> = files.iter().flat_map(each).collect();
-    arguments.test_threads.get_or_insert(trials.len().clamp(1, AT_ONCE));
     if !arguments.list {
         cli::say(&format!("seed {} (SQUALL_SEED={} runs the same plans again)", shared.seed, shared.seed));
         places.iter().filter_map(Place::why_not).for_each(cli::say);
     }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    let mut code = ExitCode::SUCCESS;
+    let (virtual_time, real_time): (Vec<_>, Vec<_>) =
+        places.iter().partition(|place| place.world() == Kind::Sim);
+    // One after the other: virtual time takes all of the machine that it can get, and real time needs a quiet one.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for (places, at_once) in [(virtual_time, cores), (real_time, AT_ONCE)] {
+        let each = |file| places.iter().map(|place| case::trial(file, place, &shared)).collect::<Vec<_>>();
+        let trials: Vec<Trial> = files.iter().flat_map(each).collect();
+        if trials.is_empty() || signals.exit_code().is_some() {
+            continue;
+        }
+        let test_threads = arguments.test_threads.or(Some(at_once));
+        let conclusion = libtest_mimic::run(&Arguments { test_threads, ..arguments.clone() }, trials);
+        if conclusion.has_failed() {
+            code = conclusion.exit_code();
+        }
+    }
     if let Some(code) = signals.exit_code() {
         runtime.block_on(perform::clean_up());
         return Ok(ExitCode::from(code));
     }
     finish(&shared)?;
-    Ok(conclusion.exit_code())
+    Ok(code)
 }
 
 /// Leaves what is said of all runs together, and the new expectations, where they were asked for.
