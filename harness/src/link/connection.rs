@@ -1,56 +1,22 @@
 //! One connection through a link: joins two streams, and obeys what bends the link just now.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use rand_chacha::ChaCha8Rng;
 use squall_client::Time;
-use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
 use super::Shared;
-use super::answers::Answers;
-use super::conversation::{Conversation, Cut, Passage};
-use super::pipe::{Next, Out, Pipe};
+use super::conversation::Conversation;
+use super::pipe::{Next, Pipe};
 use super::rules::Bends;
 use super::stream::Stream;
+use super::way::{Passing, ResetBy, Side, Way};
 use super::wire::readers;
 use crate::history::{Event, Wire};
-
-const CHUNK: usize = 16 * 1024;
-
-thread_local! {
-    /// Where bytes are read to. They go on before anything else is read, so one is enough for all connections of a thread.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
-}
-
-/// The two ends of a connection.
-#[derive(Clone, Copy, Debug)]
-enum Side {
-    Subject,
-    Redis,
-}
-
-/// Who reset the connection.
-#[derive(Clone, Copy, Debug)]
-enum ResetBy {
-    Subject,
-    Redis,
-    Fault,
-}
-
-impl Side {
-    fn reset(self) -> ResetBy {
-        match self {
-            Self::Subject => ResetBy::Subject,
-            Self::Redis => ResetBy::Redis,
-        }
-    }
-}
 
 /// A live connection. However it comes to an end, its end is recorded, and unless both sides ended it in order, both are reset.
 pub(super) struct Connection<C: Stream, U: Stream> {
@@ -77,18 +43,6 @@ pub(super) struct Connection<C: Stream, U: Stream> {
     timer: Option<Pin<Box<Sleep>>>,
     closed: Option<&'static str>,
     in_order: bool,
-}
-
-/// One direction.
-struct Way {
-    source: Side,
-    pipe: Pipe,
-    bends: Bends,
-    chance: Option<ChaCha8Rng>,
-    source_ended: bool,
-    /// Whether a fault ended it.
-    cut: bool,
-    done: bool,
 }
 
 impl<C: Stream, U: Stream> Connection<C, U> {
@@ -232,171 +186,6 @@ impl<C: Stream, U: Stream> Connection<C, U> {
         self.answering = !rules.answers.is_empty();
         self.quiet_until.get_or_insert(self.opened + rules.slow_accept(self.number));
         self.version = Some(rules.version);
-    }
-}
-
-/// What a step of one direction needs to know of its connection.
-struct Passing<'a> {
-    shared: &'a Shared,
-    number: u32,
-    now: Time,
-    answering: bool,
-    conversation: &'a mut Conversation,
-}
-
-impl Passing<'_> {
-    /// What is to go on of bytes from that side.
-    fn interpret(&mut self, source: Side, bytes: &[u8]) -> Passage {
-        match source {
-            Side::Subject if self.answering => {
-                let mut rules = self.shared.rules();
-                let mut answers = Answers { strikes: &mut rules.answers, chance: self.shared.chance };
-                self.conversation.commands(bytes, Some(&mut answers))
-            }
-            Side::Subject => self.conversation.commands(bytes, None),
-            Side::Redis => self.conversation.replies(bytes),
-        }
-    }
-
-    fn record(&self, marks: Vec<Wire>) {
-        marks.into_iter().for_each(|wire| self.shared.record(self.number, wire));
-    }
-}
-
-/// What a step did.
-#[derive(Clone, Copy, Debug, Default)]
-struct Step {
-    /// Whether anything went in or out, so that another step may do more.
-    went_on: bool,
-    /// Whether bytes went in.
-    read: bool,
-}
-
-impl Way {
-    fn step(
-        &mut self,
-        context: &mut Context<'_>,
-        from: &mut impl Stream,
-        to: &mut impl Stream,
-        link: &mut Passing<'_>,
-    ) -> Result<Step, ResetBy> {
-        let mut step = Step { went_on: self.deliver(context, to, link)?, read: false };
-        if self.source_ended {
-            return Ok(step);
-        }
-        if !self.pipe.has_room() {
-            // Without this a reset would go unnoticed while the target takes nothing.
-            return match from.poll_broken(context) {
-                Poll::Ready(()) => Err(self.source.reset()),
-                Poll::Pending => Ok(step),
-            };
-        }
-        let read = SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            match Pin::new(from).poll_read(context, &mut buffer) {
-                Poll::Pending => Ok(None),
-                Poll::Ready(Err(_)) => Err(self.source.reset()),
-                Poll::Ready(Ok(())) => self.take(context, buffer.filled(), to, link).map(Some),
-            }
-        })?;
-        step.went_on |= read.is_some();
-        step.read = read.is_some_and(|count| count > 0);
-        Ok(step)
-    }
-
-    /// Takes what was read; nothing at all is the end.
-    fn take(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-        to: &mut impl Stream,
-        link: &mut Passing<'_>,
-    ) -> Result<usize, ResetBy> {
-        if bytes.is_empty() {
-            self.source_ended = true;
-            self.pipe.end(link.now, &self.bends);
-            return Ok(0);
-        }
-        let passage = link.interpret(self.source, bytes);
-        self.pass(context, bytes, passage, to, link)?;
-        Ok(bytes.len())
-    }
-
-    /// Passes on what is to go on of `bytes`.
-    fn pass(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-        passage: Passage,
-        to: &mut impl Stream,
-        link: &mut Passing<'_>,
-    ) -> Result<(), ResetBy> {
-        let Passage { bytes: others, mut marks, cut } = passage;
-        let upstream = matches!(self.source, Side::Subject);
-        // A command is recorded when it has left the subject, before anything that it causes; a reply when it reaches it.
-        if upstream {
-            link.record(std::mem::take(&mut marks));
-        }
-        let bytes = others.as_deref().unwrap_or(bytes);
-        let mut rest = bytes;
-        if self.pipe.is_empty() && self.bends.is_straight() && !bytes.is_empty() {
-            match Pin::new(&mut *to).poll_write(context, bytes) {
-                Poll::Ready(Ok(count)) => rest = &bytes[count..],
-                Poll::Ready(Err(_)) => return Err(self.target().reset()),
-                Poll::Pending => {}
-            }
-        }
-        if rest.is_empty() {
-            link.record(marks);
-        } else {
-            let chance = link.shared.chance;
-            let chance = self.chance.get_or_insert_with(|| chance.direction(link.number, upstream));
-            self.pipe.push(link.now, rest, marks, &self.bends, chance);
-        }
-        match cut {
-            Some(Cut::Reset) => self.pipe.reset(link.now),
-            Some(Cut::End) => {
-                self.pipe.end(link.now, &Bends::default());
-                self.pipe.cut();
-                self.cut = true;
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// Lets out what is due, as far as the target takes it. Returns whether anything came out.
-    fn deliver(
-        &mut self,
-        context: &mut Context<'_>,
-        to: &mut impl Stream,
-        link: &Passing<'_>,
-    ) -> Result<bool, ResetBy> {
-        let mut any = false;
-        while let Next::Due(what) = self.pipe.next(link.now, &self.bends) {
-            let written = match what {
-                Out::Bytes(bytes) => Pin::new(&mut *to).poll_write(context, bytes),
-                Out::End => Pin::new(&mut *to).poll_shutdown(context).map_ok(|()| 0),
-                Out::Reset => return Err(ResetBy::Fault),
-            };
-            match written {
-                Poll::Ready(Ok(count)) => {
-                    self.done |= matches!(what, Out::End);
-                    link.record(self.pipe.advance(count));
-                    any = true;
-                }
-                Poll::Ready(Err(_)) => return Err(self.target().reset()),
-                Poll::Pending => break,
-            }
-        }
-        Ok(any)
-    }
-
-    fn target(&self) -> Side {
-        match self.source {
-            Side::Subject => Side::Redis,
-            Side::Redis => Side::Subject,
-        }
     }
 }
 

@@ -18,6 +18,7 @@ mod port;
 mod rules;
 mod stream;
 mod tcp;
+mod way;
 mod wire;
 
 use std::collections::BTreeMap;
