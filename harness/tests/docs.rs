@@ -8,10 +8,11 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
+    "docs/embedded-server.md",
     "docs/how-to-add.md",
     "docs/protocol.md",
     "docs/scenarios.md",
@@ -117,7 +118,9 @@ fn every_test_target_that_is_named_is_there() {
         named.filter_map(|code| Some(code.split_once("--test ")?.1.split(' ').next()?.to_owned())).collect();
     assert!(!targets.is_empty());
     for target in targets {
-        assert!(root().join(format!("harness/tests/{target}.rs")).exists(), "{target}");
+        let file = root().join(format!("harness/tests/{target}.rs"));
+        let folder = root().join(format!("harness/tests/{target}/main.rs"));
+        assert!(file.exists() || folder.exists(), "{target}");
     }
 }
 

@@ -2,7 +2,6 @@
 //! serving others. Runs for `SQUALL_FUZZ_SECONDS`, three by default, with another seed for every round.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "a test says how much it tried")]
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

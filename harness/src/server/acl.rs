@@ -143,7 +143,7 @@ impl User {
 
     /// Allows or forbids a command, a subcommand (`client|kill`) or a category (`@read`).
     fn commands(&mut self, allowed: bool, name: &str) -> Result<(), &'static str> {
-        let mut found = name.strip_prefix('@').is_some_and(|category| command::is_category(category));
+        let mut found = name.strip_prefix('@').is_some_and(command::is_category);
         for (index, command) in command::TABLE.iter().enumerate() {
             let meant = match name.strip_prefix('@') {
                 Some(category) => command.in_category(category),

@@ -219,7 +219,7 @@ impl Db {
     }
 
     /// The keys from a cursor on, and the cursor after each.
-    pub(crate) fn from_cursor(&self, cursor: u64) -> impl Iterator<Item = (&Key, &Entry)> {
+    pub(crate) fn after_cursor(&self, cursor: u64) -> impl Iterator<Item = (&Key, &Entry)> {
         self.entries.range(Key::lowest(cursor)..)
     }
 

@@ -6,7 +6,7 @@
 //!                                  acl, evict            db, lua/
 //! ```
 //!
-//! Everything but [`shell`] and [`connection`] is pure: the time comes with every command, chance comes from the seed, and nothing
+//! Everything but `shell` and `connection` is pure: the time comes with every command, chance comes from the seed, and nothing
 //! iterates in an order that differs between runs. So a simulated world in which it serves is repeatable.
 
 mod acl;

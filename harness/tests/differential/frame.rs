@@ -10,7 +10,7 @@ pub(crate) enum Frame {
     /// A string of this kind.
     Text(u8, Vec<u8>),
     /// A list of this kind.
-    List(u8, Vec<Frame>),
+    List(u8, Vec<Self>),
 }
 
 impl fmt::Debug for Frame {

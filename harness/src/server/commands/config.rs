@@ -32,7 +32,7 @@ fn get(call: &mut Call<'_>) -> Outcome {
 
 fn set(call: &mut Call<'_>) -> Outcome {
     let arguments = call.rest(2);
-    if arguments.len() % 2 != 0 {
+    if !arguments.len().is_multiple_of(2) {
         return Err("ERR wrong number of arguments for 'config|set' command".into());
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

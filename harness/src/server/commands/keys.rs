@@ -98,11 +98,11 @@ fn rename(call: &mut Call<'_>, replace: bool) -> Outcome {
     if !replace && db.entry(to).is_some() {
         return Ok(Reply::Int(0));
     }
-    if from != to {
-        if let Some(entry) = db.remove(from) {
-            let expires = entry.expires();
-            db.set(to, entry.value, expires, now);
-        }
+    if from != to
+        && let Some(entry) = db.remove(from)
+    {
+        let expires = entry.expires();
+        db.set(to, entry.value, expires, now);
     }
     Ok(if replace { Reply::OK } else { Reply::Int(1) })
 }

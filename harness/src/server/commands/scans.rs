@@ -71,7 +71,7 @@ fn scan(call: &mut Call<'_>) -> Outcome {
     let query = query(call, 1)?;
     let (mut found, mut seen, mut next) = (Vec::new(), 0, 0);
     let mut last = None;
-    for (key, entry) in call.db().from_cursor(query.cursor) {
+    for (key, entry) in call.db().after_cursor(query.cursor) {
         // Keys with the same hash are never parted.
         if seen >= query.count && last != Some(key.hash()) {
             next = key.hash();

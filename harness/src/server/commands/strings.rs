@@ -81,7 +81,7 @@ fn msetnx(call: &mut Call<'_>) -> Outcome {
 
 fn pairs<'a>(call: &Call<'a>) -> Result<std::slice::ChunksExact<'a, &'a [u8]>, Refusal> {
     let arguments = call.rest(1);
-    if arguments.len() % 2 != 0 {
+    if !arguments.len().is_multiple_of(2) {
         let name = String::from_utf8_lossy(call.argv[0]).to_ascii_lowercase();
         return Err(format!("ERR wrong number of arguments for '{name}' command").into());
     }

@@ -55,7 +55,7 @@ fn zadd(call: &mut Call<'_>) -> Outcome {
         at += 1;
     }
     let pairs = call.rest(at);
-    if pairs.is_empty() || pairs.len() % 2 != 0 {
+    if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
         return Err(SYNTAX.into());
     }
     if options.if_new && options.if_exists {

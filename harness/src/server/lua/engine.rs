@@ -86,10 +86,10 @@ impl Engine {
             let text = convert::error_text(&error);
             Refusal::from(format!("ERR Error compiling script (new function): {text}"))
         })?;
-        if self.order.len() >= COMPILED_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.compiled.remove(&oldest);
-            }
+        if self.order.len() >= COMPILED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.compiled.remove(&oldest);
         }
         self.order.push_back(sha.to_owned());
         self.compiled.insert(sha.to_owned(), function.clone());
