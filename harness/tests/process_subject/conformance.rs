@@ -53,7 +53,6 @@ fn each_fault_of_a_subject_is_found_by_its_rule() {
         ("ignores-shutdown", &["shutdown ends the process", "the end of stdin ends the process"]),
         ("hangs-on-init", &["init is answered in time, with name"]),
         ("misspells", &["init is answered in time, with name"]),
-        ("unknown-id", &["create, then get"]),
     ];
     let expect = |way: &str, rules: &[&str]| {
         let Some(found) = broken(way) else { return };
@@ -61,12 +60,14 @@ fn each_fault_of_a_subject_is_found_by_its_rule() {
             assert!(found.iter().any(|one| one.contains(rule)), "{way}: {rule} is not among {found:?}");
         }
     };
-    // They mostly wait, so they do it side by side.
-    std::thread::scope(|all| {
-        for (way, rules) in cases {
-            all.spawn(move || expect(way, rules));
-        }
-    });
+    // They wait a lot, so two do it side by side; more would take each other's time to start.
+    for two in cases.chunks(2) {
+        std::thread::scope(|all| {
+            for (way, rules) in two {
+                all.spawn(move || expect(way, rules));
+            }
+        });
+    }
 }
 
 #[test]
