@@ -8,12 +8,13 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
     "docs/how-to-add.md",
     "docs/scenarios.md",
+    "docs/subjects.md",
     "docs/worlds.md",
     "reports/README.md",
 ];
@@ -76,8 +77,9 @@ fn every_file_that_is_named_is_there() {
         let links = links.filter(|link| !link.contains("://"));
         let links = links.map(|link| folder.join(link).to_str().unwrap().to_owned());
         for path in code(&text).into_iter().chain(links) {
-            let plain = !path.contains([' ', '<', '*', '=']);
-            let ours = ["harness/", "client/", "docs/", "scripts/", "benches/", ".ci/"];
+            // What runs leave is there only after them.
+            let plain = !path.contains([' ', '<', '*', '=']) && !path.ends_with("/reports");
+            let ours = ["harness/", "client/", "docs/", "scripts/", "benches/", "subjects/", ".ci/"];
             if plain && (ours.iter().any(|folder| path.starts_with(folder)) || path.ends_with(".md")) {
                 assert!(root().join(&path).exists(), "{name} names {path}");
                 seen += 1;
@@ -126,5 +128,26 @@ fn every_check_is_defined() {
     for check in squall::check::all() {
         let row = format!("| {} | {} |", check.name(), check.title());
         assert!(text.contains(&row), "docs/checks.md lacks the row {row}");
+    }
+}
+
+#[test]
+fn the_test_target_for_a_users_client_is_one_that_is_compiled() {
+    let text = std::fs::read_to_string(root().join("docs/subjects.md")).unwrap();
+    let target = std::fs::read_to_string(root().join("subjects/redis-rs/tests/scenarios.rs")).unwrap();
+    let code = &target[target.find("use ").unwrap()..];
+    assert!(text.contains(&format!("```rust\n{code}```")), "docs/subjects.md does not quote it:\n{code}");
+}
+
+#[test]
+fn the_table_of_subjects_says_what_their_tests_expect() {
+    let text = std::fs::read_to_string(root().join("docs/subjects.md")).unwrap();
+    let expected = std::fs::read_to_string(root().join("subjects/redis-rs/expected.csv")).unwrap();
+    let rows = expected.lines().skip(1).filter_map(|row| row.split_once(",local,"));
+    let rows: Vec<(&str, &str)> = rows.filter(|(_, verdict)| *verdict != "either").collect();
+    assert!(rows.len() > 20, "{expected}");
+    for (scenario, verdict) in rows {
+        let row = format!("| {scenario} | {verdict}");
+        assert!(text.contains(&row), "docs/subjects.md lacks {row}; scripts/subject-table makes the table");
     }
 }
