@@ -5,7 +5,7 @@
 //!  data               pure, hands out seeds      IO      IO       pure      data      pure      pure
 //! ```
 //!
-//! Imports go one way: `cli` -> `run` -> `report` -> `world`, `subject` -> `plan` -> `scenario` -> `fault`, `load`, `check` ->
+//! Imports go one way: `testing` -> `cli` -> `run` -> `report` -> `world`, `subject` -> `plan` -> `scenario` -> `fault`, `load`, `check` ->
 //! `history`. `fault`, `load`, `check`, `plan`, `report` and `history` name no socket, no runtime and no clock, so a saved
 //! history can be judged and reported again without a run.
 

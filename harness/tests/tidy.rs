@@ -48,7 +48,10 @@ fn files(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
-    ["client", "harness", "benches"].iter().flat_map(|part| files(&root().join(part), ".rs")).collect()
+    ["client", "harness", "benches", "subjects"]
+        .iter()
+        .flat_map(|part| files(&root().join(part), ".rs"))
+        .collect()
 }
 
 fn scenarios() -> Vec<(Scenario, String)> {

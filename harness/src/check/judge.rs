@@ -19,7 +19,7 @@ pub struct Judgement {
 /// The verdict on the run:
 /// - invalid, if the run says nothing about the subject, whatever else was found;
 /// - else failed, if anything failed that the scenario does not waive;
-/// - else unknown, if an expectation of the scenario is unknown, or all invariants are: an invariant that saw nothing in this run is
+/// - else unknown, if a fault struck none of the commands that it is meant for, an expectation of the scenario is unknown, or all invariants are: an invariant that saw nothing in this run is
 ///   shown as unknown, and counts for nothing;
 /// - else passed.
 pub fn judge(history: &History) -> Judgement {
@@ -72,7 +72,8 @@ fn verdict(run: &Finding, invariants: &[Finding], expectations: &[Finding]) -> V
         Verdict::Invalid
     } else if invariants.iter().chain(expectations).filter(counts).any(fails) {
         Verdict::Fail
-    } else if invariants.iter().all(silent)
+    } else if run.verdict == Verdict::Unknown
+        || invariants.iter().all(silent)
         || expectations.iter().filter(counts).any(|finding| finding.verdict == Verdict::Unknown)
     {
         Verdict::Unknown

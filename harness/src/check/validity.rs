@@ -8,7 +8,7 @@ use super::index::{Ending, Index, nanos};
 use super::reads::Look;
 use super::tally::not_judged;
 use super::{Finding, Verdict, words};
-use crate::history::{Entry, Event, FinalRead, Reader, ServedBy};
+use crate::history::{Entry, Event, FinalRead, Reader, ServedBy, Wire};
 
 /// The share of operations before the first fault that may be served locally: more, and Redis was not there.
 const MOST_LOCAL: f64 = 0.1;
@@ -21,6 +21,9 @@ pub(super) fn judge(index: &Index<'_>) -> Finding {
     let trouble = [faults, steady, returned_twice, cut_short, finals].iter().find_map(|find| find(index));
     let title = "the run says something about the subject";
     let Some((says, entries)) = trouble else {
+        if let Some(says) = struck_nothing(index) {
+            return not_judged("run", title, Verdict::Unknown, says);
+        }
         let says = "every fault struck, all was well before the first, and everyone looked at the end";
         let mut finding = not_judged("run", title, Verdict::Pass, says.to_owned());
         finding.judged = 1;
@@ -29,6 +32,24 @@ pub(super) fn judge(index: &Index<'_>) -> Finding {
     let witness: Vec<Entry> = entries.into_iter().map(|entry| index.entry(entry).clone()).collect();
     let finding = not_judged("run", title, Verdict::Invalid, says);
     Finding { judged: 1, broken: 1, witness, ..finding }
+}
+
+/// A fault on commands that met none: what the run is to show, it does not show.
+fn struck_nothing(index: &Index<'_>) -> Option<String> {
+    let struck = |entry: &Entry| match &entry.e {
+        Event::Wire { what: Wire::Struck { fault, .. }, .. } => Some(*fault),
+        _ => None,
+    };
+    let struck: BTreeSet<u32> = index.history.entries.iter().filter_map(struck).collect();
+    let idle = index
+        .faults
+        .all
+        .iter()
+        .find(|fault| fault.effect.strikes_commands && !struck.contains(&fault.number))?;
+    Some(format!(
+        "fault {} ({}) struck no command: this client sends none that its `match` means, or chance spared them all",
+        idle.number, idle.what
+    ))
 }
 
 type Trouble = Option<(String, Vec<usize>)>;

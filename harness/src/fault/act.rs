@@ -1,8 +1,9 @@
 //! What a fault does, in terms that a world can carry out.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::Eviction;
 use crate::pattern;
@@ -53,18 +54,50 @@ pub enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Matching {
-    /// The command's name, such as `GET`, in whatever case.
-    pub command: Option<String>,
+    /// The command's name, such as `GET`, in whatever case; several in a list.
+    pub command: Option<Commands>,
     /// A pattern of its first key, with `*` and `?`.
     pub key: Option<String>,
     /// Only the how-many-eth that matches, of each instance, counted from 1 since the fault began.
     pub nth: Option<u32>,
 }
 
+/// Names of commands: one, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Commands(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Commands {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CommandsVisitor)
+    }
+}
+
+struct CommandsVisitor;
+
+impl<'de> de::Visitor<'de> for CommandsVisitor {
+    type Value = Commands;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a command, such as \"GET\", or a list of names")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Commands, E> {
+        Ok(Commands(vec![name.to_owned()]))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Commands, A::Error> {
+        let mut found = Vec::new();
+        while let Some(name) = names.next_element()? {
+            found.push(name);
+        }
+        if found.is_empty() { Err(de::Error::custom("the list is empty")) } else { Ok(Commands(found)) }
+    }
+}
+
 impl Matching {
     /// Whether a command of that name and first key is meant, whatever its number.
     pub fn means(&self, name: &str, key: Option<&str>) -> bool {
-        self.command.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+        self.command.as_ref().is_none_or(|wanted| wanted.0.iter().any(|one| one.eq_ignore_ascii_case(name)))
             && self.key.as_ref().is_none_or(|wanted| key.is_some_and(|key| pattern::fits(key, wanted)))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use act::{Act, Answer, Bend, Direction, Matching, ServerAct};
+pub use act::{Act, Answer, Bend, Commands, Direction, Matching, ServerAct};
 pub use evict::Eviction;
 
 use crate::suggest;

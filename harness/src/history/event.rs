@@ -122,6 +122,9 @@ pub struct Effect {
     pub total: bool,
     /// Redis forgets what it held.
     pub loses_data: bool,
+    /// It strikes commands that match, each told by a [`Wire::Struck`]: without one it struck nothing.
+    #[serde(default)]
+    pub strikes_commands: bool,
 }
 
 /// The code of a definite answer that is right where there is no such session: `update` and `touch` have no other.

@@ -64,6 +64,7 @@ fn fate(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Commands;
 
     fn hits(matching: Matching, share: f64, commands: &[(&str, Option<&str>)]) -> Vec<bool> {
         let strike = Answering { answer: Answer::Drop, matching, share, met: 0 };
@@ -77,7 +78,7 @@ mod tests {
         let commands =
             [("GET", Some("session:a")), ("SET", Some("session:b")), ("GET", None), ("GET", Some("x"))];
         let matching = |command: Option<&str>, key: Option<&str>, nth| Matching {
-            command: command.map(str::to_owned),
+            command: command.map(|name| Commands(vec![name.to_owned()])),
             key: key.map(str::to_owned),
             nth,
         };

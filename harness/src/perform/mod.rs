@@ -120,3 +120,32 @@ impl From<RunError> for Trouble {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+    use crate::subject::{BoxFuture, Start, Started, SubjectError};
+
+    struct NeedsSockets;
+
+    impl Subject for NeedsSockets {
+        fn start(&self, _start: Start) -> BoxFuture<'_, Started> {
+            Box::pin(async { Err(SubjectError::Start("it was started all the same".to_owned())) })
+        }
+
+        fn unsupported(&self, world: Kind) -> Option<String> {
+            (world == Kind::Sim).then(|| "it opens sockets".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_subject_that_cannot_work_in_a_world_is_never_started_there() {
+        for flaw in [None, Some(Flaw::ResyncOff)] {
+            let own_subject: Option<Arc<dyn Subject>> = Some(Arc::new(NeedsSockets));
+            let setting = Setting { own_subject, flaw, ..Setting::of(Kind::Sim) };
+            let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;
+            assert_eq!(outcome.unwrap_err(), Trouble::Skipped("it opens sockets".to_owned()));
+        }
+    }
+}

@@ -90,6 +90,7 @@ impl Strike {
             Act::Server(ServerAct::Kill) => (true, true),
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),
         };
-        Effect { total: stops_all && self.probability >= 1.0, loses_data }
+        let strikes_commands = matches!(self.act, Act::Answer(_));
+        Effect { total: stops_all && self.probability >= 1.0, loses_data, strikes_commands }
     }
 }

@@ -155,7 +155,7 @@ fn entries() -> Vec<Entry> {
     let ok = |id, served_by, saw| Event::Return { id, outcome: Outcome::Ok { served_by, saw } };
     let value = ValueSeen { write: Some(write), session: Some(s17), intact: true };
     let breaker = |from, to| Event::Breaker { instance: 0, from, to };
-    let effect = Effect { total: true, loses_data: true };
+    let effect = Effect { total: true, loses_data: true, ..Effect::default() };
     let killed = |on, asked| {
         let (what, instances) = ("kill".to_owned(), vec![0, 1]);
         Event::Fault { fault: 0, what, instances, on, asked: asked * MS, effect }

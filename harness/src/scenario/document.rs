@@ -10,8 +10,9 @@ use toml::de::{DeTable, DeValue};
 pub(super) type Tree<'i> = Spanned<DeTable<'i>>;
 
 /// Where lists stand in a scenario. Serde would take a list for any table, its values in the order of the keys.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "origin",
+    "phase.[].faults.[].match.command",
     "phase",
     "phase.[].faults",
     "phase.[].faults.[].on",

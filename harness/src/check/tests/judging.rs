@@ -2,7 +2,7 @@
 
 use super::story;
 use crate::check::{Allow, BreakerExpectation, Judgement, OnInstances, Verdict, judge};
-use crate::history::{BreakerState, Capability, Entry, Event, History};
+use crate::history::{BreakerState, Capability, Entry, Event, History, Wire};
 
 const GOOD: &str = "1.0-1.005 i0 create s0 0-1 ttl=600 -> redis
      2.0-2.005 i1 get s0 -> redis 0-1
@@ -33,6 +33,22 @@ fn a_good_run_passes_though_some_invariants_saw_nothing() {
     let judgement = judged(|_| {}, GOOD);
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
     assert!(judgement.findings.iter().any(|finding| finding.verdict == Verdict::Unknown));
+}
+
+#[test]
+fn a_fault_on_commands_that_struck_none_shows_nothing() {
+    let struck = GOOD.replace("fault 0 latency on i0,i1", "fault 0 drop_reply on i0,i1 commands");
+    let judgement = judged(|_| {}, &struck);
+    assert_eq!(judgement.verdict, Verdict::Unknown, "{judgement:#?}");
+    assert!(says(&judgement, "run").contains("fault 0 (drop_reply) struck no command"));
+    let told = |history: &mut History| {
+        let what = Wire::Struck { fault: 0, fate: "reply dropped".to_owned() };
+        let at = history.entries.iter().position(|entry| entry.t >= 10_000_000_000).unwrap() + 1;
+        let entry =
+            Entry { t: history.entries[at - 1].t, e: Event::Wire { instance: 0, connection: 0, what } };
+        history.entries.insert(at, entry);
+    };
+    assert_eq!(judged(told, &struck).verdict, Verdict::Pass);
 }
 
 #[test]

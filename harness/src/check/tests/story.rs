@@ -210,7 +210,11 @@ fn event(t: u64, words: &[&str]) -> Event {
 }
 
 fn fault(t: u64, words: &[&str]) -> Event {
-    let effect = Effect { total: words.contains(&"total"), loses_data: words.contains(&"loses") };
+    let effect = Effect {
+        total: words.contains(&"total"),
+        loses_data: words.contains(&"loses"),
+        strikes_commands: words.contains(&"commands"),
+    };
     let on = words[3] == "on";
     let instances = words.get(4).map_or(vec![0, 1], |list| list.split(',').map(number).collect());
     Event::Fault { fault: number(words[1]), what: words[2].to_owned(), instances, on, asked: t, effect }

@@ -8,7 +8,7 @@ use super::super::answers::{Answering, Answers};
 use super::super::rules::Chance;
 use super::super::wire::readers;
 use super::*;
-use crate::fault::Matching;
+use crate::fault::{Commands, Matching};
 
 /// A conversation with strikes that answer commands.
 struct Talk {
@@ -18,7 +18,7 @@ struct Talk {
 
 impl Talk {
     fn with(answer: Answer, command: &str) -> Self {
-        let matching = Matching { command: Some(command.to_owned()), ..Matching::default() };
+        let matching = Matching { command: Some(Commands(vec![command.to_owned()])), ..Matching::default() };
         let strikes = BTreeMap::from([(0, Answering { answer, matching, share: 1.0, met: 0 })]);
         Self { conversation: Conversation::new(readers()), strikes }
     }

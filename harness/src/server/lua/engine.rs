@@ -16,8 +16,8 @@ use super::running::{Running, Script, Slot};
 
 /// Compiled scripts that are kept. Each takes a place on a stack of some 8,000 in the interpreter.
 const COMPILED_MAX: usize = 500;
-/// The memory that scripts may take in all, looked at every so often: with a limit of the interpreter's own every string that is
-/// handed to a script would cost a protected call.
+/// The memory that scripts may take in all. It costs a protected call for every string that is handed to a script, and one call of
+/// `string.rep` shows why it must be.
 const MEMORY_MAX: usize = 512 << 20;
 /// Instructions between two looks at whether a script runs away.
 const STEP: u32 = 100_000;
@@ -55,6 +55,7 @@ impl Engine {
     fn build(version: &str) -> mlua::Result<Self> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        lua.set_memory_limit(MEMORY_MAX)?;
         let slot = Slot::default();
         let natives = natives::table(&lua, &slot, version)?;
         let sandbox = lua.load(include_str!("sandbox.lua")).set_name("@sandbox");
@@ -148,7 +149,7 @@ impl Engine {
     fn hook(&self, triggers: HookTriggers) -> mlua::Result<()> {
         let (steps, lines) = (Arc::clone(&self.steps), Arc::clone(&self.hooked_lines));
         self.lua.set_global_hook(triggers, move |lua, _| {
-            if steps.fetch_add(1, Ordering::Relaxed) < STEPS_MAX && lua.used_memory() < MEMORY_MAX {
+            if steps.fetch_add(1, Ordering::Relaxed) < STEPS_MAX {
                 return Ok(VmState::Continue);
             }
             if !lines.swap(true, Ordering::Relaxed) {
