@@ -48,7 +48,8 @@ pub(super) fn prove(args: &RunArgs, seed: u64) -> anyhow::Result<u8> {
     let Some(batches) = batches(args, seed)? else { return Ok(USAGE) };
     let total: u32 = batches.iter().map(|batch| batch.count).sum();
     let drawn = if args.seed.is_none() { ", drawn for this run" } else { "" };
-    say(&format!("{total} runs to make twice, seed {seed}{drawn}"));
+    let runs = if total == 1 { "1 run".to_owned() } else { format!("{total} runs") };
+    say(&format!("{runs} to make twice, seed {seed}{drawn}"));
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> anyhow::Result<Vec<String>> {
         let mut differing = Vec::new();
@@ -83,7 +84,7 @@ pub(super) fn prove(args: &RunArgs, seed: u64) -> anyhow::Result<u8> {
         0 => "no two differ".to_owned(),
         count => format!("{count} DIFFER"),
     };
-    print(&format!("{total} runs, each made twice, once in another process: {differ}\n"))?;
+    print(&format!("{runs}, each made twice, once in another process: {differ}\n"))?;
     Ok(u8::from(!differing.is_empty()))
 }
 

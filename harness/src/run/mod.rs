@@ -20,8 +20,11 @@ use crate::stop::Stop;
 use crate::subject::{Hello, Instance, Said, Start, Subject, SubjectError};
 use crate::world::{World, WorldError};
 
-/// How often every instance is sampled.
+/// How often every instance is sampled, unless that is too often for a long run.
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+
+/// How often at most in one run: a day of virtual time takes seconds, and must not leave a history of gigabytes.
+const SAMPLES: u32 = 4000;
 
 /// How long all final reads together may take.
 const FINALS_WITHIN: Duration = Duration::from_secs(60);
@@ -199,7 +202,7 @@ impl Conductor {
             players.to_vec(),
             Arc::clone(&self.world),
             self.recorder.clone(),
-            SAMPLE_EVERY,
+            SAMPLE_EVERY.max(self.plan.length() / SAMPLES),
         ));
         while let Some(ended) = timeline.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))??;
