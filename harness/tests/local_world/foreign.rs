@@ -1,9 +1,10 @@
 //! A server of somebody else's, with a password, that a run is a guest of.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use redis::Commands as _;
+use socket2::{Domain, Socket, Type};
 
 use crate::stage::{there_is_a_server, until};
 
@@ -13,6 +14,7 @@ pub(crate) const PASSWORD: &str = "s3cret/p%ss";
 pub(crate) struct Foreign {
     child: Child,
     port: u16,
+    _held: Socket,
     _folder: tempfile::TempDir,
 }
 
@@ -23,7 +25,11 @@ impl Foreign {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Held by a socket that never listens, which Redis does not mind: nobody else is given the port meanwhile.
+        let held = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        held.set_reuse_address(true).unwrap();
+        held.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let port = held.local_addr().unwrap().as_socket().unwrap().port();
         let program = std::env::var("SQUALL_REDIS_SERVER").unwrap_or_else(|_| {
             let known = ["redis-server", "valkey-server"];
             let runs =
@@ -33,7 +39,7 @@ impl Foreign {
         let mut command = Command::new(program);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--requirepass", PASSWORD]);
         command.args(["--save", ""]).current_dir(folder.path()).stdout(Stdio::null());
-        let foreign = Self { child: command.spawn().unwrap(), port, _folder: folder };
+        let foreign = Self { child: command.spawn().unwrap(), port, _held: held, _folder: folder };
         until("it answers", || foreign.open(0).is_ok());
         for database in [0, 2] {
             let mut connection = foreign.open(database).unwrap();
