@@ -32,7 +32,8 @@ async fn appears(mark: &str) {
 async fn a_child_that_the_subject_leaves_behind_is_killed_at_shutdown() {
     let mark = mark("shutdown");
     let instance = running("has-a-child", &mark).await;
-    assert_eq!(with_mark(&mark).len(), 2);
+    // The two of them, and for a moment the one that is about to become the child.
+    assert!(with_mark(&mark).len() >= 2);
     instance.shutdown().await;
     assert_eq!(leftovers(&mark).await, Vec::<String>::new());
 }
