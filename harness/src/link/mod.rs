@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::fault::{Act, Bend, Direction};
@@ -61,8 +61,8 @@ struct Shared {
     wakers: Mutex<BTreeMap<u32, Waker>>,
     open: AtomicU64,
     opened: AtomicU32,
-    /// How many strikes cut the network just now.
-    cuts: watch::Sender<u32>,
+    /// Told when a strike that cut the network is over. No `watch`: it wakes those who wait in an order of chance.
+    mended: Notify,
 }
 
 /// The tasks of live connections. Not part of what they share: dropping the last owner must end them.
@@ -83,7 +83,7 @@ impl Link {
             wakers: Mutex::default(),
             open: AtomicU64::new(0),
             opened: AtomicU32::new(0),
-            cuts: watch::Sender::new(0),
+            mended: Notify::new(),
         };
         Self { shared: Arc::new(shared), live: Arc::default() }
     }
@@ -121,13 +121,19 @@ impl Link {
 
     /// Whether some strike cuts the network just now: who opens a connection is to wait.
     pub fn is_cut(&self) -> bool {
-        *self.shared.cuts.borrow() > 0
+        self.shared.rules().cuts > 0
     }
 
     /// Returns when no strike cuts the network.
     pub async fn reached(&self) {
-        // It cannot be gone, since this is its owner.
-        let _ = self.shared.cuts.subscribe().wait_for(|cuts| *cuts == 0).await;
+        loop {
+            // Before looking, so that no change is missed.
+            let mended = self.shared.mended.notified();
+            if !self.is_cut() {
+                return;
+            }
+            mended.await;
+        }
     }
 
     /// Begins a strike that bends the link or resets its connections; others are none of its business.
@@ -165,8 +171,8 @@ impl Link {
             Act::Unreachable => {
                 let (bend, direction, share) = (Bend::Hold, Direction::Both, strike.probability);
                 let bending = Bending { bend, direction, share, before: u32::MAX };
-                self.shared.cuts.send_modify(|cuts| *cuts += 1);
                 self.change(|rules| {
+                    rules.cuts += 1;
                     rules.bends.insert(number, bending);
                 });
             }
@@ -212,9 +218,10 @@ impl Link {
             }),
             Act::Unreachable => {
                 self.change(|rules| {
+                    rules.cuts = rules.cuts.saturating_sub(1);
                     rules.bends.remove(&number);
                 });
-                self.shared.cuts.send_modify(|cuts| *cuts = cuts.saturating_sub(1));
+                self.shared.mended.notify_waiters();
             }
             Act::Answer(_) => self.change(|rules| {
                 rules.answers.remove(&number);

@@ -71,6 +71,8 @@ pub(super) struct Rules {
     pub(super) answers: BTreeMap<u32, Answering>,
     /// For how long new connections carry nothing, and the number of the first connection that it concerns.
     pub(super) slow_accepts: BTreeMap<u32, (Duration, u32)>,
+    /// How many strikes cut the network.
+    pub(super) cuts: u32,
     /// How many strikes refuse connections.
     pub(super) refusals: u32,
     /// Grows with every change.
