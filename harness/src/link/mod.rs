@@ -139,14 +139,13 @@ impl Link {
     /// Begins a strike that bends the link or resets its connections; others are none of its business.
     pub async fn begin(&self, number: u32, strike: &Strike) {
         let opened = self.shared.opened.load(Ordering::SeqCst);
+        if let Some(bending) = bending(strike, opened) {
+            return self.change(|rules| {
+                rules.cuts += u32::from(strike.act == Act::Unreachable);
+                rules.bends.insert(number, bending);
+            });
+        }
         match &strike.act {
-            Act::Bend(bend) => {
-                let (bend, direction, share) = (*bend, strike.direction, strike.probability);
-                let bending = Bending { bend, direction, share, before: u32::MAX };
-                self.change(|rules| {
-                    rules.bends.insert(number, bending);
-                });
-            }
             Act::Reset { live, new } => {
                 if *new {
                     let resetting = Resetting { share: strike.probability, since: opened };
@@ -158,24 +157,9 @@ impl Link {
                     self.reset_chosen(number, strike.probability).await;
                 }
             }
-            Act::HalfOpen => {
-                let (bend, direction, share) = (Bend::Drop, Direction::Both, strike.probability);
-                let bending = Bending { bend, direction, share, before: opened };
-                self.change(|rules| {
-                    rules.bends.insert(number, bending);
-                });
-            }
             Act::SlowAccept { delay } => self.change(|rules| {
                 rules.slow_accepts.insert(number, (*delay, opened));
             }),
-            Act::Unreachable => {
-                let (bend, direction, share) = (Bend::Hold, Direction::Both, strike.probability);
-                let bending = Bending { bend, direction, share, before: u32::MAX };
-                self.change(|rules| {
-                    rules.cuts += 1;
-                    rules.bends.insert(number, bending);
-                });
-            }
             Act::Answer(answer) => {
                 let (answer, matching) = (answer.clone(), strike.matching.clone());
                 let answering = Answering { answer, matching, share: strike.probability, met: 0 };
@@ -183,50 +167,39 @@ impl Link {
                     rules.answers.insert(number, answering);
                 });
             }
-            Act::Refuse | Act::Server(_) => {}
+            Act::Bend(_) | Act::HalfOpen | Act::Unreachable | Act::Refuse | Act::Server(_) => {}
         }
     }
 
     /// Ends a strike that bends the link or resets its connections.
     pub async fn end(&self, number: u32, strike: &Strike) {
-        match &strike.act {
-            Act::Bend(bend) => {
-                // While the black hole still is one, so that none of them ever goes on with bytes missing.
-                if *bend == Bend::Drop {
-                    self.reset_chosen(number, strike.probability).await;
-                }
-                self.change(|rules| {
-                    rules.bends.remove(&number);
-                });
+        let bending = self.shared.rules().bends.get(&number).copied();
+        if let Some(Bending { bend, share, before, .. }) = bending {
+            // While the black hole still is one, so that none of them ever goes on with bytes missing.
+            if bend == Bend::Drop {
+                let chance = self.shared.chance;
+                self.reset_those(|connection| {
+                    connection < before && chance.chooses(share, number, connection)
+                })
+                .await;
             }
+            self.change(|rules| {
+                rules.cuts -= u32::from(strike.act == Act::Unreachable);
+                rules.bends.remove(&number);
+            });
+            return self.shared.mended.notify_waiters();
+        }
+        match &strike.act {
             Act::Reset { .. } => self.change(|rules| {
                 rules.resets.remove(&number);
             }),
-            Act::HalfOpen => {
-                let before = self.shared.rules().bends.get(&number).map_or(0, |bending| bending.before);
-                let share = strike.probability;
-                self.reset_those(|connection| {
-                    connection < before && self.shared.chance.chooses(share, number, connection)
-                })
-                .await;
-                self.change(|rules| {
-                    rules.bends.remove(&number);
-                });
-            }
             Act::SlowAccept { .. } => self.change(|rules| {
                 rules.slow_accepts.remove(&number);
             }),
-            Act::Unreachable => {
-                self.change(|rules| {
-                    rules.cuts = rules.cuts.saturating_sub(1);
-                    rules.bends.remove(&number);
-                });
-                self.shared.mended.notify_waiters();
-            }
             Act::Answer(_) => self.change(|rules| {
                 rules.answers.remove(&number);
             }),
-            Act::Refuse | Act::Server(_) => {}
+            Act::Bend(_) | Act::HalfOpen | Act::Unreachable | Act::Refuse | Act::Server(_) => {}
         }
     }
 
@@ -267,6 +240,17 @@ impl Link {
         let wakers: Vec<Waker> = locked(&self.shared.wakers).values().cloned().collect();
         wakers.into_iter().for_each(Waker::wake);
     }
+}
+
+/// How a strike bends the link, if it does; `opened` connections there were when it began.
+fn bending(strike: &Strike, opened: u32) -> Option<Bending> {
+    let (bend, direction, before) = match &strike.act {
+        Act::Bend(bend) => (*bend, strike.direction, u32::MAX),
+        Act::HalfOpen => (Bend::Drop, Direction::Both, opened),
+        Act::Unreachable => (Bend::Hold, Direction::Both, u32::MAX),
+        _ => return None,
+    };
+    Some(Bending { bend, direction, share: strike.probability, before })
 }
 
 impl Shared {
