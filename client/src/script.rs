@@ -45,8 +45,8 @@ pub(crate) enum Merged {
 /// What is wrong with an id, if anything. The tombstone must lie in the session's cluster slot, and a brace outside of a hash
 /// tag would make that impossible.
 pub(crate) fn key_problem(prefix: &str, id: &str) -> Option<&'static str> {
-    let key = format!("{prefix}{id}");
-    let fine = !key.contains('}') || has_hash_tag(&key);
+    let braced = prefix.contains('}') || id.contains('}');
+    let fine = !braced || has_hash_tag(&format!("{prefix}{id}"));
     (!fine).then_some("a closing brace must end a hash tag, as in {user}:session")
 }
 

@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::record::{Expiry, Record, Value};
-use super::version::{Version, hex};
+use super::version::{Version, hex, hex_digits};
 
 /// Bytes that a record takes beyond its value.
 pub const HEADER_LEN: usize = TAG.len() + CREATION_LEN + EXPIRY_LEN + VALUE_LEN;
@@ -35,10 +35,10 @@ pub fn encode_record(id: &str, record: &Record) -> Bytes {
     let id = crc32c::crc32c(id.as_bytes());
     put_version(&mut out, id, record.creation);
     put_expiry(&mut out, id, record.expiry);
-    let version = record.value.version.to_string();
-    out.put_slice(version.as_bytes());
-    let check = value_check(id, version.as_bytes(), &record.value.payload);
-    out.put_slice(format!("{check:08x}").as_bytes());
+    let version = record.value.version.digits();
+    out.put_slice(&version);
+    let check = value_check(id, &version, &record.value.payload);
+    out.put_slice(&hex_digits::<8>(check.into()));
     out.put_slice(&record.value.payload);
     out.freeze()
 }
@@ -87,16 +87,20 @@ fn header(bytes: &Bytes, len: usize) -> Result<&[u8], Damage> {
 }
 
 fn put_version(out: &mut BytesMut, id: u32, version: Version) {
-    put_checked(out, id, &version.to_string());
+    put_checked(out, id, &version.digits());
 }
 
 fn put_expiry(out: &mut BytesMut, id: u32, expiry: Expiry) {
-    put_checked(out, id, &format!("{}{:012x}", expiry.version, expiry.unix_ms.min(EXPIRY_MAX)));
+    let mut fact = [0; Version::TEXT_LEN + 12];
+    let (version, unix_ms) = fact.split_at_mut(Version::TEXT_LEN);
+    version.copy_from_slice(&expiry.version.digits());
+    unix_ms.copy_from_slice(&hex_digits::<12>(expiry.unix_ms.min(EXPIRY_MAX)));
+    put_checked(out, id, &fact);
 }
 
-fn put_checked(out: &mut BytesMut, id: u32, fact: &str) {
-    out.put_slice(fact.as_bytes());
-    out.put_slice(format!("{:02x}", short_check(id, fact.as_bytes())).as_bytes());
+fn put_checked(out: &mut BytesMut, id: u32, fact: &[u8]) {
+    out.put_slice(fact);
+    out.put_slice(&hex_digits::<2>(short_check(id, fact).into()));
 }
 
 fn version_of(id: u32, bytes: &[u8]) -> Result<Version, Damage> {

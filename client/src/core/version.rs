@@ -64,9 +64,21 @@ impl Version {
     }
 }
 
+impl Version {
+    /// The version as it is written.
+    pub(crate) fn digits(self) -> [u8; Self::TEXT_LEN] {
+        let mut digits = [0; Self::TEXT_LEN];
+        let (stamp, writer) = digits.split_at_mut(16);
+        stamp.copy_from_slice(&hex_digits::<16>(self.stamp));
+        writer.copy_from_slice(&hex_digits::<8>(self.writer.into()));
+        digits
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}{:08x}", self.stamp, self.writer)
+        let digits = self.digits();
+        formatter.write_str(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -102,6 +114,11 @@ impl HybridClock {
     pub(crate) fn shift(&mut self, ms: i64) {
         self.newest = Version { stamp: self.newest, writer: 0 }.shifted(ms).stamp;
     }
+}
+
+/// The last `N` digits of a number in lower-case hex.
+pub(crate) fn hex_digits<const N: usize>(number: u64) -> [u8; N] {
+    std::array::from_fn(|index| b"0123456789abcdef"[((number >> (4 * (N - 1 - index))) & 15) as usize])
 }
 
 /// The number that lower-case hex digits write; nothing else counts as one.

@@ -105,9 +105,9 @@ impl Cutter {
         let line = std::mem::take(&mut self.line);
         let content = line.strip_suffix(b"\r\n").ok_or(NotResp)?;
         match content.split_first() {
-            Some((b'$' | b'=' | b'!', length)) => self.string(content[0], length, each)?,
-            Some((b'*' | b'~' | b'>', length)) => self.list(content[0], length, 1, each)?,
-            Some((b'%' | b'|', length)) => self.list(content[0], length, 2, each)?,
+            Some((b'$' | b'=' | b'!', _)) => self.string(content, each)?,
+            Some((b'*' | b'~' | b'>', _)) => self.list(content, 1, each)?,
+            Some((b'%' | b'|', _)) => self.list(content, 2, each)?,
             Some((b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(', _)) => {
                 self.keep(content)?;
                 self.element_ends(each)?;
@@ -133,16 +133,15 @@ impl Cutter {
 
     fn string(
         &mut self,
-        kind: u8,
-        length: &[u8],
+        header: &[u8],
         each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<(), NotResp> {
-        let Some(length) = number(length, STRING)? else {
+        let Some(length) = number(&header[1..], STRING)? else {
             self.keep(b"$-1")?;
             return self.element_ends(each);
         };
         let keep = if self.keeps() { length.min(STRING_KEPT) } else { 0 };
-        self.header(kind, keep)?;
+        self.header(header, length, keep)?;
         self.expects =
             if length == 0 { Expects::BodyEnd { seen: 0 } } else { Expects::Body { left: length, keep } };
         Ok(())
@@ -150,19 +149,18 @@ impl Cutter {
 
     fn list(
         &mut self,
-        kind: u8,
-        length: &[u8],
+        header: &[u8],
         width: u64,
         each: &mut impl FnMut(Cut<'_>, usize) -> Result<(), NotResp>,
     ) -> Result<(), NotResp> {
-        let Some(length) = number(length, ELEMENTS)? else {
+        let Some(length) = number(&header[1..], ELEMENTS)? else {
             self.keep(b"*-1")?;
             return self.element_ends(each);
         };
         let keep = if self.keeps() { length.min(ELEMENTS_KEPT) } else { 0 };
-        self.header(kind, keep)?;
+        self.header(header, length, keep)?;
         // Attributes are followed by what they belong to: together they are one element.
-        let follows = u64::from(kind == b'|');
+        let follows = u64::from(header[0] == b'|');
         let list = List { left: length * width + follows, keep: keep * width + follows };
         if list.left == 0 {
             return self.element_ends(each);
@@ -212,9 +210,13 @@ impl Cutter {
         self.open.iter().all(|list| list.keep > 0)
     }
 
-    fn header(&mut self, kind: u8, length: u64) -> Result<(), NotResp> {
-        let header = format!("{}{length}", char::from(kind));
-        self.keep(header.as_bytes())
+    /// Keeps a header, with the length that is kept.
+    fn header(&mut self, header: &[u8], length: u64, keep: u64) -> Result<(), NotResp> {
+        if length == keep {
+            return self.keep(header);
+        }
+        let shortened = format!("{}{keep}", char::from(header[0]));
+        self.keep(shortened.as_bytes())
     }
 
     fn keep(&mut self, line: &[u8]) -> Result<(), NotResp> {

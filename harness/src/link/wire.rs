@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redis_protocol::resp2::{decode::decode as decode2, types::OwnedFrame as Frame2};
-use redis_protocol::resp3::{decode::complete::decode as decode3, types::OwnedFrame as Frame3};
+use redis_protocol::resp2::{decode::decode_range as decode2, types::RangeFrame as Frame2};
+use redis_protocol::resp3::{decode::complete::decode_range as decode3, types::RangeFrame as Frame3};
 
 use super::frames::{Cut, Cutter, NotResp};
 use super::keys;
@@ -75,7 +75,7 @@ impl Reader {
 fn command(frame: &[u8], dialect: &Dialect) -> Result<Option<Wire>, NotResp> {
     let Ok(Some((Frame2::Array(parts), _))) = decode2(frame) else { return Err(NotResp) };
     let parts = parts.iter().map(|part| match part {
-        Frame2::BulkString(bytes) => Ok(bytes.as_slice()),
+        Frame2::BulkString(range) => at(frame, *range),
         Frame2::SimpleString(_) | Frame2::Error(_) | Frame2::Integer(_) | Frame2::Array(_) | Frame2::Null => {
             Err(NotResp)
         }
@@ -88,9 +88,15 @@ fn inline(line: &[u8], dialect: &Dialect) -> Option<Wire> {
     named(&parts, dialect)
 }
 
+/// The bytes of a frame that such a range means.
+fn at(frame: &[u8], (start, end): (usize, usize)) -> Result<&[u8], NotResp> {
+    frame.get(start..end).ok_or(NotResp)
+}
+
 /// An empty command is none: Redis answers nothing to it.
 fn named(parts: &[&[u8]], dialect: &Dialect) -> Option<Wire> {
-    let name = text(parts.first()?, NAME).to_ascii_uppercase();
+    let mut name = text(parts.first()?, NAME);
+    name.make_ascii_uppercase();
     if name == "HELLO"
         && let Some(version) = parts.get(1)
     {
@@ -111,9 +117,9 @@ fn reply(frame: &[u8], resp3: &AtomicBool) -> Result<Option<Wire>, NotResp> {
 }
 
 fn kind2(frame: &[u8]) -> Option<ReplyKind> {
-    let (frame, _) = decode2(frame).ok()??;
-    Some(match frame {
-        Frame2::Error(text) => error(&text),
+    let (parsed, _) = decode2(frame).ok()??;
+    Some(match parsed {
+        Frame2::Error(text) => error(at(frame, text).ok()?),
         Frame2::Null => ReplyKind::Null,
         Frame2::SimpleString(_) | Frame2::Integer(_) | Frame2::BulkString(_) | Frame2::Array(_) => {
             ReplyKind::Value
@@ -122,24 +128,27 @@ fn kind2(frame: &[u8]) -> Option<ReplyKind> {
 }
 
 fn kind3(frame: &[u8]) -> Option<ReplyKind> {
-    let (frame, _) = decode3(frame).ok()??;
-    Some(match frame {
-        Frame3::SimpleError { data, .. } => error(&data),
-        Frame3::BlobError { data, .. } => error(&String::from_utf8_lossy(&data)),
+    let (parsed, _) = decode3(frame).ok()??;
+    Some(match parsed {
+        Frame3::SimpleError { data, .. } | Frame3::BlobError { data, .. } => error(at(frame, data).ok()?),
         Frame3::Null => ReplyKind::Null,
         Frame3::Push { .. } => ReplyKind::Push,
         _ => ReplyKind::Value,
     })
 }
 
-fn error(message: &str) -> ReplyKind {
-    let word = message.split_ascii_whitespace().next().unwrap_or_default();
-    ReplyKind::Error(text(word.as_bytes(), NAME))
+fn error(message: &[u8]) -> ReplyKind {
+    let word = message.trim_ascii_start().split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    ReplyKind::Error(text(word, NAME))
 }
 
 /// The first `most` characters.
 fn text(bytes: &[u8], most: usize) -> String {
-    String::from_utf8_lossy(bytes).chars().take(most).collect()
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+    }
+    text
 }
 
 #[cfg(test)]

@@ -41,10 +41,10 @@ fn build(write: Write, session: SessionId, size: usize) -> Vec<u8> {
     while left > 0 {
         word = mix(word);
         // Ten letters of six bits from each word.
-        for index in 0..left.min(10) {
-            value.push(LETTERS[((word >> (6 * index)) & 63) as usize]);
-        }
-        left = left.saturating_sub(10);
+        let ten: [u8; 10] = std::array::from_fn(|index| LETTERS[((word >> (6 * index)) & 63) as usize]);
+        let taken = left.min(ten.len());
+        value.extend_from_slice(&ten[..taken]);
+        left -= taken;
     }
     value.extend_from_slice(b"\"}");
     value

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, LuaString, Table, Value};
 
 use super::super::call::{Outcome, Refusal};
 use super::super::number::{float_text, float_text_17};
@@ -85,12 +85,27 @@ fn list(lua: &Lua, items: Vec<Reply>, resp3: bool) -> mlua::Result<Value> {
     Ok(Value::Table(table))
 }
 
-/// What a script returned, as a reply. One that chose RESP3 can give booleans.
-pub(crate) fn to_reply(value: &Value, resp3: bool) -> Outcome {
-    reply_at(value, resp3, 0)
+/// Reads what scripts return.
+#[derive(Debug)]
+pub(crate) struct Replies {
+    /// The fields that say what a table is, made once: a script that returns a list is asked for every one.
+    fields: [LuaString; 5],
 }
 
-fn reply_at(value: &Value, resp3: bool, depth: usize) -> Outcome {
+impl Replies {
+    pub(crate) fn new(lua: &Lua) -> mlua::Result<Self> {
+        let [err, ok, double, map, set] =
+            ["err", "ok", "double", "map", "set"].map(|name| lua.create_string(name));
+        Ok(Self { fields: [err?, ok?, double?, map?, set?] })
+    }
+
+    /// What a script returned, as a reply. One that chose RESP3 can give booleans.
+    pub(crate) fn read(&self, value: &Value, resp3: bool) -> Outcome {
+        reply_at(&self.fields, value, resp3, 0)
+    }
+}
+
+fn reply_at(fields: &[LuaString; 5], value: &Value, resp3: bool, depth: usize) -> Outcome {
     if depth > DEPTH_MAX {
         return Err("ERR reached lua stack limit".into());
     }
@@ -100,7 +115,7 @@ fn reply_at(value: &Value, resp3: bool, depth: usize) -> Outcome {
         Value::Number(value) => Reply::Int(cut(*value)),
         Value::Boolean(value) if resp3 => Reply::Bool(*value),
         Value::Boolean(true) => Reply::Int(1),
-        Value::Table(table) => return table_reply(table, resp3, depth),
+        Value::Table(table) => return table_reply(fields, table, resp3, depth),
         _ => Reply::Null,
     })
 }
@@ -111,34 +126,38 @@ fn cut(value: f64) -> i64 {
     if (-limit..limit).contains(&value) { value as i64 } else { i64::MIN }
 }
 
-fn table_reply(table: &Table, resp3: bool, depth: usize) -> Outcome {
-    let get = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
-    if let Value::String(text) = get("err") {
+fn table_reply(fields: &[LuaString; 5], table: &Table, resp3: bool, depth: usize) -> Outcome {
+    let [err, ok, double, map, set] = fields;
+    let get = |field: &LuaString| table.raw_get::<Value>(field).unwrap_or(Value::Nil);
+    if let Value::String(text) = get(err) {
         return Ok(Reply::error(text.as_bytes().to_vec()));
     }
-    if let Value::String(text) = get("ok") {
+    if let Value::String(text) = get(ok) {
         let text: Vec<u8> = text.as_bytes().to_vec();
         let line = |byte: u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte };
         return Ok(Reply::Status(text.into_iter().map(line).collect()));
     }
-    match get("double") {
+    match get(double) {
         Value::Number(value) => return Ok(Reply::Double(value)),
         Value::Integer(value) => return Ok(Reply::Double(value as f64)),
         _ => {}
     }
-    if let Value::Table(map) = get("map") {
+    if let Value::Table(map) = get(map) {
         let mut pairs = Vec::new();
         for pair in map.pairs::<Value, Value>() {
             let (key, value) = pair.map_err(|error| Refusal::from(error_text(&error)))?;
-            pairs.push((reply_at(&key, resp3, depth + 1)?, reply_at(&value, resp3, depth + 1)?));
+            pairs.push((
+                reply_at(fields, &key, resp3, depth + 1)?,
+                reply_at(fields, &value, resp3, depth + 1)?,
+            ));
         }
         return Ok(Reply::Map(pairs));
     }
-    if let Value::Table(set) = get("set") {
+    if let Value::Table(set) = get(set) {
         let mut members = Vec::new();
         for pair in set.pairs::<Value, Value>() {
             let (member, _) = pair.map_err(|error| Refusal::from(error_text(&error)))?;
-            members.push(reply_at(&member, resp3, depth + 1)?);
+            members.push(reply_at(fields, &member, resp3, depth + 1)?);
         }
         return Ok(Reply::Set(members));
     }
@@ -147,7 +166,7 @@ fn table_reply(table: &Table, resp3: bool, depth: usize) -> Outcome {
         // A list ends at its first nil.
         match table.raw_get::<Value>(items.len() + 1) {
             Ok(Value::Nil) | Err(_) => return Ok(Reply::Array(items)),
-            Ok(item) => items.push(reply_at(&item, resp3, depth + 1)?),
+            Ok(item) => items.push(reply_at(fields, &item, resp3, depth + 1)?),
         }
     }
 }

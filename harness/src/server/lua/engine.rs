@@ -10,15 +10,13 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmStat
 use super::super::call::{Call, Outcome, Refusal};
 use super::super::session::Session;
 use super::super::state::State;
-use super::convert;
+use super::convert::{self, Replies};
+use super::limit;
 use super::natives;
 use super::running::{Running, Script, Slot};
 
 /// Compiled scripts that are kept. Each takes a place on a stack of some 8,000 in the interpreter.
 const COMPILED_MAX: usize = 500;
-/// The memory that scripts may take in all. It costs a protected call for every string that is handed to a script, and one call of
-/// `string.rep` shows why it must be.
-const MEMORY_MAX: usize = 512 << 20;
 /// Instructions between two looks at whether a script runs away.
 const STEP: u32 = 100_000;
 /// A script that takes more steps is killed: about a second.
@@ -34,6 +32,7 @@ pub(crate) struct Engine {
     /// Where `KEYS` and `ARGV` lie.
     globals: Table,
     run: Function,
+    replies: Replies,
     compiled: BTreeMap<String, Function>,
     order: VecDeque<String>,
     steps: Arc<AtomicU32>,
@@ -55,11 +54,12 @@ impl Engine {
     fn build(version: &str) -> mlua::Result<Self> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
-        lua.set_memory_limit(MEMORY_MAX)?;
+        limit::set(&lua)?;
         let slot = Slot::default();
         let natives = natives::table(&lua, &slot, version)?;
         let sandbox = lua.load(include_str!("sandbox.lua")).set_name("@sandbox");
         let (environment, globals, run) = sandbox.call(natives)?;
+        let replies = Replies::new(&lua)?;
         let steps = Arc::new(AtomicU32::new(0));
         let hooked_lines = Arc::new(AtomicBool::new(false));
         let engine = Self {
@@ -68,6 +68,7 @@ impl Engine {
             environment,
             globals,
             run,
+            replies,
             compiled: BTreeMap::new(),
             order: VecDeque::new(),
             steps,
@@ -100,7 +101,8 @@ impl Engine {
     /// Runs a script to its end.
     pub(crate) fn run(&mut self, call: &mut Call<'_>, script: &Script) -> Outcome {
         let function = self.compile(&script.sha, &script.body)?;
-        self.prepare(script).map_err(|error| Refusal::from(convert::error_text(&error)))?;
+        limit::lifted(&self.lua, || self.prepare(script))
+            .map_err(|error| Refusal::from(convert::error_text(&error)))?;
         let db = call.session.db;
         *self.slot.lock() = Some(Running {
             state: std::mem::take(call.state),
@@ -119,7 +121,7 @@ impl Engine {
             let _ = self.hook(HookTriggers::new().every_nth_instruction(STEP));
         }
         match result {
-            Ok((true, value)) => convert::to_reply(&value, resp3),
+            Ok((true, value)) => limit::lifted(&self.lua, || self.replies.read(&value, resp3)),
             Ok((false, blamed)) => Err(convert::blame(&blamed, &script.sha)),
             Err(error) => Err(Refusal::from(format!("ERR {}", convert::error_text(&error)))),
         }

@@ -4,6 +4,7 @@ mod bits;
 mod convert;
 mod engine;
 mod json;
+mod limit;
 mod natives;
 mod running;
 #[cfg(test)]

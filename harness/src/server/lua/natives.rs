@@ -7,7 +7,7 @@ use super::super::reply::Reply;
 use super::super::script::sha1_hex;
 use super::convert::{self, Raised};
 use super::running::Slot;
-use super::{bits, json};
+use super::{bits, json, limit};
 
 /// All of them, by name.
 pub(crate) fn table(lua: &Lua, slot: &Slot, version: &str) -> mlua::Result<Table> {
@@ -88,7 +88,7 @@ fn call(lua: &Lua, slot: &Slot, raises: bool) -> mlua::Result<Function> {
         let Some(running) = running.as_mut() else { return fail("ERR no script is running") };
         match running.call(&argv) {
             Reply::Error(text) if raises => Err(mlua::Error::external(Raised(Refusal(text)))),
-            reply => convert::to_lua(lua, reply, running.resp3),
+            reply => limit::lifted(lua, || convert::to_lua(lua, reply, running.resp3)),
         }
     })
 }
