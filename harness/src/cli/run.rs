@@ -13,7 +13,7 @@ use super::screen::Screen;
 use super::signals::Signals;
 use super::{RunArgs, USAGE, print, say, server};
 use crate::check;
-use crate::perform::{self, Setting};
+use crate::perform::{self, Setting, Tested};
 use crate::plan::Plan;
 use crate::report::{Colour, Folder, total};
 use crate::scenario::{self, ScenarioFile};
@@ -37,7 +37,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     }
     let setting = Setting {
         image: args.image.clone(),
-        subject: args.subject.clone(),
+        tested: tested(args.subject.as_ref()),
         redis,
         flaw: args.flaw,
         ..Setting::of(args.world)
@@ -52,6 +52,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     // What still hangs after a stop must not keep the program.
     runtime.shutdown_timeout(Duration::from_millis(200));
     code
+}
+
+fn tested(command: Option<&CommandLine>) -> Tested {
+    command.map_or(Tested::Reference, |command| Tested::Command(command.clone()))
 }
 
 /// Whether the subject can be tested at all, before anything starts.
@@ -152,7 +156,7 @@ fn replay(setting: &Setting, path: &Path, seed: u64) -> String {
     if let Some(image) = &setting.image {
         command.push_str(&format!(" --image {}", quoted(image)));
     }
-    if let Some(subject) = &setting.subject {
+    if let Tested::Command(subject) = &setting.tested {
         command.push_str(&format!(" --subject {}", quoted(&subject.to_string())));
     }
     if let Some(flaw) = setting.flaw {
@@ -190,8 +194,8 @@ mod tests {
     fn replay_of(line: &str) -> String {
         let Command::Run(args) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
         let redis = server::chosen(&args).unwrap();
-        let (image, subject, flaw) = (args.image, args.subject, args.flaw);
-        let setting = Setting { image, subject, redis, flaw, ..Setting::of(args.world) };
+        let (image, tested, flaw) = (args.image, tested(args.subject.as_ref()), args.flaw);
+        let setting = Setting { image, tested, redis, flaw, ..Setting::of(args.world) };
         replay(&setting, Path::new("my scenarios/a.toml"), 7)
     }
 
@@ -213,8 +217,8 @@ mod tests {
 
     #[test]
     fn the_replay_command_quotes_the_subject() {
-        let subject = "python3 'my adapter.py'".parse().ok();
-        let replay = replay(&Setting { subject, ..Setting::of(Kind::Local) }, Path::new("a.toml"), 7);
+        let tested = Tested::Command("python3 'my adapter.py'".parse().unwrap());
+        let replay = replay(&Setting { tested, ..Setting::of(Kind::Local) }, Path::new("a.toml"), 7);
         assert_eq!(
             replay,
             r"squall run a.toml --world local --seed 7 --subject 'python3 '\''my adapter.py'\'''"

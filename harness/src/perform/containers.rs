@@ -39,7 +39,7 @@ pub(super) async fn perform(
     let status = |what| progress(Progress::Preparing(what));
     let world = tokio::select! {
         biased;
-        world = Containers::start(&images, plan.instances, &recorder, &status) => world,
+        world = Containers::start(&images, plan.instances, plan.seed, &recorder, &status) => world,
         () = out_of_patience(&stop) => return Err(Trouble::Stopped),
     };
     let stage = crate::run::Stage {

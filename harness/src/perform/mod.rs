@@ -22,6 +22,18 @@ use crate::world::local::Redis;
 /// Told how far a run is.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// Which client is tested.
+#[derive(Clone, Debug, Default)]
+pub enum Tested {
+    /// The reference client.
+    #[default]
+    Reference,
+    /// Processes that a command starts.
+    Command(CommandLine),
+    /// A user's own, written in Rust.
+    Own(Arc<dyn Subject>),
+}
+
 /// What a run needs beside its plan.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -29,28 +41,26 @@ pub struct Setting {
     pub world: Kind,
     /// The server's image, whatever the scenario asks for.
     pub image: Option<String>,
-    /// What starts the client under test; the reference client is tested when absent.
-    pub subject: Option<CommandLine>,
+    /// The client under test.
+    pub tested: Tested,
     /// The local world's server; what the environment says when absent.
     pub redis: Option<Redis>,
-    /// The flaw planted in the reference client, if any.
+    /// The flaw planted in the client under test, if any.
     pub flaw: Option<Flaw>,
-    /// A user's own client, which is tested instead of the reference client.
-    pub own_subject: Option<Arc<dyn Subject>>,
 }
 
 impl Setting {
     /// The reference client in `world`.
     pub fn of(world: Kind) -> Self {
-        Self { world, image: None, subject: None, redis: None, flaw: None, own_subject: None }
+        Self { world, image: None, tested: Tested::Reference, redis: None, flaw: None }
     }
 
-    /// The client under test.
+    /// What starts the client under test.
     pub fn subject(&self) -> Arc<dyn Subject> {
-        let sound: Arc<dyn Subject> = match (&self.own_subject, &self.subject) {
-            (Some(own), _) => Arc::clone(own),
-            (None, Some(command)) => Arc::new(Process::new(command.clone())),
-            (None, None) => Arc::new(Reference),
+        let sound: Arc<dyn Subject> = match &self.tested {
+            Tested::Reference => Arc::new(Reference),
+            Tested::Command(command) => Arc::new(Process::new(command.clone())),
+            Tested::Own(subject) => Arc::clone(subject),
         };
         match self.flaw {
             Some(flaw) => Arc::new(Flawed::new(sound, flaw)),
@@ -142,8 +152,8 @@ mod tests {
     #[tokio::test]
     async fn a_subject_that_cannot_work_in_a_world_is_never_started_there() {
         for flaw in [None, Some(Flaw::ResyncOff)] {
-            let own_subject: Option<Arc<dyn Subject>> = Some(Arc::new(NeedsSockets));
-            let setting = Setting { own_subject, flaw, ..Setting::of(Kind::Sim) };
+            let tested = Tested::Own(Arc::new(NeedsSockets));
+            let setting = Setting { tested, flaw, ..Setting::of(Kind::Sim) };
             let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;
             assert_eq!(outcome.unwrap_err(), Trouble::Skipped("it opens sockets".to_owned()));
         }

@@ -24,7 +24,7 @@ use tokio::runtime::{Builder, Handle};
 pub use expected::ExpectedError;
 
 use crate::cli::{self, Signals};
-use crate::perform::{self, Setting};
+use crate::perform::{self, Setting, Tested};
 use crate::report::{Folder, ReportError, RunResult};
 use crate::scenario::{self, ScenarioError};
 use crate::stop::Stop;
@@ -102,7 +102,8 @@ impl Options {
     }
 
     fn setting(&self, world: Kind) -> Setting {
-        Setting { own_subject: self.subject.clone(), ..Setting::of(world) }
+        let tested = self.subject.clone().map_or(Tested::Reference, Tested::Own);
+        Setting { tested, ..Setting::of(world) }
     }
 }
 

@@ -36,7 +36,7 @@ fn say(what: &str) {
 }
 
 async fn world(images: Images) -> Result<Containers, WorldError> {
-    Containers::start(&images, 1, &Recorder::new(Clock::system()), &|_| {}).await
+    Containers::start(&images, 1, 1, &Recorder::new(Clock::system()), &|_| {}).await
 }
 
 /// No test of its own: what other tests start as a process.

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::history::Sample;
 use crate::load::Kind;
+use crate::world;
 use link::Link;
 use message::Op;
 use shared::{Shared, Stage};
@@ -65,6 +66,10 @@ impl Subject for Process {
                 Err(why) => Err(SubjectError::Start(why)),
             }
         })
+    }
+
+    fn unsupported(&self, world: world::Kind) -> Option<String> {
+        (world == world::Kind::Sim).then(|| NO_SOCKETS.to_owned())
     }
 }
 

@@ -59,9 +59,9 @@ impl Link {
         number: u16,
         ports: Ports,
         upstream: String,
-        recorder: Recorder,
+        (seed, recorder): (u64, Recorder),
     ) -> Result<Self, WorldError> {
-        let tap = Tap::listen(number, 0, ports[0].1, recorder).await.map_err(failed("open a tap"))?;
+        let tap = Tap::listen(number, seed, ports[0].1, recorder).await.map_err(failed("open a tap"))?;
         let (bends, resets) = (BTreeMap::new(), BTreeMap::new());
         let state = State { proxies: Vec::new(), bends, refusals: 0, enabled: true, resets };
         let link =

@@ -98,6 +98,7 @@ impl Containers {
     pub async fn start(
         images: &Images,
         instances: u16,
+        seed: u64,
         recorder: &Recorder,
         status: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Self, WorldError> {
@@ -112,7 +113,7 @@ impl Containers {
         let started = tokio::spawn(async move {
             let _starting = owner::starting().await;
             let guard = Guard::new(engine.run());
-            Self::start_in(engine, &images, instances, &recorder, guard).await
+            Self::start_in(engine, &images, instances, (seed, &recorder), guard).await
         });
         let world: Self = started.await.map_err(failed("start containers"))??;
         status("waiting until the machine is quiet".to_owned());
@@ -126,7 +127,7 @@ impl Containers {
         engine: Engine,
         images: &Images,
         instances: u16,
-        recorder: &Recorder,
+        (seed, recorder): (u64, &Recorder),
         guard: Guard,
     ) -> Result<Self, WorldError> {
         let network = engine.create_network().await?;
@@ -153,7 +154,7 @@ impl Containers {
             for (port, listen) in ports.iter_mut().zip(proxy_ports(number)) {
                 *port = (listen, way.address(&toxiproxy, listen).await?);
             }
-            links.push(Link::start(&api, number, ports, server.name(), recorder.clone()).await?);
+            links.push(Link::start(&api, number, ports, server.name(), (seed, recorder.clone())).await?);
             first.get_or_insert(ports[0].1);
         }
         let notes = vec![
