@@ -118,7 +118,13 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Kind::Sim)]
     pub world: Kind,
     /// The seed that every choice comes from. Drawn and printed when absent.
-    #[arg(long, value_name = "N", env = "SQUALL_SEED", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SQUALL_SEED",
+        hide_env_values = true,
+        allow_negative_numbers = true
+    )]
     pub seed: Option<u64>,
     /// Run each scenario so many times, with seeds that count up from the first.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -32,6 +32,11 @@ pub enum UrlError {
          %25, %2F, %23, %3F, %3A and %40"
     )]
     Form,
+    /// It has options, which nothing would heed.
+    #[error(
+        "it has options behind ? or #, which Squall does not know; the clients under test choose the protocol"
+    )]
+    Options,
     /// Its database is none.
     #[error("its database should be a whole number from 0, as in redis://host:port/2")]
     Database,
@@ -49,7 +54,11 @@ impl RedisUrl {
             Some("redis" | "valkey") => {}
             Some(_) | None => return Err(UrlError::Form),
         }
-        let path = redis::parse_redis_url(text).ok_or(UrlError::Form)?.path().trim_matches('/').to_owned();
+        let url = redis::parse_redis_url(text).ok_or(UrlError::Form)?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(UrlError::Options);
+        }
+        let path = url.path().trim_matches('/').to_owned();
         if !path.is_empty() && path.parse::<u32>().is_err() {
             return Err(UrlError::Database);
         }
@@ -125,6 +134,9 @@ mod tests {
             ("redis://h:secret", UrlError::Form),
             ("redis://h/secret", UrlError::Database),
             ("redis://h/-1", UrlError::Database),
+            ("redis://:secret@h/0?protocol=resp3", UrlError::Options),
+            ("redis://:pw#secret@h/0", UrlError::Form),
+            ("redis://h/0#secret", UrlError::Options),
         ] {
             let error = RedisUrl::parse(text).unwrap_err();
             assert_eq!(error, expected, "{text}");
