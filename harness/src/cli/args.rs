@@ -129,7 +129,8 @@ pub struct RunArgs {
     /// Run each scenario so many times, with seeds that count up from the first.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
-    /// How many runs at once [default: all, at most 16; runs mostly wait on the clock].
+    /// How many runs at once [default: one a core in sim; elsewhere, where runs mostly wait on the clock, 16, or two a core
+    /// with --subject].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     /// The folder that reports go to.

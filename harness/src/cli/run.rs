@@ -76,7 +76,7 @@ async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folde
     let screen = Arc::new(Screen::new(&jobs, folder, args.quiet));
     let (on_screen, stopping) = (Arc::clone(&screen), stop.clone());
     let suite = Suite {
-        at_once: args.jobs.map_or_else(|| at_once(args.world), usize::from),
+        at_once: args.jobs.map_or_else(|| at_once(args.world, args.subject.is_some()), usize::from),
         perform: Arc::new(move |number, job| {
             let progress = Screen::progress(&on_screen, number);
             Box::pin(perform::perform(job.plan, setting.clone(), progress, stopping.clone()))
@@ -103,10 +103,14 @@ async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folde
     Ok(exit_code(&results))
 }
 
-fn at_once(world: Kind) -> usize {
+/// How many runs go on side by side. A client that the machine starves fails for no fault of its own, and foreign ones are
+/// processes of unknown appetite.
+fn at_once(world: Kind, foreign: bool) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match world {
         // A core is all that such a run waits for.
-        Kind::Sim => std::thread::available_parallelism().map_or(1, usize::from),
+        Kind::Sim => cores,
+        Kind::Local | Kind::Containers if foreign => AT_ONCE.min(2 * cores),
         Kind::Local | Kind::Containers => AT_ONCE,
     }
 }
