@@ -24,6 +24,16 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxStream>> + S
 pub trait Connect: Send + Sync {
     /// Opens a stream. The caller bounds how long that may take, and may drop it.
     fn connect(&self) -> Connecting<'_>;
+
+    /// What is said of a stream that did not open in time.
+    fn stalled(&self) -> &'static str {
+        "timed out"
+    }
+
+    /// What is said of a stream that ended before Redis had answered anything on it.
+    fn hung_up(&self) -> &'static str {
+        "the connection ended"
+    }
 }
 
 /// Opens TCP streams, without Nagle's delay and with keepalive. The name is looked up for every stream.
@@ -38,7 +48,8 @@ pub struct Tcp {
 }
 
 impl Tcp {
-    async fn open(&self) -> io::Result<BoxStream> {
+    /// Opens a socket.
+    pub(crate) async fn stream(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         let keepalive = socket2::TcpKeepalive::new()
@@ -46,12 +57,16 @@ impl Tcp {
             .with_interval(self.keepalive.interval)
             .with_retries(self.keepalive.probes);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok(Box::pin(stream))
+        Ok(stream)
     }
 }
 
 impl Connect for Tcp {
     fn connect(&self) -> Connecting<'_> {
-        Box::pin(self.open())
+        Box::pin(async { Ok(Box::pin(self.stream().await?) as BoxStream) })
+    }
+
+    fn hung_up(&self) -> &'static str {
+        "the connection ended; a port that speaks TLS needs rediss:// instead of redis://"
     }
 }

@@ -16,6 +16,7 @@ use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
 use crate::settings::Settings;
+use crate::tls;
 
 /// A connection that is open, or was. Calls of many tasks share it; each reply finds its own call.
 pub(crate) struct Connection {
@@ -52,15 +53,11 @@ impl Connection {
         sockets: &Arc<AtomicUsize>,
     ) -> Result<(Self, Greeting), CallError> {
         let opening = async {
-            let stream = endpoint
-                .connect
-                .connect()
-                .await
-                .map_err(|error| CallError::Connect(error.kind().to_string()))?;
+            let stream = endpoint.connect.connect().await?;
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made = MultiplexedConnection::new_with_config(&endpoint.info(), stream, config).await;
-            let (multiplexed, driver) = made.map_err(|error| refused(&error))?;
+            let (multiplexed, driver) = made.map_err(|error| refused(&error, endpoint))?;
             let driver = tokio::spawn(async move {
                 driver.await;
                 drop(socket);
@@ -80,11 +77,11 @@ impl Connection {
                 )),
                 checking: AsyncMutex::new(()),
             };
-            let greeting = connection.greet().await?;
+            let greeting = connection.greet(endpoint).await?;
             Ok((connection, greeting))
         };
         let opened = timeout(settings.connect_timeout, opening).await;
-        opened.unwrap_or_else(|_| Err(CallError::Connect("timed out".to_owned())))
+        opened.unwrap_or_else(|_| Err(CallError::Connect(endpoint.connect.stalled().to_owned())))
     }
 
     /// Sends one command and waits at most `limit` for its reply.
@@ -135,7 +132,7 @@ impl Connection {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn greet(&self) -> Result<Greeting, CallError> {
+    async fn greet(&self, endpoint: &Endpoint) -> Result<Greeting, CallError> {
         let mut multiplexed = self.multiplexed.clone();
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME").cmd("INFO").arg("server");
@@ -143,11 +140,11 @@ impl Connection {
         let replied = multiplexed.send_packed_commands(&pipeline, 0, 2).await;
         let answered = self.clock.now();
         let replied: [Value; 2] = replied
-            .map_err(|error| refused(&error))?
+            .map_err(|error| refused(&error, endpoint))?
             .try_into()
             .map_err(|_| CallError::Connect("handshake: not as many replies as questions".to_owned()))?;
         let [time, info] = replied.map(Value::extract_error);
-        let time = time.map_err(|error| refused(&error))?;
+        let time = time.map_err(|error| refused(&error, endpoint))?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
             .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
         let info = match info.map_err(|error| CallError::from(&error)) {
@@ -168,14 +165,25 @@ impl Connection {
 }
 
 /// A handshake that failed: nothing that a caller asked for was sent.
-fn refused(error: &redis::RedisError) -> CallError {
+fn refused(error: &redis::RedisError, endpoint: &Endpoint) -> CallError {
+    // A server that does not take the client's certificate says so only when it is first spoken to.
+    if let Some(why) = stream_error(error).and_then(tls::failure) {
+        return CallError::Tls(why);
+    }
     match CallError::from(error) {
         auth @ CallError::Auth(_) => auth,
         _ if error.kind() == redis::ErrorKind::AuthenticationFailed => {
             CallError::Auth("WRONGPASS".to_owned())
         }
+        CallError::Broken(_) => CallError::Connect(format!("handshake: {}", endpoint.connect.hung_up())),
         other => CallError::Connect(format!("handshake: {other}")),
     }
+}
+
+/// What the stream below an error said, if it was that.
+fn stream_error(error: &redis::RedisError) -> Option<&std::io::Error> {
+    type Shared = Arc<dyn std::error::Error + Send + Sync>;
+    std::error::Error::source(error)?.downcast_ref::<Shared>()?.downcast_ref()
 }
 
 impl Drop for Connection {

@@ -1,50 +1,205 @@
 //! Which Redis to speak to, and as whom.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::RedisConnectionInfo;
+use redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
+use thiserror::Error;
 
-use crate::connect::Connect;
+use crate::connect::{Connect, Tcp};
+use crate::settings::KeepaliveSettings;
+use crate::tls::{Tls, TlsError, TlsOptions};
+
+/// The highest database that a Redis has unless it is configured otherwise.
+const DATABASE_MAX: i64 = 15;
 
 /// A Redis and the credentials for it.
 #[derive(Clone)]
 pub struct Endpoint {
     /// Opens streams to it.
     pub connect: Arc<dyn Connect>,
-    /// The ACL user, if one is needed.
-    pub username: Option<String>,
-    /// The password, if one is needed. It is shown nowhere.
-    pub password: Option<String>,
-    /// The database.
+    /// As whom to speak to it.
+    pub credentials: Credentials,
+    /// The database, 0 to 15.
     pub database: i64,
+}
+
+/// As whom to speak to Redis. Clones share it, so it can be replaced while clients run: connections that are opened from then on
+/// log in with the new ones, and those that are open stay as they are, which is how Redis itself treats a changed password.
+#[derive(Clone, Default)]
+pub struct Credentials(Arc<RwLock<Login>>);
+
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Login {
+    username: Option<String>,
+    password: Option<String>,
+}
+
+/// Text that is no address of a Redis. It does not show the text, which may hold a password.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// It is no URL of a Redis.
+    #[error(
+        "the address of Redis should be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS; in user and \
+         password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
+    )]
+    Form,
+    /// Its port is none.
+    #[error("the port in the address of Redis is {0}; it must be from 1 to 65535")]
+    Port(u32),
+    /// Its database is none.
+    #[error(
+        "the database in the address of Redis is {0}; it must be a whole number from 0 to 15, as in redis://host:port/2"
+    )]
+    Database(String),
+    /// It has options, which nothing would heed.
+    #[error("the address of Redis has options behind ? or #; there are none")]
+    Options,
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Endpoint {
     /// Database 0 without credentials.
     pub fn new(connect: Arc<dyn Connect>) -> Self {
-        Self { connect, username: None, password: None, database: 0 }
+        Self { connect, credentials: Credentials::default(), database: 0 }
+    }
+
+    /// The Redis at a URL such as `redis://user:password@10.0.0.7:6379/2`; `rediss://` speaks TLS, as `tls` says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL, without its text, or with the files that TLS needs.
+    pub fn parse(text: &str, keepalive: &KeepaliveSettings, tls: &TlsOptions) -> Result<Self, EndpointError> {
+        let (scheme, rest) = text.split_once("://").ok_or(EndpointError::Form)?;
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
+            _ => return Err(EndpointError::Form),
+        };
+        // The library that reads the rest is built without a TLS of its own.
+        let plain = format!("redis://{rest}");
+        let url = redis::parse_redis_url(&plain).ok_or(EndpointError::Form)?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(EndpointError::Options);
+        }
+        if url.port() == Some(0) {
+            return Err(EndpointError::Port(0));
+        }
+        let database = database(url.path().trim_matches('/'))?;
+        let info = plain.as_str().into_connection_info().map_err(|_| EndpointError::Form)?;
+        let ConnectionAddr::Tcp(host, port) = info.addr().clone() else { return Err(EndpointError::Form) };
+        let tcp = Tcp { host, port, keepalive: keepalive.clone() };
+        let connect: Arc<dyn Connect> =
+            if secure { Arc::new(Tls::new(tcp, tls.clone())?) } else { Arc::new(tcp) };
+        let login = info.redis_settings();
+        let credentials =
+            Credentials::new(login.username().map(str::to_owned), login.password().map(str::to_owned));
+        Ok(Self { connect, credentials, database })
     }
 
     pub(crate) fn info(&self) -> RedisConnectionInfo {
         let mut info = RedisConnectionInfo::default().set_db(self.database);
-        if let Some(username) = &self.username {
+        let Login { username, password } = self.credentials.login();
+        if let Some(username) = username {
             info = info.set_username(username);
         }
-        if let Some(password) = &self.password {
+        if let Some(password) = password {
             info = info.set_password(password);
         }
         info
     }
 }
 
+impl Credentials {
+    /// An ACL user and a password, where they are needed.
+    pub fn new(username: Option<String>, password: Option<String>) -> Self {
+        Self(Arc::new(RwLock::new(Login { username, password })))
+    }
+
+    /// Replaces them, for every client that shares them.
+    pub fn replace(&self, username: Option<String>, password: Option<String>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Login { username, password };
+    }
+
+    fn login(&self) -> Login {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Login { username, password } = self.login();
+        let password = password.map(|_| "***");
+        f.debug_struct("Credentials").field("username", &username).field("password", &password).finish()
+    }
+}
+
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let password = self.password.as_ref().map(|_| "***");
         f.debug_struct("Endpoint")
-            .field("username", &self.username)
-            .field("password", &password)
+            .field("credentials", &self.credentials)
             .field("database", &self.database)
             .finish_non_exhaustive()
+    }
+}
+
+fn database(text: &str) -> Result<i64, EndpointError> {
+    let number = if text.is_empty() { Ok(0) } else { text.parse::<i64>() };
+    match number {
+        Ok(number @ 0..=DATABASE_MAX) => Ok(number),
+        Ok(number) => Err(EndpointError::Database(number.to_string())),
+        // A password with a slash in it ends up here, so the text is not shown.
+        Err(_) => Err(EndpointError::Database("not a number".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Endpoint, EndpointError> {
+        Endpoint::parse(text, &KeepaliveSettings::default(), &TlsOptions::default())
+    }
+
+    #[test]
+    fn every_part_of_an_address_is_read() {
+        let endpoint = parse("redis://me:p%40ss@example.org:7000/3").unwrap();
+        let login = endpoint.credentials.login();
+        assert_eq!((login.username.as_deref(), login.password.as_deref()), (Some("me"), Some("p@ss")));
+        assert_eq!(endpoint.database, 3);
+        assert!(parse("valkey://[::1]").unwrap().credentials.login() == Login::default());
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_without_its_text() {
+        for text in [
+            "localhost:6379",
+            "http://:secret@h",
+            "redis://",
+            "redis://:secret@h:70000",
+            "redis://:secret@h:0",
+            "redis://:secret@h/16",
+            "redis://:secret@h/-1",
+            "redis://pass/secret@h:1",
+            "redis://:secret@h/?protocol=resp3",
+            "redis://:pw#secret@h",
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains("address of Redis") && !error.contains("secret"), "{text}: {error}");
+        }
+        assert!(parse("redis://h/99").unwrap_err().to_string().contains("is 99;"));
+    }
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        let endpoint = parse("redis://me:secret@h:1/2").unwrap();
+        let before = format!("{endpoint:?}");
+        endpoint.credentials.replace(Some("me".to_owned()), Some("hidden".to_owned()));
+        let after = format!("{endpoint:?} {:?}", endpoint.credentials.clone());
+        assert!(before.contains("me") && !before.contains("secret"), "{before}");
+        assert!(!after.contains("hidden"), "{after}");
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::tls;
+
 /// Why a call to Redis brought no reply, or an error as its reply.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
@@ -20,6 +22,9 @@ pub enum CallError {
     /// No connection could be had in time, or at all. Nothing was sent.
     #[error("no connection: {0}")]
     Connect(String),
+    /// TLS cannot be spoken with it: certificates, names or keys do not fit, or it does not speak TLS. Nothing was sent.
+    #[error("no TLS: {0}")]
+    Tls(String),
     /// Redis refuses the credentials. Nothing was sent but them.
     #[error("redis refuses the credentials: {0}")]
     Auth(String),
@@ -56,9 +61,8 @@ impl CallError {
     /// Whether the call surely did not happen and never will.
     pub fn definite(&self) -> bool {
         match self {
-            Self::Rejected { .. } | Self::Overloaded | Self::Connect(_) | Self::Auth(_) | Self::TooLate => {
-                true
-            }
+            Self::Rejected { .. } | Self::Overloaded | Self::Connect(_) | Self::TooLate => true,
+            Self::Tls(_) | Self::Auth(_) => true,
             Self::NotNow(_) | Self::Refused(_) | Self::Closed => true,
             Self::Timeout | Self::Broken(_) => false,
         }
@@ -71,7 +75,8 @@ impl CallError {
             Self::NotNow(code) => code != "OOM",
             Self::Connect(_) | Self::Timeout | Self::Broken(_) => true,
             // The breaker's own "open" is no reason to try again: that is what it is for.
-            Self::Rejected { .. } | Self::Overloaded | Self::Auth(_) | Self::TooLate => false,
+            Self::Rejected { .. } | Self::Overloaded | Self::TooLate => false,
+            Self::Tls(_) | Self::Auth(_) => false,
             Self::Refused(_) | Self::Closed => false,
         }
     }
@@ -80,9 +85,8 @@ impl CallError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::NotNow(code) | Self::Auth(code) if HEALTHY.contains(&code.as_str()) => Blame::Nobody,
-            Self::Connect(_) | Self::Auth(_) | Self::Timeout | Self::Broken(_) | Self::NotNow(_) => {
-                Blame::Redis
-            }
+            Self::Connect(_) | Self::Tls(_) | Self::Auth(_) => Blame::Redis,
+            Self::Timeout | Self::Broken(_) | Self::NotNow(_) => Blame::Redis,
             Self::Rejected { .. } | Self::Overloaded | Self::TooLate | Self::Refused(_) | Self::Closed => {
                 Blame::Nobody
             }
@@ -92,9 +96,8 @@ impl CallError {
     /// The code of the subject protocol.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Rejected { .. } | Self::TooLate | Self::NotNow(_) | Self::Closed | Self::Auth(_) => {
-                "unavailable"
-            }
+            Self::Rejected { .. } | Self::TooLate | Self::NotNow(_) | Self::Closed => "unavailable",
+            Self::Tls(_) | Self::Auth(_) => "unavailable",
             Self::Overloaded => "overloaded",
             Self::Connect(_) => "refused",
             Self::Timeout => "timeout",
@@ -150,6 +153,13 @@ impl From<&redis::RedisError> for CallError {
             return Self::Broken(error.category().to_owned());
         }
         Self::Refused(error.category().to_owned())
+    }
+}
+
+impl From<std::io::Error> for CallError {
+    /// A stream that was not opened.
+    fn from(error: std::io::Error) -> Self {
+        tls::failure(&error).map_or_else(|| Self::Connect(error.kind().to_string()), Self::Tls)
     }
 }
 

@@ -15,6 +15,7 @@ pub mod connect;
 mod connection;
 pub mod core;
 pub mod endpoint;
+pub mod env;
 pub mod error;
 pub mod event;
 #[cfg(test)]
@@ -29,14 +30,17 @@ pub mod settings;
 mod store;
 mod sync;
 mod teller;
+pub mod tls;
 
 pub use answer::{Ack, Found, Lookup, ServedBy, SessionError};
 pub use client::{Environment, SessionClient, Stats};
 pub use clock::Clock;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};
 pub use core::time::Time;
-pub use endpoint::Endpoint;
+pub use endpoint::{Credentials, Endpoint, EndpointError};
+pub use env::{Configured, EnvError};
 pub use error::CallError;
 pub use event::{Event, Mode, Observer, Resync};
 pub use profile::Profile;
 pub use settings::{Settings, SettingsError};
+pub use tls::{Tls, TlsError, TlsOptions};

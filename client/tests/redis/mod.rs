@@ -15,6 +15,7 @@ use squall_client::{
 /// A redis-server that is killed when it goes out of scope.
 pub(crate) struct Redis {
     pub(crate) port: u16,
+    options: Vec<String>,
     child: Option<Child>,
 }
 
@@ -26,17 +27,20 @@ pub(crate) struct Told {
 
 impl Redis {
     /// Starts one, without data. `None`, said on stderr, if there is none on this machine.
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// Starts one with these options on its command line.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+    pub(crate) async fn start_with(options: Vec<String>) -> Option<Self> {
         let installed = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !installed {
             assert!(std::env::var_os("CI").is_none(), "CI must have redis-server on its PATH");
             eprintln!("SKIPPED: no redis-server on PATH");
             return None;
         }
-        let port =
-            TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
-        let mut redis = Self { port, child: None };
+        let mut redis = Self { port: free_port(), options, child: None };
         redis.start_again().await;
         Some(redis)
     }
@@ -46,6 +50,7 @@ impl Redis {
         let port = self.port.to_string();
         let child = Command::new("redis-server")
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(&self.options)
             .stdout(Stdio::null())
             .spawn();
         self.child = Some(child.expect("redis-server starts"));
@@ -100,15 +105,9 @@ impl Redis {
 
     /// A client of it with a clock of its own.
     pub(crate) fn session_client_at(&self, writer: u32, settings: &Settings, clock: Clock) -> Told {
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&events);
-        let observer = Arc::new(move |event: &Event| log.lock().expect("no panic").push(event.clone()));
         let tcp =
             Tcp { host: "127.0.0.1".to_owned(), port: self.port, keepalive: settings.keepalive.clone() };
-        let environment = Environment { clock, seed: u64::from(writer), writer, observer };
-        let client = SessionClient::start(settings.clone(), Endpoint::new(Arc::new(tcp)), environment)
-            .expect("the settings are in range");
-        Told { client, events }
+        told(Endpoint::new(Arc::new(tcp)), writer, settings, clock)
     }
 
     fn client(&self) -> redis::Client {
@@ -119,6 +118,22 @@ impl Redis {
         let pid = self.child.as_ref().expect("it runs").id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill runs").success());
     }
+}
+
+/// A client of an endpoint, and all that it tells.
+pub(crate) fn told(endpoint: Endpoint, writer: u32, settings: &Settings, clock: Clock) -> Told {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&events);
+    let observer = Arc::new(move |event: &Event| log.lock().expect("no panic").push(event.clone()));
+    let environment = Environment { clock, seed: u64::from(writer), writer, observer };
+    let client =
+        SessionClient::start(settings.clone(), endpoint, environment).expect("the settings are in range");
+    Told { client, events }
+}
+
+/// A port that nobody listens on just now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port()
 }
 
 impl Drop for Redis {

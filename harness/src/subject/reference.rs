@@ -66,7 +66,8 @@ fn endpoint(route: Route, settings: &Settings) -> Endpoint {
         Route::Tcp { host, port, credentials } => {
             let connect = Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() });
             let Credentials { username, password, database } = credentials;
-            Endpoint { connect, username, password, database }
+            let credentials = squall_client::Credentials::new(username, password);
+            Endpoint { connect, credentials, database }
         }
         Route::Streams(connect) => Endpoint::new(connect),
     }
