@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::task::AbortHandle;
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::clock::Clock;
@@ -21,11 +20,13 @@ use crate::endpoint::Endpoint;
 use crate::error::CallError;
 use crate::event::Observer;
 use crate::gateway::Gateway;
+use crate::keys::key_problem;
 use crate::mode::Serving;
-use crate::script::{Merged, Script, Stored, key_problem};
+use crate::script::{Merged, Script, Stored};
 use crate::settings::{Fallback, Settings, SettingsError};
 use crate::store::{Brought, Memory, Store};
 use crate::sync;
+use crate::task::AbortOnDrop;
 
 /// What a client takes from its surroundings.
 pub struct Environment {
@@ -95,7 +96,7 @@ impl SessionClient {
         let tombstone_ttl_ms = u64::try_from(settings.resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
         let script = Script { gateway, clock: clock.clone(), key_prefix, tombstone_ttl_ms };
         let damaged = AtomicU64::new(0);
-        let store = Arc::new(Store { settings, clock, observer, script, memory, serving, damaged });
+        let store = Arc::new(Store { settings, writer, clock, observer, script, memory, serving, damaged });
         let resyncing = store.settings.resync.enabled.then(|| {
             let task = tokio::spawn(sync::resync_whenever_due(Arc::clone(&store)));
             Arc::new(AbortOnDrop(task.abort_handle()))
@@ -295,7 +296,17 @@ impl SessionClient {
         }
     }
 
-    fn check_id(&self, id: &str) -> Result<(), SessionError> {
+    /// What its tasks share.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The ids of all sessions in the local copy.
+    pub(crate) fn local_ids(&self) -> Vec<String> {
+        self.store.memory.lock().local().ids().iter().map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn check_id(&self, id: &str) -> Result<(), SessionError> {
         let problem = match id.len() {
             0 => Some("the id is empty"),
             1..=MAX_ID => key_problem(&self.store.settings.key_prefix, id),
@@ -338,14 +349,6 @@ fn check(write: &Write) -> Result<(), SessionError> {
         return Err(SessionError::Invalid("the TTL must be from 1 ms to 100 years"));
     }
     Ok(())
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// The longest id, in bytes.

@@ -12,7 +12,6 @@ use rand_chacha::ChaCha8Rng;
 use redis::{Cmd, Value};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, TryAcquireError};
-use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Greeting};
@@ -24,6 +23,7 @@ use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
 use crate::pool::{Pool, Urgency};
 use crate::settings::Settings;
+use crate::task::AbortOnDrop;
 use crate::teller::Teller;
 
 /// Sends calls to one Redis. Clones share everything.
@@ -319,14 +319,6 @@ impl Drop for Pending<'_> {
             let waited = self.shared.clock.now().since(self.asked);
             self.record(self.shared.outcome_without_reply(waited));
         }
-    }
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

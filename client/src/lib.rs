@@ -9,6 +9,7 @@
 //! gives a byte stream, and tells everything that happens to an [`Observer`].
 
 mod answer;
+pub mod cache;
 mod client;
 pub mod clock;
 pub mod connect;
@@ -22,6 +23,8 @@ pub mod event;
 mod fake_redis;
 pub mod gateway;
 mod generation;
+mod keys;
+mod lua;
 mod mode;
 mod pool;
 pub mod profile;
@@ -29,10 +32,12 @@ mod script;
 pub mod settings;
 mod store;
 mod sync;
+mod task;
 mod teller;
 pub mod tls;
 
 pub use answer::{Ack, Found, Lookup, ServedBy, SessionError};
+pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::{Environment, SessionClient, Stats};
 pub use clock::Clock;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};

@@ -1,7 +1,5 @@
 //! The two things that are asked of Redis about a session: what it holds, and to merge in what is known here.
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
@@ -13,6 +11,8 @@ use crate::core::time::Time;
 use crate::core::version::Version;
 use crate::error::CallError;
 use crate::gateway::Gateway;
+use crate::keys::{TOMBSTONE, beside, key};
+use crate::lua::{self, LuaScript};
 
 /// How to ask Redis about sessions.
 pub(crate) struct Script {
@@ -42,19 +42,11 @@ pub(crate) enum Merged {
     Damaged(Bytes),
 }
 
-/// What is wrong with an id, if anything. The tombstone must lie in the session's cluster slot, and a brace outside of a hash
-/// tag would make that impossible.
-pub(crate) fn key_problem(prefix: &str, id: &str) -> Option<&'static str> {
-    let braced = prefix.contains('}') || id.contains('}');
-    let fine = !braced || has_hash_tag(&format!("{prefix}{id}"));
-    (!fine).then_some("a closing brace must end a hash tag, as in {user}:session")
-}
-
 impl Script {
     /// Reads what Redis holds of a session.
     pub(crate) async fn read(&self, id: &str, deadline: Time) -> Result<Stored, CallError> {
         let mut get = redis::cmd("GET");
-        get.arg(format!("{}{id}", self.key_prefix));
+        get.arg(key(&self.key_prefix, id));
         match self.gateway.call(&get, true, deadline).await {
             Ok(Value::Nil) => Ok(Stored::Nothing),
             Ok(reply) => {
@@ -71,43 +63,22 @@ impl Script {
         let has_value = push.record.value.version != Version::NEVER;
         let record = if has_value { encode_record(&push.id, &push.record) } else { Bytes::new() };
         let sent = self.clock.now();
-        let by_hash = self.command("EVALSHA", &HASH, push, &record);
-        let (reply, repeated) = match self.gateway.call_counted(&by_hash, true, deadline).await {
-            // A Redis that restarted has forgotten its scripts; EVAL loads it again.
-            Err(CallError::Refused(code)) if code == "NOSCRIPT" => {
-                let by_text = self.command("EVAL", MERGE, push, &record);
-                self.gateway.call_counted(&by_text, true, deadline).await?
-            }
-            reply => reply?,
-        };
+        let (reply, repeated) =
+            MERGE.run(&self.gateway, deadline, |command| self.arguments(command, push, &record)).await?;
         let received = self.clock.now();
         answer(reply, push, Asked { sent, received, repeated })
     }
 
-    fn command(&self, by: &str, script: &str, push: &Push, record: &Bytes) -> Cmd {
-        let (key, tombstone) = keys(&self.key_prefix, &push.id);
+    fn arguments(&self, command: &mut Cmd, push: &Push, record: &Bytes) {
+        let key = key(&self.key_prefix, &push.id);
+        let tombstone = beside(&key, TOMBSTONE);
         let known_beside = if record.is_empty() { push.record.expiry } else { Expiry::default() };
         let beside =
             Record { destruction: push.record.destruction, expiry: known_beside, ..Record::default() };
-        let mut command = redis::cmd(by);
-        command.arg(script).arg(2).arg(key).arg(tombstone);
+        command.arg(2).arg(key).arg(tombstone);
         command.arg(&record[..]).arg(&encode_tombstone(&push.id, &beside)[..]);
         command.arg(push.latest_expiry).arg(self.tombstone_ttl_ms).arg(&push.damaged[..]);
-        command
     }
-}
-
-/// Where a session lies in Redis, and where its tombstone: both in the same cluster slot.
-fn keys(prefix: &str, id: &str) -> (String, String) {
-    let key = format!("{prefix}{id}");
-    let tombstone = if has_hash_tag(&key) { format!("tomb:{key}") } else { format!("{{{key}}}:tomb") };
-    (key, tombstone)
-}
-
-/// Whether a part of the key alone decides on its slot: what stands in the first braces, unless that is nothing.
-fn has_hash_tag(key: &str) -> bool {
-    let within = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    within.is_some_and(|(tag, _)| !tag.is_empty())
 }
 
 /// How Redis was asked.
@@ -162,22 +133,7 @@ fn unexpected() -> CallError {
     CallError::Refused("an answer of another form than was asked for".to_owned())
 }
 
-/// The script's text; it says itself what it does.
-const MERGE: &str = include_str!("core/merge.lua");
+/// It says itself what it does.
+static MERGE: LuaScript = LuaScript::new(MERGE_TEXT, || lua::hash(MERGE_TEXT));
 
-static HASH: LazyLock<String> = LazyLock::new(|| redis::Script::new(MERGE).get_hash().to_owned());
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tombstone_lies_in_the_slot_of_its_session() {
-        assert_eq!(keys("session:", "a").1, "{session:a}:tomb");
-        assert_eq!(keys("session:", "{user}:a").1, "tomb:session:{user}:a");
-        assert_eq!(key_problem("session:", "{user}:a"), None);
-        assert_eq!(key_problem("session:", "a{b"), None);
-        assert!(key_problem("session:", "a}").is_some());
-        assert!(key_problem("session:", "{}").is_some());
-    }
-}
+const MERGE_TEXT: &str = include_str!("core/merge.lua");

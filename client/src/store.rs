@@ -20,6 +20,7 @@ use crate::settings::Settings;
 /// Everything that a client's tasks share.
 pub(crate) struct Store {
     pub(crate) settings: Settings,
+    pub(crate) writer: u32,
     pub(crate) clock: Clock,
     pub(crate) observer: Observer,
     pub(crate) script: Script,

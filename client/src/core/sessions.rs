@@ -16,7 +16,7 @@ use super::push::{Answer, Fate, Meaning, Push, Settled, Written};
 use super::record::{Change, Life, Record};
 use super::resync::{Queue, Rank};
 use super::time::Time;
-use super::version::HybridClock;
+use super::version::{HybridClock, Version};
 use crate::settings::{Fallback, Settings};
 
 /// The sessions of one instance.
@@ -109,6 +109,11 @@ impl Sessions {
     /// another clock.
     pub fn synchronised(&self) -> bool {
         self.server.synchronised()
+    }
+
+    /// A version that is newer than every one that this instance has made or seen.
+    pub fn next_version(&mut self, now: Time) -> Version {
+        self.versions.tick(self.server.unix_ms(now), Version::NEVER)
     }
 
     /// Redis said what time it is there (microseconds since 1970). The first time, all that was written by the local clock is

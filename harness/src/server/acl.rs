@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use squall_client::core::glob;
+
 use super::command::{self, Command};
-use super::glob;
 use super::sha256::hex_digest;
 
 /// A user.

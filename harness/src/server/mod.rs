@@ -17,7 +17,6 @@ mod connection;
 mod db;
 mod evict;
 mod exec;
-mod glob;
 mod key;
 mod lua;
 mod number;

@@ -201,7 +201,7 @@ impl State {
             to.push((*slot, Reply::Push(parts.into_iter().map(Reply::bulk).collect())));
         }
         for (pattern, slots) in &self.patterns {
-            if super::glob::matches(pattern, channel) {
+            if squall_client::core::glob::matches(pattern, channel) {
                 let parts = [&b"pmessage"[..], pattern, channel, message];
                 let push = Reply::Push(parts.into_iter().map(Reply::bulk).collect());
                 to.extend(slots.iter().map(|slot| (*slot, push.clone())));

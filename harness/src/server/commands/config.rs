@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use squall_client::core::glob;
+
 use super::super::call::{Call, Outcome, SYNTAX};
 use super::super::command::{Command, Keys, flag, row};
-use super::super::glob;
 use super::super::reply::Reply;
 use super::super::settings::Settings;
 use super::super::state::Stats;

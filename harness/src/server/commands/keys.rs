@@ -1,8 +1,9 @@
 //! Keys whatever they hold, and whole databases.
 
+use squall_client::core::glob;
+
 use super::super::call::{Call, NO_KEY, NOT_INT, Outcome, Refusal, SYNTAX};
 use super::super::command::{Command, Keys, flag, row};
-use super::super::glob;
 use super::super::reply::Reply;
 use super::connection::database;
 

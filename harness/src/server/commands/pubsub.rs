@@ -1,8 +1,9 @@
 //! Publishing and subscribing.
 
+use squall_client::core::glob;
+
 use super::super::call::{Call, Outcome, SYNTAX};
 use super::super::command::{Command, Keys, flag, row};
-use super::super::glob;
 use super::super::reply::Reply;
 use super::super::session::Session;
 use super::super::state::{State, remove_listener};

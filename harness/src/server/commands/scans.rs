@@ -1,8 +1,9 @@
 //! `SCAN` and its kin. A cursor is a place in the order of hashes: what stays throughout a scan is found, whatever else changes.
 
+use squall_client::core::glob;
+
 use super::super::call::{Call, NOT_INT, Outcome, Refusal, SYNTAX};
 use super::super::command::{Command, Keys, flag, row};
-use super::super::glob;
 use super::super::key;
 use super::super::number::parse_int;
 use super::super::reply::Reply;

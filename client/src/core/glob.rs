@@ -1,7 +1,7 @@
-//! Patterns as `KEYS`, `SCAN` and ACL rules take them.
+//! Patterns as Redis takes them, for `KEYS`, `SCAN` and ACL rules.
 
 /// Whether `text` as a whole matches `pattern`: `*`, `?`, `[a-z]`, `[^a]` and `\` for a literal.
-pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to take up again: after the last star, having given it one more byte.
     let mut again: Option<(usize, usize)> = None;

@@ -1,0 +1,133 @@
+//! Many keys at once, each with its own answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{FromRedisValue as _, Value};
+use tokio::task::JoinSet;
+
+use super::Cache;
+use crate::answer::{Ack, SessionError};
+use crate::core::glob;
+use crate::error::CallError;
+use crate::keys;
+
+/// Keys that are asked for at once. Redis gets them in one go, as they share its connections.
+const AT_ONCE: usize = 64;
+/// Keys that Redis looks at in one step of a scan.
+const STEP: u32 = 512;
+
+impl Cache {
+    /// The values of keys, in their order: what [`get`](Self::get) says of each.
+    pub async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Bytes>, SessionError>> {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.each(keys, |cache, key| async move { cache.get(&key).await }).await
+    }
+
+    /// Writes values, each of which lives for `ttl`: what [`set`](Self::set) says of each, in their order. They are not one
+    /// transaction: some may be written and others not.
+    pub async fn set_many(&self, values: &[(&str, Bytes)], ttl: Duration) -> Vec<Result<Ack, SessionError>> {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        self.each(values, move |cache, (key, value)| async move { cache.set(&key, value, ttl).await }).await
+    }
+
+    /// Deletes all keys that match a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how many.
+    /// Redis is scanned, never blocked; a key that is written meanwhile may stay.
+    ///
+    /// # Errors
+    ///
+    /// When Redis cannot be scanned, or a key not be deleted. What was deleted until then stays deleted.
+    pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
+        let mut cleared = 0;
+        let mut cursor = 0;
+        loop {
+            let (next, keys) = self.scan(cursor, pattern).await.map_err(SessionError::Unavailable)?;
+            cleared += self.delete_all(keys).await?;
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        // What Redis does not know yet.
+        let here = self.sessions.local_ids();
+        let here = here.into_iter().filter(|id| glob::matches(pattern.as_bytes(), id.as_bytes())).collect();
+        Ok(cleared + self.delete_all(here).await?)
+    }
+
+    async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), CallError> {
+        let store = self.sessions.store();
+        let prefix = &store.settings.key_prefix;
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(literal(prefix) + pattern).arg("COUNT").arg(STEP);
+        let deadline = store.clock.now() + store.settings.deadline;
+        let reply = store.script.gateway.call(&command, true, deadline).await?;
+        let (next, found) = <(u64, Vec<Value>)>::from_redis_value(reply)
+            .map_err(|_| CallError::Refused("an answer of another form than was asked for".to_owned()))?;
+        // A key that is no text is none of ours.
+        let found = found.into_iter().filter_map(|key| String::from_redis_value(key).ok());
+        let ids = found.filter(|key| !keys::is_beside(key));
+        Ok((next, ids.filter_map(|key| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()))
+    }
+
+    async fn delete_all(&self, keys: Vec<String>) -> Result<u64, SessionError> {
+        let deleted = self
+            .each(keys, |cache, key| async move {
+                let known = cache.exists(&key).await?;
+                cache.delete(&key).await.map(|_| known)
+            })
+            .await;
+        deleted.into_iter().try_fold(0, |count, known| Ok(count + u64::from(known?)))
+    }
+
+    /// Does the same with many things, some at once, and gives what became of each, in their order.
+    async fn each<T, A, F>(&self, things: Vec<T>, act: impl Fn(Self, T) -> F) -> Vec<Result<A, SessionError>>
+    where
+        A: Send + 'static,
+        F: Future<Output = Result<A, SessionError>> + Send + 'static,
+    {
+        let mut results = Vec::with_capacity(things.len());
+        results.resize_with(things.len(), || Err(SessionError::Call(CallError::Closed)));
+        let mut running = JoinSet::new();
+        for (index, thing) in things.into_iter().enumerate() {
+            if running.len() >= AT_ONCE
+                && let Some(Ok((index, result))) = running.join_next().await
+            {
+                results[index] = result;
+            }
+            let act = act(self.clone(), thing);
+            running.spawn(async move { (index, act.await) });
+        }
+        while let Some(ended) = running.join_next().await {
+            if let Ok((index, result)) = ended {
+                results[index] = result;
+            }
+        }
+        results
+    }
+}
+
+/// A text as a pattern that matches it alone.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_matches_itself_alone() {
+        for text in ["cache:", "a*b?[c-d]^\\", ""] {
+            assert!(glob::matches(literal(text).as_bytes(), text.as_bytes()), "{text}");
+        }
+        assert!(!glob::matches(literal("a*:").as_bytes(), b"ab:"));
+        assert!(!glob::matches(literal("[ab]").as_bytes(), b"a"));
+    }
+}

@@ -1,0 +1,62 @@
+//! Where things lie in Redis, and what may be an id.
+
+/// Where a session lies.
+pub(crate) fn key(prefix: &str, id: &str) -> String {
+    format!("{prefix}{id}")
+}
+
+/// The key of what belongs to another key, in the same cluster slot: `word` says what it is.
+pub(crate) fn beside(key: &str, word: &str) -> String {
+    if has_hash_tag(key) { format!("{word}:{key}") } else { format!("{{{key}}}:{word}") }
+}
+
+/// Whether a key is that of what belongs to another.
+pub(crate) fn is_beside(key: &str) -> bool {
+    let word = key.split_once(':').map(|(word, _)| word);
+    let ended = key.rsplit_once("}:").filter(|_| key.starts_with('{')).map(|(_, word)| word);
+    [word, ended].into_iter().flatten().any(|word| WORDS.contains(&word))
+}
+
+/// The word of what a counter has counted.
+pub(crate) const COUNTED: &str = "counted";
+
+const WORDS: [&str; 2] = [TOMBSTONE, COUNTED];
+
+/// The word of a session's tombstone.
+pub(crate) const TOMBSTONE: &str = "tomb";
+
+/// What is wrong with an id, if anything. The tombstone must lie in the session's cluster slot, and a brace outside of a hash
+/// tag would make that impossible.
+pub(crate) fn key_problem(prefix: &str, id: &str) -> Option<&'static str> {
+    let braced = prefix.contains('}') || id.contains('}');
+    let fine = !braced || has_hash_tag(&key(prefix, id));
+    (!fine).then_some("a closing brace must end a hash tag, as in {user}:session")
+}
+
+/// Whether a part of the key alone decides on its slot: what stands in the first braces, unless that is nothing.
+fn has_hash_tag(key: &str) -> bool {
+    let within = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    within.is_some_and(|(tag, _)| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_together_lies_in_one_slot() {
+        assert_eq!(beside(&key("session:", "a"), TOMBSTONE), "{session:a}:tomb");
+        assert_eq!(beside(&key("session:", "{user}:a"), TOMBSTONE), "tomb:session:{user}:a");
+        for key in ["session:a", "session:{user}:a", "a", "tombs:a"] {
+            assert!(WORDS.iter().all(|word| is_beside(&beside(key, word))) && !is_beside(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_id_whose_tombstone_would_lie_elsewhere_is_refused() {
+        assert_eq!(key_problem("session:", "{user}:a"), None);
+        assert_eq!(key_problem("session:", "a{b"), None);
+        assert!(key_problem("session:", "a}").is_some());
+        assert!(key_problem("session:", "{}").is_some());
+    }
+}

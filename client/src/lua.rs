@@ -1,0 +1,49 @@
+//! Scripts that run in Redis: called by their hash, and by their text where Redis does not know them yet.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Value};
+
+use crate::core::time::Time;
+use crate::error::CallError;
+use crate::gateway::Gateway;
+
+/// A script that may run twice and be the same as once.
+pub(crate) struct LuaScript {
+    text: &'static str,
+    hash: LazyLock<String, fn() -> String>,
+}
+
+impl LuaScript {
+    /// `hash` gives the script's hash.
+    pub(crate) const fn new(text: &'static str, hash: fn() -> String) -> Self {
+        Self { text, hash: LazyLock::new(hash) }
+    }
+
+    /// Runs it; `rest` are the number of its keys, they themselves, and its arguments. Says also whether an attempt before the
+    /// one that was replied to may have been carried out.
+    pub(crate) async fn run(
+        &self,
+        gateway: &Gateway,
+        deadline: Time,
+        rest: impl Fn(&mut Cmd),
+    ) -> Result<(Value, bool), CallError> {
+        let command = |by: &str, script: &str| {
+            let mut command = redis::cmd(by);
+            rest(command.arg(script));
+            command
+        };
+        match gateway.call_counted(&command("EVALSHA", &self.hash), true, deadline).await {
+            // A Redis that restarted has forgotten its scripts; EVAL loads it again.
+            Err(CallError::Refused(code)) if code == "NOSCRIPT" => {
+                gateway.call_counted(&command("EVAL", self.text), true, deadline).await
+            }
+            reply => reply,
+        }
+    }
+}
+
+/// The hash by which Redis knows a script.
+pub(crate) fn hash(text: &str) -> String {
+    redis::Script::new(text).get_hash().to_owned()
+}
