@@ -56,7 +56,9 @@ impl Connection {
             let stream = endpoint.connect.connect().await?;
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-            let made = MultiplexedConnection::new_with_config(&endpoint.info(), stream, config).await;
+            let made =
+                MultiplexedConnection::new_with_config(&endpoint.info(settings.protocol), stream, config)
+                    .await;
             let (multiplexed, driver) = made.map_err(|error| refused(&error, endpoint))?;
             let driver = tokio::spawn(async move {
                 driver.await;

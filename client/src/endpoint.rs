@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
 use thiserror::Error;
 
 use crate::connect::{Connect, Tcp};
-use crate::settings::KeepaliveSettings;
+use crate::settings::{KeepaliveSettings, Protocol};
 use crate::tls::{Tls, TlsError, TlsOptions};
 
 /// The highest database that a Redis has unless it is configured otherwise.
@@ -99,8 +99,12 @@ impl Endpoint {
         Ok(Self { connect, credentials, database })
     }
 
-    pub(crate) fn info(&self) -> RedisConnectionInfo {
-        let mut info = RedisConnectionInfo::default().set_db(self.database);
+    pub(crate) fn info(&self, protocol: Protocol) -> RedisConnectionInfo {
+        let protocol = match protocol {
+            Protocol::Resp2 => ProtocolVersion::RESP2,
+            Protocol::Resp3 => ProtocolVersion::RESP3,
+        };
+        let mut info = RedisConnectionInfo::default().set_db(self.database).set_protocol(protocol);
         let Login { username, password } = self.credentials.login();
         if let Some(username) = username {
             info = info.set_username(username);

@@ -30,6 +30,8 @@ pub struct Settings {
     pub slow_call: Duration,
     /// Who serves operations while Redis is away.
     pub fallback: Fallback,
+    /// The protocol that is spoken with Redis.
+    pub protocol: Protocol,
     /// The pool of connections.
     pub pool: PoolSettings,
     /// TCP keepalive.
@@ -42,6 +44,16 @@ pub struct Settings {
     pub resync: ResyncSettings,
     /// The local copy of every session.
     pub local: LocalSettings,
+}
+
+/// A version of Redis's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The one that every server speaks.
+    Resp2,
+    /// The one since Redis 6. A server that does not know it refuses the connection.
+    Resp3,
 }
 
 /// Who serves operations while Redis is away.
@@ -169,6 +181,7 @@ impl Default for Settings {
             drop_after_timeouts: 2,
             slow_call: Duration::from_millis(500),
             fallback: Fallback::Memory,
+            protocol: Protocol::Resp2,
             pool: PoolSettings::default(),
             keepalive: KeepaliveSettings::default(),
             breaker: BreakerSettings::default(),

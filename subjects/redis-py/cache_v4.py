@@ -28,7 +28,7 @@ KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 3}
 
 # What the scenario's [client] table cannot set here. The rest, which the origin leaves open, is taken from it.
 IGNORED = [
-    "connect_timeout", "operation_timeout", "deadline", "ping_after_idle", "drop_after_timeouts", "slow_call", "fallback",
+    "connect_timeout", "operation_timeout", "deadline", "ping_after_idle", "drop_after_timeouts", "slow_call", "fallback", "protocol",
     "pool", "keepalive", "breaker.enabled", "breaker.failure_rate", "breaker.window", "breaker.min_calls",
     "breaker.cool_down_max", "breaker.jitter", "breaker.probes", "breaker.probe_lease", "retry", "resync", "local",
 ]  # fmt: skip

@@ -20,12 +20,13 @@ use squall::world;
 use error::{closed, no_session, told};
 
 /// Settings of a scenario's `[client]` table that the manager has no equivalent of. It reconnects by a rule of its own.
-const IGNORED: [&str; 11] = [
+const IGNORED: [&str; 12] = [
     "deadline",
     "ping_after_idle",
     "drop_after_timeouts",
     "slow_call",
     "fallback",
+    "protocol",
     "pool",
     "keepalive",
     "breaker",
