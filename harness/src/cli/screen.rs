@@ -38,8 +38,8 @@ struct State {
     bars: BTreeMap<usize, Bar>,
     /// Troubles of worlds that were told in full; they are mostly the same for every run.
     told: BTreeSet<String>,
-    /// The first report that could not be written.
-    failed: Option<ReportError>,
+    /// The first report that could not be written, and how many could not.
+    failed: Option<(ReportError, usize)>,
 }
 
 struct Bar {
@@ -75,9 +75,14 @@ impl Screen {
     }
 
     /// Writes the reports on all runs together.
-    pub(super) fn finish(&self, results: &[RunResult]) -> Result<(), ReportError> {
-        self.folder.write_summary(results)?;
-        self.state().failed.take().map_or(Ok(()), Err)
+    pub(super) fn finish(&self, results: &[RunResult]) -> anyhow::Result<()> {
+        let summary = self.folder.write_summary(results);
+        match self.state().failed.take() {
+            None => Ok(summary?),
+            Some((error, 1)) => Err(error.into()),
+            Some((error, count)) => Err(anyhow::Error::new(error)
+                .context(format!("the reports of {count} runs could not be written; the first"))),
+        }
     }
 
     fn show_progress(&self, number: usize, progress: Progress) {
@@ -147,7 +152,7 @@ impl Audience for Screen {
                     story.push_str(&format!("  history  {}\n", folder.join("history.jsonl").display()));
                 }
                 Ok(_) => {}
-                Err(error) => drop(self.state().failed.get_or_insert(error)),
+                Err(error) => self.state().failed.get_or_insert((error, 0)).1 += 1,
             }
         }
         let bar = self.state().bars.remove(&number);

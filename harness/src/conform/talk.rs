@@ -1,6 +1,6 @@
 //! One process and what is said to it, line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -30,6 +30,7 @@ pub(super) struct Talk {
     child: Child,
     _group: Group,
     last_id: u64,
+    unanswered: BTreeSet<u64>,
     early: BTreeMap<u64, Result<Reply, Refusal>>,
     sent: String,
     came: String,
@@ -69,7 +70,7 @@ impl Talk {
         let mut child = group.spawn_heard(&stage.command).map_err(|error| failed(error.to_string()))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let stdout = stdout.ok_or_else(|| failed("no stdout".to_owned()))?;
-        let (last_id, early) = (0, BTreeMap::new());
+        let (last_id, unanswered, early) = (0, BTreeSet::new(), BTreeMap::new());
         let (sent, came) = (String::new(), String::new());
         let password = password_in(&stage.redis);
         Ok(Self {
@@ -78,6 +79,7 @@ impl Talk {
             child,
             _group: group,
             last_id,
+            unanswered,
             early,
             sent,
             came,
@@ -88,6 +90,7 @@ impl Talk {
     /// Sends a request; `id` is added to it and returned.
     pub(super) async fn send(&mut self, mut message: Value) -> Result<u64, Failure> {
         self.last_id += 1;
+        self.unanswered.insert(self.last_id);
         let mut whole = json!({"id": self.last_id});
         if let (Some(whole), Some(message)) = (whole.as_object_mut(), message.as_object_mut()) {
             whole.append(message);
@@ -240,9 +243,12 @@ impl Talk {
         match Line::read(line) {
             Err(wrong) => Err(self.fails(&format!("{ONLY_MESSAGES}: {wrong}"))),
             Ok(Line::Event(told)) => Ok(Some(told)),
-            Ok(Line::Answer { id, reply }) if (1..=self.last_id).contains(&id) => {
+            Ok(Line::Answer { id, reply }) if self.unanswered.remove(&id) => {
                 self.early.insert(id, reply);
                 Ok(None)
+            }
+            Ok(Line::Answer { id, .. }) if (1..=self.last_id).contains(&id) => {
+                Err(self.fails(&format!("one answer to each request, and this is the second to {id}")))
             }
             Ok(Line::Answer { .. }) => Err(self.fails("an answer with the id of a request")),
         }

@@ -62,6 +62,9 @@ pub enum ReportError {
 impl Folder {
     /// The folder at `root`, made if it is not there. It must be one that can be written to.
     pub fn open(root: &Path) -> Result<Self, ReportError> {
+        if root.exists() && !root.is_dir() {
+            return Err(ReportError::NotAFolder { path: root.to_path_buf() });
+        }
         fs::create_dir_all(root).map_err(disk(root))?;
         // Now rather than after minutes of runs whose results nobody could read.
         let trial = root.join(format!(".{}.part", std::process::id()));

@@ -1,13 +1,17 @@
 //! After the calm phase: what every reader sees of every session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Player;
+use super::{Player, nanos};
 use crate::history::{Event, FinalRead, Reader, Saw, SessionId};
 use crate::load::Kind;
 use crate::recorder::Recorder;
 use crate::subject::{Instance, Request};
 use crate::world::{World, WorldError};
+
+/// After so many reads that nobody answered a reader is asked no more.
+const HUNG: u32 = 2;
 
 /// Everyone who looks at the sessions at the end.
 pub(super) struct Readers<'a> {
@@ -19,22 +23,53 @@ pub(super) struct Readers<'a> {
     pub(super) world: &'a dyn World,
     /// Where a session lies in Redis, with `{session}` for its name.
     pub(super) key: &'a str,
+    /// How long one read may take.
+    pub(super) patience: Duration,
+}
+
+/// Someone who is asked, and how often nobody answered.
+struct Asked<'a> {
+    reader: Reader,
+    instance: &'a dyn Instance,
+    hung: u32,
 }
 
 impl Readers<'_> {
     /// Reads every session through all of them, one session after the other so that an expiry in between blurs little.
     pub(super) async fn read_all(&self, sessions: u32, recorder: &Recorder) -> Result<(), WorldError> {
+        let fresh = Asked { reader: Reader::Fresh, instance: self.fresh, hung: 0 };
+        let players = self.players.iter().map(|player| Asked {
+            reader: Reader::Instance(player.number),
+            instance: player.instance.as_ref(),
+            hung: 0,
+        });
+        let mut all: Vec<Asked<'_>> = std::iter::once(fresh).chain(players).collect();
         for session in (0..sessions).map(SessionId) {
             let left = self.world.look(&self.key.replace("{session}", &session.to_string())).await?;
             recorder.record(Event::Final { reader: Reader::Redis, session, found: FinalRead::Key(left) });
-            let found = read(self.fresh, session).await;
-            recorder.record(Event::Final { reader: Reader::Fresh, session, found });
-            for player in self.players {
-                let found = read(player.instance.as_ref(), session).await;
-                recorder.record(Event::Final { reader: Reader::Instance(player.number), session, found });
+            for asked in &mut all {
+                let found = self.ask(asked, session, recorder).await;
+                recorder.record(Event::Final { reader: asked.reader, session, found });
             }
         }
         Ok(())
+    }
+
+    /// Reads within the patience. Who has left too many reads unanswered is asked no more.
+    async fn ask(&self, asked: &mut Asked<'_>, session: SessionId, recorder: &Recorder) -> FinalRead {
+        let unanswered = |text: String| FinalRead::Error { code: "timeout".to_owned(), text };
+        if asked.hung >= HUNG {
+            return unanswered(format!("not asked any more: {HUNG} reads were not answered"));
+        }
+        let over = recorder.now() + nanos(self.patience);
+        tokio::select! {
+            biased;
+            found = read(asked.instance, session) => found,
+            () = recorder.until(over) => {
+                asked.hung += 1;
+                unanswered(format!("no answer within {:?}", self.patience))
+            }
+        }
     }
 }
 

@@ -27,7 +27,7 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 const SAMPLES: u32 = 4000;
 
 /// How long all final reads together may take.
-const FINALS_WITHIN: Duration = Duration::from_secs(60);
+const FINALS_WITHIN: Duration = Duration::from_secs(120);
 
 /// How long an instance may take to end.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -214,7 +214,8 @@ impl Conductor {
         (self.progress)(Progress::Finals);
         self.recorder.record(Event::Phase { name: "final".to_owned() });
         let (fresh, _) = self.start_instance(self.plan.instances, FRESH.to_owned()).await?;
-        let readers = finals::Readers { players, fresh: fresh.as_ref(), world: self.world.as_ref(), key };
+        let (world, patience) = (self.world.as_ref(), self.patience());
+        let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience };
         let reads = readers.read_all(self.plan.sessions, &self.recorder);
         let read = tokio::select! {
             biased;
@@ -228,8 +229,12 @@ impl Conductor {
 
     /// When an operation that has not ended is given up, in nanoseconds since the start of the run.
     fn give_up_at(&self) -> u64 {
-        let patience = self.plan.rules.response_within + Duration::from_secs(2);
-        nanos(self.plan.length() + patience)
+        nanos(self.plan.length() + self.patience())
+    }
+
+    /// How long an operation may take before it is given up: a little more than it may take at all.
+    fn patience(&self) -> Duration {
+        self.plan.rules.response_within + Duration::from_secs(2)
     }
 
     fn head(&self, hellos: &[Hello]) -> Head {

@@ -21,14 +21,19 @@ pub(super) fn found(text: &str, errors: &[toml::de::Error]) -> Vec<Found> {
         }
         broken |= !doubled;
         let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let (what, cure) = in_our_words(message);
-        found.push(Found { key: key(line), what, cure, span });
+        let key = key(line);
+        let (what, cure) = in_our_words(message, line);
+        found.push(Found { key, what, cure, span });
     }
     found
 }
 
-fn in_our_words(message: &str) -> (String, String) {
+fn in_our_words(message: &str, line: &str) -> (String, String) {
     let (what, cure) = match message {
+        "duplicate key" if LISTS.contains(&line.trim()) => (
+            "this header stands here for the second time, and heads a list",
+            "write [[...]] and not [...] for a list",
+        ),
         "duplicate key" => ("the key stands here for the second time", "keep one of the two"),
         "cannot recurse further; max recursion depth met" => ("this is nested too deeply", "nest less"),
         message if message.starts_with("string values must be quoted") => {
@@ -41,6 +46,9 @@ fn in_our_words(message: &str) -> (String, String) {
     };
     (what.to_owned(), cure.to_owned())
 }
+
+/// Headers of lists, written as if there were but one.
+const LISTS: [&str; 3] = ["[phase]", "[expect.breaker]", "[expect.metric]"];
 
 /// The key or the header that a line begins with.
 fn key(line: &str) -> String {

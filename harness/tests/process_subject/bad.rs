@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall::history::{Event, SessionId};
+use squall::history::{Event, FinalRead, SessionId};
 use squall::load::Kind;
 use squall::run::RunError;
 use squall::stop::Stop;
@@ -72,7 +72,7 @@ async fn a_process_that_ends_before_it_has_begun() {
 
 #[tokio::test]
 async fn a_process_that_does_not_answer_init() {
-    says("hangs-on-init", &["from its start, did not answer init within 2s"]).await;
+    says("hangs-on-init", &["it did not answer init within 2s of its start"]).await;
 }
 
 #[tokio::test]
@@ -120,6 +120,29 @@ async fn of_a_flood_on_stderr_only_the_end_is_kept_and_shown_harmlessly() {
     let told = invalid("stderr-for-ever").await;
     assert!(told.contains("line 99999 \\u{1b}[31m"), "{told}");
     assert!(told.lines().count() < 30 && !told.contains('\u{1b}'), "{told}");
+}
+
+/// They are given up one by one, and soon no more are asked; that it does not answer is for the checks to judge.
+#[tokio::test]
+async fn final_reads_that_are_not_answered_are_told_as_such() {
+    let mark = mark("answers-no-more");
+    let error = run_of("answers-no-more", &mark, Stop::new()).await.map(|history| {
+        let found = history.entries.iter().filter_map(|entry| match &entry.e {
+            Event::Final { found: FinalRead::Error { code, text }, .. } if code == "timeout" => {
+                Some(text.clone())
+            }
+            _ => None,
+        });
+        found.collect::<Vec<_>>()
+    });
+    let found = error.expect("it keeps to the protocol");
+    assert_eq!(found.len(), 4 * 3, "four sessions, a fresh instance and two others: {found:?}");
+    assert_eq!(
+        found.iter().filter(|text| text.starts_with("not asked any more")).count(),
+        2 * 3,
+        "{found:?}"
+    );
+    assert_eq!(leftovers(&mark).await, Vec::<String>::new());
 }
 
 /// The conductor leaves such operations without a return, which the checks judge.

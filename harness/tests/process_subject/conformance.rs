@@ -49,6 +49,7 @@ fn each_fault_of_a_subject_is_found_by_its_rule() {
             "knows-all",
             &["update of no session fails", "touch and ttl of no session", "is refused as invalid"],
         ),
+        ("twice", &["update keeps the TTL, get does too"]),
         ("no-json", &["nothing is on stdout but messages"]),
         ("ignores-shutdown", &["shutdown ends the process", "the end of stdin ends the process"]),
         ("hangs-on-init", &["init is answered in time, with name"]),

@@ -92,7 +92,7 @@ pub(crate) async fn run_of(way: &str, mark: &str, stop: Stop) -> Result<History,
         progress: Arc::new(|_| {}),
         stop,
     };
-    tokio::time::timeout(SOON, run(Arc::new(Plan::new(&scenario, 7)), stage))
+    tokio::time::timeout(3 * SOON, run(Arc::new(Plan::new(&scenario, 7)), stage))
         .await
         .expect("the run ends soon")
 }

@@ -154,7 +154,7 @@ for line in sys.stdin:
     elif ask["op"] == "shutdown":
         if WAY != "ignores-shutdown":
             break
-    else:
+    elif WAY != "answers-no-more":
         say({"id": ask["id"], **misbehave(ask, serve(redis, ask))})
 if WAY == "ignores-shutdown":
     for_ever(lambda: time.sleep(60))

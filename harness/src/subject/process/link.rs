@@ -84,6 +84,11 @@ impl Link {
         let mut ended = self.ended.clone();
         if let Some(outbox) = outbox.filter(|_| self.shared.broken.borrow().is_none()) {
             self.shared.set_ending();
+            let unanswered = match self.shared.unanswered() {
+                0 => String::new(),
+                1 => "; one request before that was never answered".to_owned(),
+                count => format!("; {count} requests before that were never answered"),
+            };
             let (id, _answer) = self.shared.expect();
             if let Ok(line) = (Ask { id, op: Op::Shutdown }).line() {
                 // A full outbox means that it does not read: then it will not read this either.
@@ -93,7 +98,7 @@ impl Link {
             drop(outbox);
             if tokio::time::timeout(END_WITHIN, ended.wait_for(|ended| *ended)).await.is_err() {
                 self.shared.break_off(&format!(
-                    "it went on for {END_WITHIN:?} after it was told to shut down and its stdin was closed, and was killed"
+                    "it went on for {END_WITHIN:?} after it was told to shut down and its stdin was closed, and was killed{unanswered}"
                 ));
             }
         }

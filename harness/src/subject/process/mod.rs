@@ -106,10 +106,10 @@ async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, S
     let answer = link.ask(init);
     tokio::pin!(answer);
     let answer = loop {
-        let (patience, missing) = match *stage.borrow_and_update() {
-            Stage::Started => (within, "from its start, did not answer init"),
-            Stage::Ready => (within, "from its event ready, did not answer init"),
-            Stage::Preparing(_) => (PREPARED_WITHIN, "from its event preparing, told no event ready"),
+        let (patience, missing, from) = match *stage.borrow_and_update() {
+            Stage::Started => (within, "did not answer init", "of its start"),
+            Stage::Ready => (within, "did not answer init", "of its event ready"),
+            Stage::Preparing(_) => (PREPARED_WITHIN, "told no event ready", "of its event preparing"),
         };
         tokio::select! {
             biased;
@@ -117,7 +117,7 @@ async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, S
             why = first_reason(&mut broken) => return Err(why),
             Ok(()) = stage.changed() => {}
             () = tokio::time::sleep(patience) => {
-                link.shared.break_off(&format!("it {missing} within {patience:?}"));
+                link.shared.break_off(&format!("it {missing} within {patience:?} {from}"));
             }
         }
     };

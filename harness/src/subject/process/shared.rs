@@ -73,6 +73,11 @@ impl Shared {
         (id, receiver)
     }
 
+    /// How many requests have no answer.
+    pub(super) fn unanswered(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// Takes a line of its stdout; the error says which rule it breaks.
     pub(super) fn take(&self, line: &[u8]) -> Result<(), String> {
         self.state().stdout.push(self.quotable(line));
