@@ -77,6 +77,14 @@ pub enum SessionError {
     /// The local copy is full of what Redis does not know yet.
     #[error("the local copy is full of sessions that wait for redis")]
     Full,
+    /// The value is larger than all that the local copy may hold, so it could not outlive an outage.
+    #[error("the value has {bytes} bytes, and the local copy holds {most} at most: raise local.bytes")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The setting `local.bytes`.
+        most: u64,
+    },
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(&'static str),
@@ -92,7 +100,8 @@ impl SessionError {
     /// Whether the operation surely did not happen and never will.
     pub fn definite(&self) -> bool {
         match self {
-            Self::NoSession | Self::Unavailable(_) | Self::Full | Self::Invalid(_) | Self::Corrupt(_) => true,
+            Self::NoSession | Self::Unavailable(_) | Self::Full | Self::TooLarge { .. } => true,
+            Self::Invalid(_) | Self::Corrupt(_) => true,
             Self::Call(error) => error.definite(),
         }
     }
@@ -103,7 +112,7 @@ impl SessionError {
             Self::NoSession => "no-session",
             Self::Unavailable(_) => "unavailable",
             Self::Full => "overloaded",
-            Self::Invalid(_) | Self::Corrupt(_) => "invalid",
+            Self::TooLarge { .. } | Self::Invalid(_) | Self::Corrupt(_) => "invalid",
             Self::Call(error) => error.code(),
         }
     }

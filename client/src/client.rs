@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::clock::Clock;
-use crate::core::breaker::State;
+use crate::core::breaker::{Force, State};
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
@@ -139,6 +139,12 @@ impl SessionClient {
         Ok(self.get(id).await?.map(|found| found.ttl))
     }
 
+    /// Decides over the breaker's head, or lets it decide again ([`Force::Auto`]): forced open, Redis is left alone and the
+    /// local copy serves; forced closed, every call goes to Redis, whatever fails.
+    pub fn force_breaker(&self, force: Force) {
+        self.store.script.gateway.force(force);
+    }
+
     /// What the client holds just now.
     pub fn stats(&self) -> Stats {
         let breaker = self.store.script.gateway.state();
@@ -164,7 +170,7 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
-        check(&write)?;
+        check(&write, self.store.settings.local.bytes)?;
         let (store, deadline) = (&*self.store, self.deadline());
         let synchronised = store.synchronise(deadline).await;
         let begun = store.memory.lock().write(store.clock.now(), id, &write);
@@ -335,7 +341,7 @@ fn lookup(look: Look, served_by: ServedBy) -> Lookup {
     }
 }
 
-fn check(write: &Write) -> Result<(), SessionError> {
+fn check(write: &Write, most: u64) -> Result<(), SessionError> {
     let (payload, ttl) = match write {
         Write::Create { payload, ttl } => (Some(payload), Some(*ttl)),
         Write::Update { payload } => (Some(payload), None),
@@ -344,6 +350,9 @@ fn check(write: &Write) -> Result<(), SessionError> {
     };
     if payload.is_some_and(|payload| payload.len() > MAX_VALUE) {
         return Err(SessionError::Invalid("the value is larger than 500 MiB"));
+    }
+    if let Some(bytes) = payload.map(|payload| payload.len() as u64).filter(|bytes| *bytes > most) {
+        return Err(SessionError::TooLarge { bytes, most });
     }
     if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1) || ttl > MAX_TTL) {
         return Err(SessionError::Invalid("the TTL must be from 1 ms to 100 years"));

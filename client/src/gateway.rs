@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore, TryAcquireError};
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Greeting};
-use crate::core::breaker::{Breaker, Outcome, Permit, Rejected, State};
+use crate::core::breaker::{Breaker, Force, Outcome, Permit, Rejected, State};
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
@@ -121,6 +121,15 @@ impl Gateway {
     /// The breaker's state.
     pub fn state(&self) -> State {
         lock(&self.shared.breaker).state()
+    }
+
+    /// Decides over the breaker's head, or lets it decide again.
+    pub(crate) fn force(&self, force: Force) {
+        let mut breaker = lock(&self.shared.breaker);
+        breaker.force(self.shared.clock.now(), force);
+        self.shared.take_changes(breaker);
+        // A probe may be due without a change.
+        self.shared.changed.notify_waiters();
     }
 
     /// Ends when the breaker changes, counted from this call on.

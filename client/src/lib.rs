@@ -42,6 +42,7 @@ pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::{Environment, SessionClient, Stats};
 pub use clock::Clock;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};
+pub use core::breaker::Force;
 pub use core::time::Time;
 pub use endpoint::{Credentials, Endpoint, EndpointError};
 pub use env::{Configured, EnvError};

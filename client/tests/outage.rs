@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{MINUTE, Redis, create, eventually, fresh, mode, quick, read, value};
 use squall_client::core::breaker::State;
-use squall_client::{Clock, Event, Lookup, Mode, Resync, ServedBy, SessionError};
+use squall_client::{Clock, Event, Force, Lookup, Mode, Resync, ServedBy, SessionError};
 
 async fn assert_left(redis: &Redis, id: &str, should: Duration) {
     let left: i64 = redis.ask(&["PTTL", &format!("session:{id}")]).await;
@@ -290,4 +290,19 @@ async fn a_caller_that_goes_away_leaves_nothing_behind_that_is_not_brought() {
     redis.go_on();
     a.clean().await;
     assert_eq!(fresh(&redis, "s").await, read(&a, "s").await);
+}
+
+#[tokio::test]
+async fn a_breaker_that_is_forced_open_leaves_redis_alone_until_it_is_let_go() {
+    let Some(redis) = Redis::start().await else { return };
+    let a = redis.session_client(1, &quick());
+    create(&a, "s", "x", MINUTE).await;
+    a.client.force_breaker(Force::Open);
+    assert_eq!(create(&a, "s", "y", MINUTE).await, ServedBy::Local);
+    assert_eq!(read(&a, "s").await.as_deref(), Some("y"));
+    eventually("its connections are closed", || async { a.client.stats().connections == 0 }).await;
+    assert_eq!(fresh(&redis, "s").await.as_deref(), Some("x"));
+    a.client.force_breaker(Force::Auto);
+    a.clean().await;
+    assert_eq!(fresh(&redis, "s").await.as_deref(), Some("y"));
 }

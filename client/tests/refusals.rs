@@ -88,6 +88,12 @@ async fn what_makes_no_sense_is_refused_at_once() {
         assert_eq!(a.client.create(id, value("x"), MINUTE).await.unwrap_err().code(), "invalid");
         assert_eq!(a.client.get(id).await.unwrap_err().code(), "invalid");
     }
+    let large = bytes::Bytes::from(vec![0; 100 << 20]);
+    let error = a.client.create("s", large, MINUTE).await.unwrap_err();
+    assert!(error.to_string().contains("raise local.bytes") && error.definite(), "{error}");
+    for ttl in [Duration::MAX, Duration::from_micros(999)] {
+        assert_eq!(a.client.create("s", value("x"), ttl).await.unwrap_err().code(), "invalid");
+    }
     assert_eq!(a.client.create("s", value("x"), Duration::ZERO).await.unwrap_err().code(), "invalid");
     assert_eq!(a.client.update("s", value("x")).await.unwrap_err(), SessionError::NoSession);
     assert_eq!(a.client.touch("s", MINUTE).await.unwrap_err(), SessionError::NoSession);

@@ -29,6 +29,18 @@ pub enum State {
     HalfOpen,
 }
 
+/// What somebody decided over the breaker's head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    /// Nothing: it decides by itself.
+    #[default]
+    Auto,
+    /// It stays open, and no probe is sent: Redis is left alone.
+    Open,
+    /// It stays closed: what fails is counted, and opens nothing.
+    Closed,
+}
+
 /// The right to make one call, or one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what came of the call must be recorded"]
@@ -82,6 +94,7 @@ pub struct Breaker {
     /// Trips since it was last closed for a whole cool-down.
     trips: u32,
     closed_since: Time,
+    force: Force,
     changes: VecDeque<Transition>,
 }
 
@@ -98,6 +111,7 @@ impl Breaker {
             probes_succeeded: 0,
             trips: 0,
             closed_since: Time::START,
+            force: Force::Auto,
             changes: VecDeque::new(),
         }
     }
@@ -121,6 +135,9 @@ impl Breaker {
     /// Asks to make the probe. Turns an open breaker whose cool-down is over half-open. There is one probe at a time: its
     /// lease must have ended or its outcome been recorded before there is another.
     pub fn ask_probe(&mut self, now: Time, random: f64) -> Option<Permit> {
+        if self.force == Force::Open {
+            return None;
+        }
         match self.state {
             State::Closed => return None,
             State::Open => {
@@ -156,6 +173,19 @@ impl Breaker {
         }
     }
 
+    /// Decides over its head, or lets it decide again: then an open breaker sends a probe at once.
+    pub fn force(&mut self, now: Time, force: Force) {
+        let was = std::mem::replace(&mut self.force, force);
+        match force {
+            Force::Open if self.state != State::Open => self.enter(State::Open, now, "forced open"),
+            Force::Open => self.deadline = None,
+            Force::Closed if self.state != State::Closed => self.close(now, "forced closed"),
+            Force::Closed => {}
+            Force::Auto if was == Force::Open => self.deadline = Some(now),
+            Force::Auto => {}
+        }
+    }
+
     /// The next change of state that has not been told yet.
     pub fn poll(&mut self) -> Option<Transition> {
         self.changes.pop_front()
@@ -165,6 +195,7 @@ impl Breaker {
     pub fn next_deadline(&self) -> Option<Time> {
         match self.state {
             State::Closed => None,
+            State::Open if self.force == Force::Open => None,
             State::Open | State::HalfOpen => self.deadline.or(Some(Time::START)),
         }
     }
@@ -181,7 +212,7 @@ impl Breaker {
             return;
         }
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        if !self.settings.enabled {
+        if !self.settings.enabled || self.force == Force::Closed {
             return;
         }
         if self.failures_in_a_row >= self.settings.failures {
@@ -203,16 +234,20 @@ impl Breaker {
             Outcome::Success => {
                 self.probes_succeeded += 1;
                 if self.probes_succeeded >= self.settings.probes {
-                    self.enter(State::Closed, now, "probes succeeded");
-                    self.failures_in_a_row = 0;
-                    self.window.clear();
-                    self.closed_since = now;
+                    self.close(now, "probes succeeded");
                 }
             }
             Outcome::Failure => self.trip(now, random, "the probe failed"),
             // The probe did not take place: its slot is free again.
             Outcome::Neutral => {}
         }
+    }
+
+    fn close(&mut self, now: Time, reason: &'static str) {
+        self.enter(State::Closed, now, reason);
+        self.failures_in_a_row = 0;
+        self.window.clear();
+        self.closed_since = now;
     }
 
     fn trip(&mut self, now: Time, random: f64, reason: &'static str) {

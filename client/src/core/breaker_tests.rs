@@ -189,3 +189,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn forced_open_it_sends_no_probe_and_once_let_go_sends_one_at_once() {
+    for mut breaker in [Breaker::new(settings()), tripped()] {
+        breaker.force(at(5), Force::Open);
+        assert_eq!((breaker.state(), breaker.next_deadline()), (State::Open, None));
+        assert!(breaker.ask(at(6)).is_err() && breaker.ask_probe(at(1_000_000), 0.5).is_none());
+        breaker.force(at(7), Force::Auto);
+        let probe = breaker.ask_probe(at(7), 0.5).expect("a probe is due");
+        breaker.record(at(8), probe, Outcome::Success, 0.5);
+        assert_eq!(breaker.state(), State::Closed);
+    }
+}
+
+#[test]
+fn a_probe_that_was_out_when_it_was_forced_open_changes_nothing() {
+    let mut breaker = tripped();
+    let probe = breaker.ask_probe(at(20_000), 0.5).expect("a probe is due");
+    breaker.force(at(20_001), Force::Open);
+    breaker.record(at(20_002), probe, Outcome::Success, 0.5);
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
+fn forced_closed_it_opens_on_nothing_and_once_let_go_it_does_again() {
+    let mut breaker = tripped();
+    breaker.force(at(5), Force::Closed);
+    (6..60).for_each(|ms| call(&mut breaker, ms, Outcome::Failure));
+    assert_eq!(breaker.state(), State::Closed);
+    breaker.force(at(60), Force::Auto);
+    call(&mut breaker, 61, Outcome::Failure);
+    assert_eq!(breaker.state(), State::Open, "what failed meanwhile was counted");
+}
