@@ -23,7 +23,7 @@ pub use counters::Count;
 pub use flights::LoadError;
 pub use tally::CacheStats;
 
-use crate::answer::{Ack, Lookup, ServedBy, SessionError};
+use crate::answer::{Ack, Lookup, SessionError};
 use crate::client::{Environment, SessionClient, Stats};
 use crate::endpoint::Endpoint;
 use crate::settings::{Settings, SettingsError};
@@ -206,14 +206,5 @@ impl Cache {
     pub async fn shutdown(&self) {
         self.counters.bring_all().await;
         self.sessions.shutdown().await;
-    }
-}
-
-impl Tally {
-    fn hit(&self, served_by: ServedBy) {
-        match served_by {
-            ServedBy::Redis => self.hit_in_redis(),
-            ServedBy::Local => self.hit_here(),
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::LoadError;
+use crate::answer::ServedBy;
 
 /// What happened in a cache since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,12 +52,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn hit_in_redis(&self) {
-        up(&self.hits);
-    }
-
-    pub(super) fn hit_here(&self) {
-        up(&self.local_hits);
+    pub(super) fn hit(&self, served_by: ServedBy) {
+        up(match served_by {
+            ServedBy::Redis => &self.hits,
+            ServedBy::Local => &self.local_hits,
+        });
     }
 
     pub(super) fn miss(&self) {
