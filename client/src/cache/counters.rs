@@ -67,10 +67,10 @@ impl Counters {
             Ok((value, ttl)) => return Ok(Count { value, ttl, served_by: ServedBy::Redis }),
             Err(error) => error,
         };
-        if error.definite() && refuses(&error, shared.store.settings.fallback) {
-            counter.take_back(by);
-        }
         if refuses(&error, shared.store.settings.fallback) {
+            if error.definite() {
+                counter.take_back(by);
+            }
             return Err(SessionError::Call(error));
         }
         shared.store.serving.local();
