@@ -19,6 +19,7 @@ pub mod endpoint;
 pub mod env;
 pub mod error;
 pub mod event;
+mod evictions;
 #[cfg(test)]
 mod fake_redis;
 pub mod gateway;

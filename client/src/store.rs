@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::connection::Greeting;
+use crate::core::evictions::Evictions;
 use crate::core::push::{Push, Settled};
 use crate::core::sessions::Sessions;
 use crate::core::time::Time;
@@ -34,6 +35,7 @@ pub(crate) struct Memory {
     clock: Clock,
     sessions: Mutex<Sessions>,
     pub(crate) generation: Generation,
+    evictions: Mutex<Evictions>,
     /// Told whenever something may wait to be brought to Redis.
     pub(crate) waiting: Notify,
 }
@@ -44,7 +46,10 @@ pub(crate) enum Brought {
     /// Redis has considered all that was brought.
     Stored,
     /// The session is gone, and the write with it.
-    Gone,
+    Gone {
+        /// It may have been written before.
+        perhaps_written: bool,
+    },
 }
 
 /// A push in the making: however it ends, a caller that goes away included, the session is released.
@@ -57,12 +62,21 @@ pub(crate) struct Bringing<'a> {
 impl Memory {
     pub(crate) fn new(settings: &Settings, writer: u32, clock: Clock) -> Self {
         let sessions = Sessions::new(settings, writer, clock.now(), clock.unix_ms());
-        let generation = Generation::default();
-        Self { clock, sessions: Mutex::new(sessions), generation, waiting: Notify::new() }
+        Self {
+            clock,
+            sessions: Mutex::new(sessions),
+            generation: Generation::default(),
+            evictions: Mutex::default(),
+            waiting: Notify::new(),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn evictions(&self) -> MutexGuard<'_, Evictions> {
+        self.evictions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection has opened: learns Redis's time, and whether it is another process, which may have forgotten. No call uses
@@ -129,7 +143,7 @@ impl Store {
                         Settled::Again(push) if !last => bringing.push = *push,
                         // It stood for a moment, and others wrote over it.
                         Settled::Again(_) | Settled::Stored => return Ok(Brought::Stored),
-                        Settled::Gone => return Ok(Brought::Gone),
+                        Settled::Gone { perhaps_written } => return Ok(Brought::Gone { perhaps_written }),
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! The resync: brings to Redis what it lacks, as soon as it can be reached, and watches over whether it forgets.
+//! The resync: brings to Redis what it lacks, as soon as it can be reached, and watches over whether it forgets or evicts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
             next_look = now + LOOK_EVERY;
             store.memory.lock().sweep(now);
             // If that fails, the breaker has been told, and the next look is soon.
-            let _ = store.check_generation(now + store.settings.deadline).await;
+            let _ = look(&store, now + store.settings.deadline).await;
         }
         let refused_too = now >= refused_wait_until;
         if reachable(&store) && waiting(&store, refused_too) > 0 {
@@ -52,6 +52,12 @@ pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
             () = tokio::time::sleep_until(store.clock.instant(next)) => {}
         }
     }
+}
+
+/// Whether Redis still has what it was told.
+async fn look(store: &Store, deadline: Time) -> Result<(), CallError> {
+    store.check_generation(deadline).await?;
+    store.check_evictions(deadline).await
 }
 
 /// Brings what can be brought by `deadline`, as fast as possible.
