@@ -196,7 +196,10 @@ impl SessionClient {
         };
         match brought {
             Ok(Brought::Stored) => Ok(Ack { served_by: ServedBy::Redis }),
-            Ok(Brought::Gone) => Err(SessionError::NoSession),
+            Ok(Brought::Gone { perhaps_written: false }) => Err(SessionError::NoSession),
+            Ok(Brought::Gone { perhaps_written: true }) => {
+                Err(SessionError::Call(CallError::Broken("the session has ended since".to_owned())))
+            }
             Err(error @ (CallError::Refused(_) | CallError::Closed)) => {
                 bringing.undo();
                 Err(SessionError::Call(error))

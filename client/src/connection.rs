@@ -25,6 +25,7 @@ pub(crate) struct Connection {
     clock: Clock,
     opened: Time,
     given_up: AtomicBool,
+    end_counted: AtomicBool,
     in_flight: AtomicU32,
     health: Mutex<Health>,
     /// Held while it is asked for a sign of life.
@@ -71,6 +72,7 @@ impl Connection {
                 clock: clock.clone(),
                 opened: now,
                 given_up: AtomicBool::new(false),
+                end_counted: AtomicBool::new(false),
                 in_flight: AtomicU32::new(0),
                 health: Mutex::new(Health::new(
                     now,
@@ -123,6 +125,11 @@ impl Connection {
     /// If it was given up because it had gone silent: from when on it was.
     pub(crate) fn gone_silent(&self) -> Option<Time> {
         if self.given_up.load(Ordering::Relaxed) { self.health().silent_since() } else { None }
+    }
+
+    /// Whether this is the first time that its end is counted. It is one failure, however many calls were in flight.
+    pub(crate) fn count_end(&self) -> bool {
+        !self.end_counted.swap(true, Ordering::Relaxed)
     }
 
     /// Sends nothing more on it.

@@ -21,7 +21,7 @@ use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
-use crate::pool::{Pool, Urgency};
+use crate::pool::{NoConnection, Pool, Urgency};
 use crate::settings::Settings;
 use crate::task::AbortOnDrop;
 use crate::teller::Teller;
@@ -163,10 +163,11 @@ impl Shared {
 
     async fn attempt(&self, permit: Permit, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
         let asked = self.clock.now();
-        let mut pending = Pending { shared: self, permit: Some(permit), asked };
+        let mut pending = Pending { shared: self, permit: Some(permit), asked, counted: false };
         let reply = self.send_permitted(&mut pending, command, deadline).await;
         let now = self.clock.now();
-        pending.record(self.outcome(&reply, now.since(asked)));
+        let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, now.since(asked)) };
+        pending.record(outcome);
         let took = now.since(asked);
         if took > self.settings.slow_call {
             self.teller.push(Event::Slow { at: now, took });
@@ -181,13 +182,22 @@ impl Shared {
         command: &Cmd,
         deadline: Time,
     ) -> Result<Value, CallError> {
-        if let Some(connection) = self.pool.ready() {
-            return self.send_on(&connection, command, deadline).await;
-        }
-        let connection = self.pool.connection(deadline, Urgency::Paced).await?;
-        // The breaker may have opened while the connection was awaited.
-        pending.permit = Some(self.ask()?);
-        self.send_on(&connection, command, deadline).await
+        let connection = match self.pool.ready() {
+            Some(connection) => connection,
+            None => {
+                let opened = self.pool.connection(deadline, Urgency::Paced).await;
+                let connection = opened.map_err(|NoConnection { error, shared }| {
+                    pending.counted = shared;
+                    error
+                })?;
+                // The breaker may have opened while the connection was awaited.
+                pending.permit = Some(self.ask()?);
+                connection
+            }
+        };
+        let reply = self.send_on(&connection, command, deadline).await;
+        pending.counted = matches!(reply, Err(CallError::Broken(_))) && !connection.count_end();
+        reply
     }
 
     async fn send_on(
@@ -263,7 +273,8 @@ impl Shared {
     async fn probe(&self) -> Outcome {
         let deadline = self.clock.now() + self.settings.breaker.probe_lease;
         let probe = async {
-            let connection = self.pool.connection(deadline, Urgency::AtOnce).await?;
+            let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
+            let connection = opened.map_err(|none| none.error)?;
             self.send_on(&connection, &redis::cmd("PING"), deadline).await
         };
         match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
@@ -312,6 +323,8 @@ struct Pending<'a> {
     shared: &'a Shared,
     permit: Option<Permit>,
     asked: Time,
+    /// Its connection ended, or could not be opened, and another call has told the breaker so.
+    counted: bool,
 }
 
 impl Pending<'_> {

@@ -60,10 +60,25 @@ struct State {
     dialling: Option<(u64, Option<AbortHandle>)>,
     dials: u64,
     /// The last attempt that failed: its number, and how.
-    failure: Option<(u64, CallError)>,
+    failure: Option<(u64, NoConnection)>,
     backoff: Backoff,
     chance: ChaCha8Rng,
     closed: bool,
+}
+
+/// Why there is no connection to send on.
+#[derive(Clone, Debug)]
+pub(crate) struct NoConnection {
+    /// Why.
+    pub(crate) error: CallError,
+    /// Another caller was given this same failure before: it is one, however many await the connection.
+    pub(crate) shared: bool,
+}
+
+impl From<CallError> for NoConnection {
+    fn from(error: CallError) -> Self {
+        Self { error, shared: false }
+    }
 }
 
 enum Pick {
@@ -115,7 +130,7 @@ impl Pool {
         &self,
         deadline: Time,
         urgency: Urgency,
-    ) -> Result<Arc<Connection>, CallError> {
+    ) -> Result<Arc<Connection>, NoConnection> {
         let shared = &self.0;
         while shared.clock.now() < deadline {
             // Before looking, so that no end is missed.
@@ -135,7 +150,7 @@ impl Pool {
                 }
             }
         }
-        Err(CallError::TooLate)
+        Err(CallError::TooLate.into())
     }
 
     /// How many sockets are open.
@@ -149,7 +164,7 @@ impl Pool {
         let given_up = std::mem::take(&mut state.connections);
         let dialling = state.dialling.take();
         if let Some((dial, _)) = dialling {
-            state.failure = Some((dial, CallError::Connect("given up".to_owned())));
+            state.failure = Some((dial, CallError::Connect("given up".to_owned()).into()));
         }
         drop(state);
         drop(given_up);
@@ -227,7 +242,7 @@ impl Shared {
         match result {
             Ok(connection) => state.connections.push(Arc::new(connection)),
             Err(failure) => {
-                state.failure = Some((dial, failure));
+                state.failure = Some((dial, failure.into()));
                 state.trouble(self.clock.now());
             }
         }
@@ -236,12 +251,15 @@ impl Shared {
     }
 
     /// How the attempt of that number, or a later one, failed, if it left no connection to use.
-    fn failure_since(&self, dial: u64) -> Option<CallError> {
-        let state = self.lock();
+    fn failure_since(&self, dial: u64) -> Option<NoConnection> {
+        let mut state = self.lock();
         if state.connections.iter().any(|connection| connection.usable()) {
             return None;
         }
-        state.failure.as_ref().filter(|(failed, _)| *failed >= dial).map(|(_, failure)| failure.clone())
+        let (_, failure) = state.failure.as_mut().filter(|(failed, _)| *failed >= dial)?;
+        let told = failure.clone();
+        failure.shared = true;
+        Some(told)
     }
 
     /// Whether it can be used without asking for a sign of life.

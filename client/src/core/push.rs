@@ -76,8 +76,11 @@ pub enum Fate {
 pub enum Settled {
     /// Redis has it.
     Stored,
-    /// The session is gone; the write did not happen.
-    Gone,
+    /// The session is gone.
+    Gone {
+        /// An attempt that went without a reply may have written before it went. Otherwise the write did not happen.
+        perhaps_written: bool,
+    },
     /// Somebody whose clock is ahead wrote before it. It is to be brought again, under a newer version: who writes later wins.
     Again(Box<Push>),
 }

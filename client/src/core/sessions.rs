@@ -261,7 +261,7 @@ impl Sessions {
             Meaning::Stored => Settled::Stored,
             Meaning::Gone => {
                 self.local.change(&push.id, |entry| written.take_back(&mut entry.record));
-                Settled::Gone
+                Settled::Gone { perhaps_written: answer.repeated }
             }
             Meaning::Again => {
                 let again = self.apply(answer.received, &push.id, written.change.clone());

@@ -49,6 +49,12 @@ fn answer(push: &Push, knew: &Record, fate: Fate, sent: u64) -> Answer {
     }
 }
 
+/// What Redis answers when another instance destroyed the session at `at`.
+fn destroyed(push: &Push, at: u64, sent: u64) -> Answer {
+    let known = Record { destruction: Version::new(1_000_000_000 + at, 0, 2), ..Record::default() };
+    Answer { known, ..answer(push, &Record::default(), Fate::Destroyed, sent) }
+}
+
 /// A push that Redis takes without having known anything newer.
 fn stored(sessions: &mut Sessions, push: &Push, sent: u64) -> Settled {
     let settled = sessions.settle(push, &answer(push, &Record::default(), Fate::Alive, sent));
@@ -142,16 +148,27 @@ fn what_was_written_over_an_attempt_without_a_reply_stays() {
 }
 
 #[test]
+fn a_write_without_a_reply_to_a_session_that_has_ended_since_may_have_happened() {
+    for repeated in [false, true] {
+        let mut sessions = sessions();
+        let push = create(&mut sessions, 10);
+        stored(&mut sessions, &push, 11);
+        let push = update(&mut sessions, 20, "late");
+        let answer = Answer { repeated, ..destroyed(&push, 19, 21) };
+        let settled = sessions.settle(&push, &answer);
+        assert!(matches!(settled, Settled::Gone { perhaps_written } if perhaps_written == repeated));
+    }
+}
+
+#[test]
 fn a_write_that_redis_refuses_because_the_session_is_gone_leaves_no_trace() {
     let mut sessions = sessions();
     let push = create(&mut sessions, 10);
     stored(&mut sessions, &push, 11);
     let push = update(&mut sessions, 20, "late");
-    let gone = Record { destruction: Version::new(1_000_000_019, 0, 2), ..Record::default() };
-    let settled = sessions
-        .settle(&push, &Answer { known: gone, ..answer(&push, &Record::default(), Fate::Destroyed, 21) });
+    let settled = sessions.settle(&push, &destroyed(&push, 19, 21));
     sessions.release(&push.id, false);
-    assert!(matches!(settled, Settled::Gone));
+    assert!(matches!(settled, Settled::Gone { perhaps_written: false }));
     assert_eq!((sessions.look(ms(25), "s"), sessions.local().dirty()), (Look::Destroyed, 0));
     // Somebody creates it again, with a clock that is behind: the refused value must not win over that.
     let again = Version::new(1_000_000_019, 1, 2);

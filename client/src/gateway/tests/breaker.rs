@@ -69,6 +69,46 @@ async fn a_demoted_primary_is_left_but_not_dialled_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_ends_is_one_failure_however_many_calls_it_carried() {
+    let bench = bench(settings());
+    for round in 0..3 {
+        assert_eq!(bench.get("k").await, value("k"));
+        bench.redis.silence_open_connections();
+        let cut = async {
+            sleep(10 * MS).await;
+            bench.redis.cut_open_connections();
+        };
+        let (outcomes, ()) = tokio::join!(crowd(&bench, 8), cut);
+        assert_eq!((bench.states(), bench.redis.connects()), (vec![], round + 2));
+        assert_eq!(outcomes, vec![value("k"); 8]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_refused_is_one_failure_however_many_calls_await_it() {
+    let bench = bench(settings());
+    bench.redis.set_door(Door::Refused);
+    let open = async {
+        while bench.redis.connects() == 0 {
+            tokio::task::yield_now().await;
+        }
+        bench.redis.set_door(Door::Open);
+    };
+    let (outcomes, ()) = tokio::join!(crowd(&bench, 8), open);
+    assert_eq!((bench.states(), bench.redis.connects()), (vec![], 2));
+    assert_eq!(outcomes, vec![value("k"); 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_end_one_after_the_other_open_the_breaker() {
+    let bench = bench(settings());
+    bench.redis.set_door(Door::Trap);
+    crowd(&bench, 20).await;
+    bench.open_breaker().await;
+    assert_eq!(bench.redis.connects(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn five_hundred_callers_at_half_open_make_one_probe() {
     let bench = bench(settings());
     bench.redis.set_door(Door::Refused);
