@@ -23,9 +23,9 @@ pub(crate) struct Connection {
     multiplexed: MultiplexedConnection,
     driver: AbortHandle,
     clock: Clock,
+    number: u64,
     opened: Time,
     given_up: AtomicBool,
-    end_counted: AtomicBool,
     in_flight: AtomicU32,
     health: Mutex<Health>,
     /// Held while it is asked for a sign of life.
@@ -48,6 +48,7 @@ pub(crate) struct Greeting {
 impl Connection {
     /// Opens a connection, handshake and greeting included, within the connect timeout. `sockets` counts those that are open.
     pub(crate) async fn open(
+        number: u64,
         endpoint: &Endpoint,
         settings: &Settings,
         clock: &Clock,
@@ -70,9 +71,9 @@ impl Connection {
                 multiplexed,
                 driver: driver.abort_handle(),
                 clock: clock.clone(),
+                number,
                 opened: now,
                 given_up: AtomicBool::new(false),
-                end_counted: AtomicBool::new(false),
                 in_flight: AtomicU32::new(0),
                 health: Mutex::new(Health::new(
                     now,
@@ -112,6 +113,11 @@ impl Connection {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// Its number: a later one has a higher number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// When it opened.
     pub(crate) fn opened(&self) -> Time {
         self.opened
@@ -125,11 +131,6 @@ impl Connection {
     /// If it was given up because it had gone silent: from when on it was.
     pub(crate) fn gone_silent(&self) -> Option<Time> {
         if self.given_up.load(Ordering::Relaxed) { self.health().silent_since() } else { None }
-    }
-
-    /// Whether this is the first time that its end is counted. It is one failure, however many calls were in flight.
-    pub(crate) fn count_end(&self) -> bool {
-        !self.end_counted.swap(true, Ordering::Relaxed)
     }
 
     /// Sends nothing more on it.

@@ -196,7 +196,7 @@ impl Shared {
             }
         };
         let reply = self.send_on(&connection, command, deadline).await;
-        pending.counted = matches!(reply, Err(CallError::Broken(_))) && !connection.count_end();
+        pending.counted = matches!(reply, Err(CallError::Broken(_))) && !self.pool.count_end(&connection);
         reply
     }
 

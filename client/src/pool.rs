@@ -59,6 +59,9 @@ struct State {
     /// The connection that is being opened: its number, and its task once there is one.
     dialling: Option<(u64, Option<AbortHandle>)>,
     dials: u64,
+    /// The number of the newest connection that opened, and of the newest that was open when one's end was counted.
+    newest: u64,
+    counted: u64,
     /// The last attempt that failed: its number, and how.
     failure: Option<(u64, NoConnection)>,
     backoff: Backoff,
@@ -101,6 +104,8 @@ impl Pool {
             connections: Vec::new(),
             dialling: None,
             dials: 0,
+            newest: 0,
+            counted: 0,
             failure: None,
             backoff: Backoff::default(),
             chance,
@@ -151,6 +156,17 @@ impl Pool {
             }
         }
         Err(CallError::TooLate.into())
+    }
+
+    /// Whether the end of a connection counts as a failure. Those that were open together end together when Redis, or what is
+    /// before it, ends them: that is one failure, however many there were and however many calls they carried.
+    pub(crate) fn count_end(&self, connection: &Connection) -> bool {
+        let mut state = self.0.lock();
+        let counts = connection.number() > state.counted;
+        if counts {
+            state.counted = state.newest;
+        }
+        counts
     }
 
     /// How many sockets are open.
@@ -240,7 +256,10 @@ impl Shared {
             return;
         }
         match result {
-            Ok(connection) => state.connections.push(Arc::new(connection)),
+            Ok(connection) => {
+                state.newest = connection.number();
+                state.connections.push(Arc::new(connection));
+            }
             Err(failure) => {
                 state.failure = Some((dial, failure.into()));
                 state.trouble(self.clock.now());
@@ -326,7 +345,8 @@ impl Dialling {
         sleep(wait).await;
         let shared = &self.shared;
         let opened =
-            Connection::open(&shared.endpoint, &shared.settings, &shared.clock, &shared.sockets).await;
+            Connection::open(self.dial, &shared.endpoint, &shared.settings, &shared.clock, &shared.sockets)
+                .await;
         self.result = Some(match opened {
             Ok((connection, greeting)) => {
                 (shared.on_greeting)(&greeting);

@@ -124,6 +124,21 @@ impl Proxy {
         Ok(())
     }
 
+    /// Accepts nobody until [`resume`](Self::resume): attempts to connect are kept waiting.
+    pub async fn pause(&self) {
+        self.accepting.lock().await.pause().await;
+    }
+
+    /// Accepts again, those first who were kept waiting.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be cleared.
+    pub async fn resume(&self) -> io::Result<()> {
+        let mut accepting = self.accepting.lock().await;
+        if accepting.task.is_none() && accepting.jams == 0 { self.go_on(&mut accepting) } else { Ok(()) }
+    }
+
     /// Closes the listener: new connections are refused, live ones go on.
     pub async fn deafen(&self) {
         let mut accepting = self.accepting.lock().await;

@@ -41,6 +41,28 @@ async fn a_reset_is_a_true_reset_for_idle_connections_and_for_new_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_live_connections_strikes_each_once_and_refuses_nobody() {
+    let Some(world) = world().await else { return };
+    let reset = strike(Act::Reset { live: true, new: false }, &[0]);
+    for number in 0..10 {
+        let mut resets = 0;
+        let mut stream = working(&world, 0).await;
+        let opening = async {
+            while resets == 0 || ask(&mut stream, "PING\r\n", SOON).await.is_err() {
+                resets += 1;
+                end_of(&mut stream).await;
+                stream = connect(&world, 0).await.unwrap();
+            }
+        };
+        let (begun, ()) = tokio::join!(world.begin(number, &reset), opening);
+        begun.unwrap();
+        assert_eq!(resets, 1, "round {number}");
+        world.end(number, &reset).await.unwrap();
+    }
+    world.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn latency_delays_a_stall_holds_and_delivers_and_a_black_hole_swallows_and_ends() {
     let Some(world) = world().await else { return };
     let mut stream = working(&world, 0).await;

@@ -85,6 +85,24 @@ async fn a_connection_that_ends_is_one_failure_however_many_calls_it_carried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connections_that_end_together_are_one_failure() {
+    let bench = bench(settings());
+    bench.redis.set_delay(MS);
+    crowd(&bench, 100).await;
+    crowd(&bench, 100).await;
+    assert!(bench.gateway.connections() >= 3, "{}", bench.gateway.connections());
+    bench.redis.set_delay(Duration::ZERO);
+    bench.redis.silence_open_connections();
+    let cut = async {
+        sleep(10 * MS).await;
+        bench.redis.cut_open_connections();
+    };
+    let (_, ()) = tokio::join!(crowd(&bench, 100), cut);
+    assert_eq!(bench.states(), []);
+    assert_eq!(bench.get("k").await, value("k"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_is_refused_is_one_failure_however_many_calls_await_it() {
     let bench = bench(settings());
     bench.redis.set_door(Door::Refused);

@@ -232,6 +232,22 @@ async fn a_deaf_tap_lets_live_connections_go_on() {
 }
 
 #[tokio::test]
+async fn a_paused_tap_keeps_new_connections_waiting_and_lets_live_ones_go_on() {
+    let bench = Bench::new().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.proxy.pause().await;
+    let mut waiting = connect(bench.proxy.address()).await.unwrap();
+    waiting.write_all(b"x").await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(byte(&mut server).await, Ok(1));
+    assert_eq!(bench.proxy.connections(), 1);
+    bench.proxy.resume().await.unwrap();
+    bench.proxy.resume().await.unwrap();
+    let (mut carried, _) = soon(bench.server.accept()).await.unwrap();
+    assert_eq!(byte(&mut carried).await, Ok(1));
+}
+
+#[tokio::test]
 async fn a_dropped_tap_leaves_nothing() {
     let Bench { proxy, server, .. } = Bench::new().await;
     let mut client = connect(proxy.address()).await.unwrap();

@@ -184,14 +184,20 @@ impl Link {
         Ok(())
     }
 
-    /// Toxiproxy resets all at once; a share of them only the tap can reset.
+    /// Toxiproxy resets all at once; a share of them only the tap can reset. Toxiproxy can do it only by refusing new ones for
+    /// a moment: those wait at the tap meanwhile, as the strike is none of theirs.
     async fn reset_live(&self, state: &mut State, strike: u32, share: f64) -> Result<(), WorldError> {
-        if share >= 1.0 {
-            self.set_enabled(state, false).await?;
-            return self.set_enabled(state, true).await;
+        if share < 1.0 {
+            self.tap.reset_chosen(strike, share).await;
+            return Ok(());
         }
-        self.tap.reset_chosen(strike, share).await;
-        Ok(())
+        self.tap.pause().await;
+        let mut reset = self.set_enabled(state, false).await;
+        if reset.is_ok() {
+            reset = self.set_enabled(state, true).await;
+        }
+        self.tap.resume().await.map_err(failed("open the tap again"))?;
+        reset
     }
 
     /// Sends new connections through the second proxy while a strike resets them. Only the subject's first byte counts, since
