@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use squall_client::{Clock, Endpoint, Environment, Event, SessionClient, Settings, Tcp};
+use squall_client::{Endpoint, Environment, SessionClient, Settings, Tcp};
 use tokio::time::{sleep, timeout};
 
 /// A TTL that no bench outlives.
@@ -68,8 +68,7 @@ impl Server {
         settings.breaker.cool_down_max = HOUR;
         let tcp =
             Tcp { host: "127.0.0.1".to_owned(), port: self.port, keepalive: settings.keepalive.clone() };
-        let environment =
-            Environment { clock: Clock::system(), seed: 1, writer: 1, observer: Arc::new(|_: &Event| ()) };
+        let environment = Environment { seed: 1, ..Environment::new(1) };
         let client = SessionClient::start(settings, Endpoint::new(Arc::new(tcp)), environment)
             .expect("the settings are in range");
         for number in 0..SESSIONS {

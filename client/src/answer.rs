@@ -16,11 +16,24 @@ pub enum ServedBy {
     Local,
 }
 
+/// What a write that was acknowledged survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Redis's absence, but not the end of this process.
+    Memory,
+    /// The end of this process, by force or not: it lies on this instance's disk, and the next process brings it to Redis.
+    Disk,
+    /// The loss of this instance: Redis has it, and keeps it as well as it is told to keep data.
+    Redis,
+}
+
 /// A write was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack {
     /// By whom.
     pub served_by: ServedBy,
+    /// What it survives.
+    pub level: Level,
 }
 
 /// A session that was found.

@@ -10,35 +10,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
-use crate::clock::Clock;
+use crate::answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 use crate::core::breaker::{Force, State};
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
+use crate::durable::{self, Loaded};
 use crate::endpoint::Endpoint;
+use crate::environment::{Environment, StartError};
 use crate::error::CallError;
-use crate::event::Observer;
 use crate::gateway::Gateway;
 use crate::keys::key_problem;
 use crate::mode::Serving;
 use crate::script::{Merged, Script, Stored};
-use crate::settings::{Fallback, Settings, SettingsError};
+use crate::settings::{Fallback, Settings};
 use crate::store::{Brought, Memory, Store};
 use crate::sync;
 use crate::task::AbortOnDrop;
-
-/// What a client takes from its surroundings.
-pub struct Environment {
-    /// The clock.
-    pub clock: Clock,
-    /// Where all chance comes from.
-    pub seed: u64,
-    /// A number that no other instance on the same Redis has; versions carry it.
-    pub writer: u32,
-    /// Told of everything that happens. It must not block, nor call the client.
-    pub observer: Observer,
-}
 
 /// A session client. Clones share everything; the last one to go ends the client's tasks.
 #[derive(Clone)]
@@ -60,8 +48,10 @@ pub struct Stats {
     pub local_bytes: u64,
     /// Sessions whose newest Redis does not know yet.
     pub dirty: u64,
-    /// How often Redis held something that was not a session of ours, or not whole.
+    /// How often Redis, or the disk, held something that was not a session of ours, or not whole.
     pub damaged: u64,
+    /// Writes that were acknowledged in memory only because the disk failed, or was too slow.
+    pub disk_failures: u64,
 }
 
 /// Why a session could not be looked up at Redis.
@@ -72,14 +62,18 @@ enum Unanswered {
 
 impl SessionClient {
     /// Starts a client. It does not wait for Redis: one that is down is what the client is for. Must be called within a
-    /// tokio runtime.
+    /// tokio runtime. With a durable fallback it reads the file, which blocks.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of its range, or the file of the durable fallback cannot be used.
     pub fn start(
         settings: Settings,
         endpoint: Endpoint,
         environment: Environment,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, StartError> {
         settings.validate()?;
-        let Environment { clock, seed, writer, observer } = environment;
+        let Environment { clock, seed, writer, observer, disk } = environment;
         let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));
         let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, observer));
         let observer = serving.following();
@@ -95,8 +89,26 @@ impl SessionClient {
         let key_prefix = settings.key_prefix.clone();
         let tombstone_ttl_ms = u64::try_from(settings.resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
         let script = Script { gateway, clock: clock.clone(), key_prefix, tombstone_ttl_ms };
-        let damaged = AtomicU64::new(0);
-        let store = Arc::new(Store { settings, writer, clock, observer, script, memory, serving, damaged });
+        let (journal, damaged) = match &disk {
+            Some(path) => {
+                let Loaded { journal, damaged } = durable::load(path, &memory, &clock, &observer)?;
+                (Some(journal), damaged)
+            }
+            None => (None, 0),
+        };
+        let (damaged, disk_failures) = (AtomicU64::new(damaged), AtomicU64::new(0));
+        let store = Arc::new(Store {
+            settings,
+            writer,
+            clock,
+            observer,
+            script,
+            memory,
+            serving,
+            journal,
+            damaged,
+            disk_failures,
+        });
         let resyncing = store.settings.resync.enabled.then(|| {
             let task = tokio::spawn(sync::resync_whenever_due(Arc::clone(&store)));
             Arc::new(AbortOnDrop(task.abort_handle()))
@@ -156,6 +168,7 @@ impl SessionClient {
             local_bytes: sessions.local().bytes(),
             dirty: sessions.local().dirty(),
             damaged: self.store.damaged.load(Ordering::Relaxed),
+            disk_failures: self.store.disk_failures.load(Ordering::Relaxed),
         }
     }
 
@@ -166,12 +179,14 @@ impl SessionClient {
             sync::bring_the_rest(&self.store, self.deadline()).await;
         }
         self.store.script.gateway.close();
+        Arc::clone(&self.store).close_disk().await;
     }
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
         check(&write, self.store.settings.local.bytes)?;
-        let (store, deadline) = (&*self.store, self.deadline());
+        let (store, end) = (&*self.store, self.deadline());
+        let deadline = store.redis_by(end);
         let synchronised = store.synchronise(deadline).await;
         let begun = store.memory.lock().write(store.clock.now(), id, &write);
         let begun = match begun {
@@ -195,7 +210,7 @@ impl SessionClient {
             Err(error) => Err(error),
         };
         match brought {
-            Ok(Brought::Stored) => Ok(Ack { served_by: ServedBy::Redis }),
+            Ok(Brought::Stored) => Ok(Ack { served_by: ServedBy::Redis, level: Level::Redis }),
             Ok(Brought::Gone { perhaps_written: false }) => Err(SessionError::NoSession),
             Ok(Brought::Gone { perhaps_written: true }) => {
                 Err(SessionError::Call(CallError::Broken("the session has ended since".to_owned())))
@@ -207,7 +222,7 @@ impl SessionClient {
             Err(error) if store.settings.fallback == Fallback::None => Err(SessionError::Call(error)),
             Err(_) => {
                 store.serving.local();
-                Ok(Ack { served_by: ServedBy::Local })
+                Ok(Ack { served_by: ServedBy::Local, level: store.keep(id, end).await })
             }
         }
     }

@@ -41,6 +41,13 @@ pub enum Event {
         /// How long it took.
         took: Duration,
     },
+    /// The disk of the durable fallback failed, or works again. Not told again while it stays so.
+    Disk {
+        /// When.
+        at: Time,
+        /// Why it failed; `None` when it works again.
+        trouble: Option<String>,
+    },
     /// A value in Redis that is not one of ours, or not whole, was found.
     Corrupt {
         /// When.

@@ -11,6 +11,7 @@ use crate::core::evictions::Evictions;
 use crate::core::push::{Push, Settled};
 use crate::core::sessions::Sessions;
 use crate::core::time::Time;
+use crate::disk::Journal;
 use crate::error::CallError;
 use crate::event::{Event, Observer};
 use crate::generation::Generation;
@@ -27,7 +28,10 @@ pub(crate) struct Store {
     pub(crate) script: Script,
     pub(crate) memory: Arc<Memory>,
     pub(crate) serving: Arc<Serving>,
+    /// The durable fallback.
+    pub(crate) journal: Option<Journal>,
     pub(crate) damaged: AtomicU64,
+    pub(crate) disk_failures: AtomicU64,
 }
 
 /// The part that the gateway's greetings reach too.

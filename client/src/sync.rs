@@ -32,6 +32,7 @@ pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
         if reachable(&store) && now >= next_look && !store.memory.lock().local().is_empty() {
             next_look = now + LOOK_EVERY;
             store.memory.lock().sweep(now);
+            store.tidy_disk();
             // If that fails, the breaker has been told, and the next look is soon.
             let _ = look(&store, now + store.settings.deadline).await;
         }

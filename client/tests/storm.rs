@@ -193,7 +193,11 @@ fn settled(told: &redis::Told) -> bool {
     let events = told.events.lock().expect("no panic");
     let breaker = events.iter().rev().find_map(|event| match event {
         Event::Breaker { to, .. } => Some(*to),
-        Event::Mode { .. } | Event::Resync { .. } | Event::Slow { .. } | Event::Corrupt { .. } => None,
+        Event::Mode { .. }
+        | Event::Resync { .. }
+        | Event::Slow { .. }
+        | Event::Corrupt { .. }
+        | Event::Disk { .. } => None,
     });
     breaker.is_none_or(|state| state == State::Closed) && told.client.stats().dirty == 0
 }

@@ -24,9 +24,10 @@ pub use flights::LoadError;
 pub use tally::CacheStats;
 
 use crate::answer::{Ack, Lookup, SessionError};
-use crate::client::{Environment, SessionClient, Stats};
+use crate::client::{SessionClient, Stats};
 use crate::endpoint::Endpoint;
-use crate::settings::{Settings, SettingsError};
+use crate::environment::{Environment, StartError};
+use crate::settings::Settings;
 use counters::Counters;
 use flights::Flights;
 use tally::Tally;
@@ -50,7 +51,7 @@ impl Cache {
         settings: Settings,
         endpoint: Endpoint,
         environment: Environment,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, StartError> {
         Ok(Self::over(SessionClient::start(settings, endpoint, environment)?))
     }
 

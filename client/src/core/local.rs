@@ -23,6 +23,8 @@ pub struct LocalCopy {
     dirty: u64,
     uses: u64,
     swept: Option<Arc<str>>,
+    /// Sessions that lie on disk and that Redis has all of by now.
+    arrived: Vec<Arc<str>>,
 }
 
 /// One session in the local copy.
@@ -44,6 +46,10 @@ pub struct Entry {
     pub wanted: bool,
     /// Redis refused it, for a reason that trying again does not mend.
     pub refused: bool,
+    /// It lies on disk, or is on its way there. Only what is dirty does.
+    pub on_disk: bool,
+    /// Facts up to this version carry Redis's time; newer ones the local clock's until Redis's is known.
+    pub by_redis: Version,
     used: u64,
 }
 
@@ -107,7 +113,7 @@ impl LocalCopy {
     /// An empty copy with these limits.
     pub fn new(limits: LocalSettings) -> Self {
         let (entries, idle) = (BTreeMap::new(), BTreeMap::new());
-        Self { limits, entries, idle, bytes: 0, dirty: 0, uses: 0, swept: None }
+        Self { limits, entries, idle, bytes: 0, dirty: 0, uses: 0, swept: None, arrived: Vec::new() }
     }
 
     /// Sessions in it, those that are gone but not forgotten included.
@@ -181,10 +187,19 @@ impl LocalCopy {
         entry.used = self.uses;
         self.bytes += entry.bytes(&id);
         self.dirty += u64::from(entry.dirty);
+        if entry.on_disk && !entry.dirty {
+            entry.on_disk = false;
+            self.arrived.push(Arc::clone(&id));
+        }
         if entry.droppable() {
             self.idle.insert(self.uses, id);
         }
         result
+    }
+
+    /// The sessions on disk that Redis has all of by now, each told once.
+    pub fn take_arrived(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.arrived)
     }
 
     /// Looks at the next `count` sessions, round and round, and drops those that nobody needs any more.

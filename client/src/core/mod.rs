@@ -12,6 +12,7 @@ pub mod push;
 pub mod record;
 pub mod resync;
 pub mod retry;
+pub mod saved;
 pub mod sessions;
 pub mod time;
 pub mod version;

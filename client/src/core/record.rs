@@ -152,13 +152,21 @@ impl Record {
         facts.into_iter().filter(|fact| *fact > version && fact.writer() != version.writer()).max()
     }
 
-    /// Moves all versions and the expiry by `ms`: for what was written before Redis's clock was known.
-    pub(crate) fn shift(&mut self, ms: i64) {
-        self.creation = self.creation.shifted(ms);
-        self.expiry.version = self.expiry.version.shifted(ms);
-        self.expiry.unix_ms = self.expiry.unix_ms.saturating_add_signed(ms);
-        self.value.version = self.value.version.shifted(ms);
-        self.destruction = self.destruction.shifted(ms);
+    /// Moves by `ms` what was written before Redis's clock was known, which is what is newer than `known`. It stays newer.
+    pub(crate) fn shift(&mut self, ms: i64, known: Version) {
+        let versions = [self.creation, self.expiry.version, self.value.version, self.destruction];
+        let Some(oldest) = versions.into_iter().filter(|version| *version > known).min() else { return };
+        let room = i64::try_from(oldest.unix_ms().saturating_sub(known.unix_ms())).unwrap_or(i64::MAX);
+        // All by the same, so that they keep their order.
+        let by = if known == Version::NEVER { ms } else { ms.max(1 - room) };
+        let shifted = |version: Version| if version > known { version.shifted(by) } else { version };
+        if self.expiry.version > known {
+            self.expiry.unix_ms = self.expiry.unix_ms.saturating_add_signed(ms);
+        }
+        self.creation = shifted(self.creation);
+        self.expiry.version = shifted(self.expiry.version);
+        self.value.version = shifted(self.value.version);
+        self.destruction = shifted(self.destruction);
     }
 }
 

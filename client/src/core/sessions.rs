@@ -19,6 +19,10 @@ use super::time::Time;
 use super::version::{HybridClock, Version};
 use crate::settings::{Fallback, Settings};
 
+pub use saving::DiskChange;
+
+mod saving;
+
 /// The sessions of one instance.
 #[derive(Debug)]
 pub struct Sessions {
@@ -127,8 +131,11 @@ impl Sessions {
         self.versions.shift(moved);
         for id in self.local.ids() {
             self.local.change(&id, |entry| {
-                entry.record.shift(moved);
-                entry.latest_expiry = entry.latest_expiry.saturating_add_signed(moved);
+                entry.record.shift(moved, entry.by_redis);
+                // Too late does no harm, too early would.
+                let all = entry.by_redis == Version::NEVER;
+                entry.latest_expiry =
+                    entry.latest_expiry.saturating_add_signed(if all { moved } else { moved.max(0) });
             });
         }
     }

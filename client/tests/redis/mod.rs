@@ -125,7 +125,7 @@ pub(crate) fn told(endpoint: Endpoint, writer: u32, settings: &Settings, clock: 
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);
     let observer = Arc::new(move |event: &Event| log.lock().expect("no panic").push(event.clone()));
-    let environment = Environment { clock, seed: u64::from(writer), writer, observer };
+    let environment = Environment { clock, seed: u64::from(writer), writer, observer, disk: None };
     let client =
         SessionClient::start(settings.clone(), endpoint, environment).expect("the settings are in range");
     Told { client, events }

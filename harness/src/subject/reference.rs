@@ -41,6 +41,7 @@ impl Subject for Reference {
                         observer(said);
                     }
                 }),
+                disk: None,
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
@@ -149,7 +150,7 @@ fn said(event: &Event) -> Option<Said> {
             Resync::Finished { sessions } => history::Resync::Finished { sessions },
             Resync::Interrupted { sessions } => history::Resync::Interrupted { sessions },
         })),
-        Event::Slow { .. } | Event::Corrupt { .. } => None,
+        Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } => None,
     }
 }
 

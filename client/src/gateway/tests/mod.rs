@@ -59,7 +59,11 @@ impl Bench {
         let events = lock(&self.events);
         let to = events.iter().filter_map(|event| match event {
             Event::Breaker { to, .. } => Some(*to),
-            Event::Mode { .. } | Event::Resync { .. } | Event::Slow { .. } | Event::Corrupt { .. } => None,
+            Event::Mode { .. }
+            | Event::Resync { .. }
+            | Event::Slow { .. }
+            | Event::Corrupt { .. }
+            | Event::Disk { .. } => None,
         });
         to.collect()
     }

@@ -1,0 +1,48 @@
+//! What a client takes from its surroundings, and why it may not start in them.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::disk::DiskError;
+use crate::event::Observer;
+use crate::settings::SettingsError;
+
+/// What a client takes from its surroundings.
+pub struct Environment {
+    /// The clock.
+    pub clock: Clock,
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// A number that no other instance on the same Redis has; versions carry it.
+    pub writer: u32,
+    /// Told of everything that happens. It must not block, nor call the client.
+    pub observer: Observer,
+    /// The file of the durable fallback, made if there is none: what is accepted while Redis is away lies there before it is
+    /// acknowledged, and the next process that starts with this file brings it to Redis. Each instance needs a file of its
+    /// own. `None`: it is kept in memory only.
+    pub disk: Option<PathBuf>,
+}
+
+impl Environment {
+    /// The system's clock, a seed by chance, nobody who is told, and nothing on disk.
+    pub fn new(writer: u32) -> Self {
+        // Each RandomState has keys of its own, drawn from the system's randomness.
+        let seed = RandomState::new().build_hasher().finish();
+        Self { clock: Clock::system(), seed, writer, observer: Arc::new(|_| ()), disk: None }
+    }
+}
+
+/// Why a client does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The file of the durable fallback cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
