@@ -320,6 +320,16 @@ impl SessionClient {
         }
     }
 
+    /// What time it is at Redis, as far as this instance knows, in milliseconds since 1970; before it was ever asked, here.
+    pub fn unix_ms(&self) -> u64 {
+        self.store.unix_ms()
+    }
+
+    /// Whether a session lives, as far as is known here.
+    pub(crate) fn knows_alive(&self, id: &str) -> bool {
+        matches!(self.store.memory.lock().look(self.store.clock.now(), id), Look::Alive { .. })
+    }
+
     /// What its tasks share.
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store

@@ -20,7 +20,10 @@ pub(crate) fn is_beside(key: &str) -> bool {
 /// The word of what a counter has counted.
 pub(crate) const COUNTED: &str = "counted";
 
-const WORDS: [&str; 2] = [TOMBSTONE, COUNTED];
+/// The word of what was damaged and is kept aside.
+pub(crate) const ASIDE: &str = "aside";
+
+const WORDS: [&str; 3] = [TOMBSTONE, COUNTED, ASIDE];
 
 /// The word of a session's tombstone.
 pub(crate) const TOMBSTONE: &str = "tomb";

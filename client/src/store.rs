@@ -106,6 +106,11 @@ impl Store {
         self.check_generation(deadline).await
     }
 
+    /// What time it is at Redis, as far as is known, in milliseconds since 1970.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.memory.lock().unix_ms(self.clock.now())
+    }
+
     /// Takes care that what `push` took is released.
     pub(crate) fn bringing(&self, push: Push) -> Bringing<'_> {
         Bringing { memory: &self.memory, push, refused: false }

@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{FromRedisValue as _, Value};
 use tokio::task::JoinSet;
 
 use super::Cache;
 use crate::answer::{Ack, SessionError};
 use crate::core::glob;
 use crate::error::CallError;
-use crate::keys;
+use crate::scan;
 
 /// Keys that are asked for at once. Redis gets them in one go, as they share its connections.
 const AT_ONCE: usize = 64;
-/// Keys that Redis looks at in one step of a scan.
-const STEP: u32 = 512;
 
 impl Cache {
     /// The values of keys, in their order: what [`get`](Self::get) says of each.
@@ -41,7 +38,9 @@ impl Cache {
         let mut cleared = 0;
         let mut cursor = 0;
         loop {
-            let (next, keys) = self.scan(cursor, pattern).await.map_err(SessionError::Unavailable)?;
+            let (next, keys) = scan::step(self.sessions.store(), cursor, pattern)
+                .await
+                .map_err(SessionError::Unavailable)?;
             cleared += self.delete_all(keys).await?;
             cursor = next;
             if cursor == 0 {
@@ -52,21 +51,6 @@ impl Cache {
         let here = self.sessions.local_ids();
         let here = here.into_iter().filter(|id| glob::matches(pattern.as_bytes(), id.as_bytes())).collect();
         Ok(cleared + self.delete_all(here).await?)
-    }
-
-    async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), CallError> {
-        let store = self.sessions.store();
-        let prefix = &store.settings.key_prefix;
-        let mut command = redis::cmd("SCAN");
-        command.arg(cursor).arg("MATCH").arg(literal(prefix) + pattern).arg("COUNT").arg(STEP);
-        let deadline = store.clock.now() + store.settings.deadline;
-        let reply = store.script.gateway.call(&command, true, deadline).await?;
-        let (next, found) = <(u64, Vec<Value>)>::from_redis_value(reply)
-            .map_err(|_| CallError::Refused("an answer of another form than was asked for".to_owned()))?;
-        // A key that is no text is none of ours.
-        let found = found.into_iter().filter_map(|key| String::from_redis_value(key).ok());
-        let ids = found.filter(|key| !keys::is_beside(key));
-        Ok((next, ids.filter_map(|key| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()))
     }
 
     async fn delete_all(&self, keys: Vec<String>) -> Result<u64, SessionError> {
@@ -103,31 +87,5 @@ impl Cache {
             }
         }
         results
-    }
-}
-
-/// A text as a pattern that matches it alone.
-fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_matches_itself_alone() {
-        for text in ["cache:", "a*b?[c-d]^\\", ""] {
-            assert!(glob::matches(literal(text).as_bytes(), text.as_bytes()), "{text}");
-        }
-        assert!(!glob::matches(literal("a*:").as_bytes(), b"ab:"));
-        assert!(!glob::matches(literal("[ab]").as_bytes(), b"a"));
     }
 }

@@ -21,6 +21,7 @@ use crate::settings::{Fallback, Settings};
 
 pub use saving::DiskChange;
 
+mod loss;
 mod saving;
 
 /// The sessions of one instance.
@@ -113,6 +114,11 @@ impl Sessions {
     /// another clock.
     pub fn synchronised(&self) -> bool {
         self.server.synchronised()
+    }
+
+    /// What time it is at Redis, as far as is known, in milliseconds since 1970.
+    pub fn unix_ms(&self, now: Time) -> u64 {
+        self.server.unix_ms(now)
     }
 
     /// A version that is newer than every one that this instance has made or seen.
@@ -298,34 +304,6 @@ impl Sessions {
         });
     }
 
-    /// Redis may have forgotten what it knew: everything that still matters is to be brought to it again.
-    pub fn bring_all(&mut self, now: Time) {
-        self.marked = Some(now);
-        let wall = self.server.unix_ms(now);
-        for id in self.local.ids() {
-            let matters = self.local.entry(&id).is_some_and(|entry| entry.matters(wall, self.tombstone_ttl));
-            if matters {
-                self.local.change(&id, |entry| entry.dirty = true);
-                self.place(&id);
-            }
-        }
-    }
-
-    /// Redis has surely lost its data.
-    pub fn data_lost(&mut self, now: Time) {
-        self.lost = Some(now);
-    }
-
-    /// Whether Redis lost its data so lately that what it does not know may still be on its way from another instance.
-    pub fn data_lost_lately(&self, now: Time) -> bool {
-        self.lost.is_some_and(|at| now.since(at) < LOST_LATELY)
-    }
-
-    /// Drops some of what nobody needs any more.
-    pub fn sweep(&mut self, now: Time) {
-        self.local.sweep(SWEEP, self.server.unix_ms(now), self.tombstone_ttl);
-    }
-
     fn life(&self, now: Time, id: &str) -> Life {
         let wall = self.server.unix_ms(now);
         self.local.entry(id).map_or(Life::Unknown, |entry| entry.life(wall))
@@ -384,11 +362,6 @@ fn look(record: &Record, life: Life, wall: u64) -> Look {
         Life::Unknown => Look::Unknown,
     }
 }
-
-/// How long other instances may need to bring what Redis has lost.
-const LOST_LATELY: Duration = Duration::from_secs(30);
-/// Sessions that one sweep looks at.
-const SWEEP: usize = 500;
 
 #[cfg(test)]
 #[path = "sessions_tests.rs"]

@@ -1,0 +1,108 @@
+//! All sessions that Redis has, by SCAN: it is never blocked for long.
+
+use redis::{FromRedisValue as _, Value};
+
+use crate::answer::SessionError;
+use crate::client::SessionClient;
+use crate::core::glob;
+use crate::error::CallError;
+use crate::keys;
+use crate::store::Store;
+
+/// Keys that Redis looks at in one step.
+const STEP: u32 = 512;
+
+impl SessionClient {
+    /// Ends all sessions whose id matches a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how
+    /// many there were. A session that is created meanwhile may stay.
+    ///
+    /// # Errors
+    ///
+    /// When Redis cannot be scanned, or a session not be ended. What was ended until then stays so.
+    pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
+        let (mut cleared, mut cursor) = (0, 0);
+        loop {
+            let (next, ids) = step(self.store(), cursor, pattern).await.map_err(SessionError::Unavailable)?;
+            for id in ids {
+                self.destroy(&id).await?;
+                cleared += 1;
+            }
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        // What Redis does not know yet.
+        for id in self.local_ids() {
+            let here = glob::matches(pattern.as_bytes(), id.as_bytes()) && self.knows_alive(&id);
+            if here {
+                self.destroy(&id).await?;
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
+    }
+
+    /// How many sessions Redis has. One may be counted twice while Redis grows its table.
+    ///
+    /// # Errors
+    ///
+    /// When Redis cannot be scanned.
+    pub async fn count(&self) -> Result<u64, SessionError> {
+        count(self.store()).await.map_err(SessionError::Unavailable)
+    }
+}
+
+/// How many sessions Redis has.
+pub(crate) async fn count(store: &Store) -> Result<u64, CallError> {
+    let (mut count, mut cursor) = (0, 0);
+    loop {
+        let (next, ids) = step(store, cursor, "*").await?;
+        count += ids.len() as u64;
+        cursor = next;
+        if cursor == 0 {
+            return Ok(count);
+        }
+    }
+}
+
+/// The next ids that match a pattern, and where to go on; 0 is the end.
+pub(crate) async fn step(store: &Store, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), CallError> {
+    let prefix = &store.settings.key_prefix;
+    let mut command = redis::cmd("SCAN");
+    command.arg(cursor).arg("MATCH").arg(literal(prefix) + pattern).arg("COUNT").arg(STEP);
+    let deadline = store.clock.now() + store.settings.deadline;
+    let reply = store.script.gateway.call(&command, true, deadline).await?;
+    let (next, found) = <(u64, Vec<Value>)>::from_redis_value(reply)
+        .map_err(|_| CallError::Refused("an answer of another form than was asked for".to_owned()))?;
+    // A key that is no text is none of ours.
+    let found = found.into_iter().filter_map(|key| String::from_redis_value(key).ok());
+    let ids = found.filter(|key| !keys::is_beside(key));
+    Ok((next, ids.filter_map(|key| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()))
+}
+
+/// A text as a pattern that matches it alone.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_matches_itself_alone() {
+        for text in ["cache:", "a*b?[c-d]^\\", ""] {
+            assert!(glob::matches(literal(text).as_bytes(), text.as_bytes()), "{text}");
+        }
+        assert!(!glob::matches(literal("a*:").as_bytes(), b"ab:"));
+        assert!(!glob::matches(literal("[ab]").as_bytes(), b"a"));
+    }
+}

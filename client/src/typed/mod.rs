@@ -1,0 +1,267 @@
+//! Sessions with data of your own type, and with what a service wants to know about them: when they were created and last used,
+//! when their client went away, how many messages there were, and whose they are.
+//!
+//! Two instances that change one session at the same moment write one after the other, and the later one stands. Within one
+//! instance changes of one session wait for each other.
+
+mod aside;
+mod payload;
+mod session;
+mod users;
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
+use crate::client::SessionClient;
+use crate::task::AbortOnDrop;
+use payload::{About, NotOurs};
+use users::Missing;
+
+pub use session::Session;
+pub use users::Statistics;
+
+/// Sessions whose data are `T`. Clones share everything.
+pub struct SessionStore<T> {
+    client: SessionClient,
+    changing: Arc<[Mutex<()>]>,
+    missing: Arc<Missing>,
+    /// Keeps the index of users whole.
+    sweeping: Arc<AbortOnDrop>,
+    data: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for SessionStore<T> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            changing: Arc::clone(&self.changing),
+            missing: Arc::clone(&self.missing),
+            sweeping: Arc::clone(&self.sweeping),
+            data: PhantomData,
+        }
+    }
+}
+
+/// How a session was [opened](SessionStore::open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It was there.
+    Found,
+    /// There was none.
+    New,
+    /// What was there is damaged, or of another form. It is kept aside for a week, under the session's key with `aside`, and the
+    /// session begins anew.
+    Reset,
+}
+
+impl<T: Serialize + DeserializeOwned> SessionStore<T> {
+    /// Sessions of `client`. Must be called within a tokio runtime.
+    pub fn over(client: SessionClient) -> Self {
+        let changing = (0..LOCKS).map(|_| Mutex::new(())).collect();
+        let missing = Arc::<Missing>::default();
+        let sweep = users::sweep(Arc::downgrade(client.store()), Arc::clone(&missing));
+        let sweeping = Arc::new(AbortOnDrop(tokio::spawn(sweep).abort_handle()));
+        Self { client, changing, missing, sweeping, data: PhantomData }
+    }
+
+    /// The client below.
+    pub fn client(&self) -> &SessionClient {
+        &self.client
+    }
+
+    /// Makes a session that lives for `ttl`; one that exists is replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionClient::create`], and when the data cannot be written.
+    pub async fn create(
+        &self,
+        id: &str,
+        user: Option<&str>,
+        data: &T,
+        ttl: Duration,
+    ) -> Result<Ack, SessionError> {
+        let about =
+            About { created: self.client.unix_ms(), user: user.map(str::to_owned), ..About::default() };
+        let ack = self.client.create(id, value(&about, data)?, ttl).await?;
+        self.index(user, id, ack).await;
+        Ok(ack)
+    }
+
+    /// Reads a session, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionClient::get`]; [`SessionError::Corrupt`] when its value is of another form.
+    pub async fn get(&self, id: &str) -> Result<Lookup<Session<T>>, SessionError> {
+        Ok(match self.client.get(id).await? {
+            Lookup::Found { session, served_by } => {
+                Lookup::Found { session: read(id, session, served_by)?, served_by }
+            }
+            Lookup::Absent { served_by } => Lookup::Absent { served_by },
+            Lookup::Unknown { because } => Lookup::Unknown { because },
+        })
+    }
+
+    /// Reads a session, and notes that it was used just now. Its TTL goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`change`](Self::change).
+    pub async fn access(&self, id: &str) -> Result<Session<T>, SessionError> {
+        self.change(id, |_| ()).await
+    }
+
+    /// Changes a session; it counts as used, and its TTL goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NoSession`] when there is none, [`SessionError::Unavailable`] when nobody can say, and as
+    /// [`SessionClient::update`].
+    pub async fn change(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Session<T>),
+    ) -> Result<Session<T>, SessionError> {
+        let _alone = self.alone(id).await;
+        self.change_alone(id, change).await
+    }
+
+    /// One message more, in this session: it counts, takes the next number, and notes that the client is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`change`](Self::change).
+    pub async fn message(&self, id: &str) -> Result<Session<T>, SessionError> {
+        self.change(id, |session| {
+            session.messages = session.messages.saturating_add(1);
+            session.sequence = session.sequence.saturating_add(1);
+            session.disconnected_unix_ms = None;
+        })
+        .await
+    }
+
+    /// Notes that the session's client went away.
+    ///
+    /// # Errors
+    ///
+    /// As [`change`](Self::change).
+    pub async fn disconnect(&self, id: &str) -> Result<Session<T>, SessionError> {
+        let now = self.client.unix_ms();
+        self.change(id, |session| session.disconnected_unix_ms = Some(now)).await
+    }
+
+    /// Lets a session live for `ttl` from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionClient::touch`].
+    pub async fn extend(&self, id: &str, ttl: Duration) -> Result<Ack, SessionError> {
+        let ack = self.client.touch(id, ttl).await?;
+        if let Some((about, _)) = users::known(self.client.store(), id) {
+            self.index(about.user.as_deref(), id, ack).await;
+        }
+        Ok(ack)
+    }
+
+    /// Ends a session. It is fine if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionClient::destroy`].
+    pub async fn destroy(&self, id: &str) -> Result<Ack, SessionError> {
+        // The index is not told: it is never trusted, and forgets with time.
+        self.client.destroy(id).await
+    }
+
+    /// The session, or a new one that lives for `ttl`. One that is damaged is kept aside and begins anew.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Unavailable`] when nobody can say whether there is one, and as [`create`](Self::create).
+    pub async fn open(
+        &self,
+        id: &str,
+        user: Option<&str>,
+        ttl: Duration,
+    ) -> Result<(Session<T>, Opened), SessionError>
+    where
+        T: Default,
+    {
+        let _alone = self.alone(id).await;
+        let opened = match self.get(id).await {
+            Ok(Lookup::Found { session, .. }) => return Ok((session, Opened::Found)),
+            Ok(Lookup::Absent { .. }) => Opened::New,
+            Ok(Lookup::Unknown { because }) => return Err(SessionError::Unavailable(because)),
+            Err(SessionError::Corrupt(_)) => {
+                aside::keep(self.client.store(), id).await;
+                Opened::Reset
+            }
+            Err(error) => return Err(error),
+        };
+        let data = T::default();
+        let ack = self.create(id, user, &data, ttl).await?;
+        let about =
+            About { created: self.client.unix_ms(), user: user.map(str::to_owned), ..About::default() };
+        Ok((Session::new(id, about, data, ttl, ack.served_by), opened))
+    }
+
+    async fn change_alone(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Session<T>),
+    ) -> Result<Session<T>, SessionError> {
+        let mut session = match self.get(id).await? {
+            Lookup::Found { session, .. } => session,
+            Lookup::Absent { .. } => return Err(SessionError::NoSession),
+            Lookup::Unknown { because } => return Err(SessionError::Unavailable(because)),
+        };
+        session.last_activity_unix_ms = self.client.unix_ms();
+        change(&mut session);
+        let ack = self.client.update(id, value(&session.about(), &session.data)?).await?;
+        session.served_by = ack.served_by;
+        Ok(session)
+    }
+
+    async fn alone(&self, id: &str) -> MutexGuard<'_, ()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+        self.changing[usize::try_from(hash % LOCKS).unwrap_or(0)].lock().await
+    }
+
+    /// Notes whose session it is. What does not get there, the sweep brings.
+    async fn index(&self, user: Option<&str>, id: &str, ack: Ack) {
+        let store = self.client.store();
+        if let (Some(user), Some((_, expires))) = (user, users::known(store, id)) {
+            let noted = ack.served_by == ServedBy::Redis && users::index(store, user, id, expires).await;
+            if !noted {
+                self.missing.add(id);
+            }
+        }
+    }
+}
+
+fn value<T: Serialize>(about: &About, data: &T) -> Result<Bytes, SessionError> {
+    let bytes = payload::encode(about, data);
+    bytes.map(Bytes::from).map_err(|NotOurs| SessionError::Invalid("the data cannot be written as postcard"))
+}
+
+fn read<T: DeserializeOwned>(
+    id: &str,
+    found: Found,
+    served_by: ServedBy,
+) -> Result<Session<T>, SessionError> {
+    let (about, data) = payload::decode(&found.value)
+        .map_err(|NotOurs| SessionError::Corrupt("its value is not of the form that was asked for"))?;
+    Ok(Session::new(id, about, data, found.ttl, served_by))
+}
+
+/// So many sessions can be changed at once, as chance will have it.
+const LOCKS: u64 = 256;

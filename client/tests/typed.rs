@@ -1,0 +1,186 @@
+//! Typed sessions against a real Redis: what is known about them, whose they are, and what is damaged.
+
+#[expect(dead_code, reason = "each test file uses its part")]
+mod redis;
+
+use std::time::Duration;
+
+use redis::{MINUTE, Redis, Told, eventually, quick};
+use serde::{Deserialize, Serialize};
+use squall_client::{Lookup, Opened, ServedBy, Session, SessionError, SessionStore};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Chat {
+    name: String,
+    topics: Vec<String>,
+}
+
+fn chat(name: &str) -> Chat {
+    Chat { name: name.to_owned(), topics: vec!["weather".to_owned()] }
+}
+
+fn store(redis: &Redis, writer: u32) -> (SessionStore<Chat>, Told) {
+    let told = redis.session_client(writer, &quick());
+    (SessionStore::over(told.client.clone()), told)
+}
+
+async fn found(store: &SessionStore<Chat>, id: &str) -> Session<Chat> {
+    match store.get(id).await {
+        Ok(Lookup::Found { session, .. }) => session,
+        other => panic!("{id}: {other:?}"),
+    }
+}
+
+async fn ids_of(store: &SessionStore<Chat>, user: &str) -> Vec<String> {
+    let mut ids: Vec<String> =
+        store.of_user(user).await.expect("it is answered").into_iter().map(|session| session.id).collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn what_one_instance_notes_the_other_knows() {
+    let Some(redis) = Redis::start().await else { return };
+    let ((a, _keep_a), (b, _keep_b)) = (store(&redis, 1), store(&redis, 2));
+    a.create("s", Some("alice"), &chat("first"), MINUTE).await.unwrap();
+    a.message("s").await.unwrap();
+    b.message("s").await.unwrap();
+    let left = b.disconnect("s").await.unwrap();
+    let session = found(&a, "s").await;
+    assert_eq!((session.messages, session.sequence, session.user.as_deref()), (2, 2, Some("alice")));
+    assert_eq!((session.data, session.served_by), (chat("first"), ServedBy::Redis));
+    assert_eq!(session.disconnected_unix_ms, left.disconnected_unix_ms);
+    assert!(session.disconnected_unix_ms.is_some_and(|at| at >= session.created_unix_ms));
+    assert!(session.last_activity_unix_ms >= session.created_unix_ms && session.ttl <= MINUTE);
+    let again = a.message("s").await.unwrap();
+    assert_eq!((again.messages, again.disconnected_unix_ms), (3, None));
+    assert_eq!(a.access("nothing").await, Err(SessionError::NoSession));
+}
+
+#[tokio::test]
+async fn messages_at_the_same_moment_all_count_and_keep_the_time_to_live() {
+    let Some(redis) = Redis::start().await else { return };
+    let (a, _keep) = store(&redis, 1);
+    a.create("s", None, &chat("x"), MINUTE).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let a = a.clone();
+        tasks.spawn(async move { a.message("s").await.map(|session| session.sequence) });
+    }
+    let mut numbers: Vec<u64> = tasks.join_all().await.into_iter().map(Result::unwrap).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=50).collect::<Vec<u64>>());
+    let left: i64 = redis.ask(&["PTTL", "session:s"]).await;
+    assert!((1..=60_000).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn counts_outlive_an_outage_and_a_redis_that_forgot() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let (a, told) = store(&redis, 1);
+    a.create("s", Some("alice"), &chat("x"), MINUTE).await.unwrap();
+    a.message("s").await.unwrap();
+    redis.kill();
+    assert_eq!(a.message("s").await.unwrap().served_by, ServedBy::Local);
+    a.create("t", Some("alice"), &chat("y"), MINUTE).await.unwrap();
+    assert_eq!(ids_of(&a, "alice").await, ["s", "t"]);
+    redis.start_again().await;
+    told.clean().await;
+    let (b, _keep) = store(&redis, 2);
+    assert_eq!(found(&b, "s").await.messages, 2);
+    eventually("the index is whole again", || async { ids_of(&b, "alice").await == ["s", "t"] }).await;
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_user_are_those_that_live() {
+    let Some(redis) = Redis::start().await else { return };
+    let (a, _keep) = store(&redis, 1);
+    for id in ["s", "t", "gone"] {
+        a.create(id, Some("alice"), &chat(id), MINUTE).await.unwrap();
+    }
+    a.create("short", Some("alice"), &chat("short"), Duration::from_millis(50)).await.unwrap();
+    a.create("other", Some("bob"), &chat("other"), MINUTE).await.unwrap();
+    a.create("nobody's", None, &chat("z"), MINUTE).await.unwrap();
+    a.destroy("gone").await.unwrap();
+    // Somebody else's now; the index still has it.
+    a.create("t", Some("bob"), &chat("t"), MINUTE).await.unwrap();
+    eventually("short is over", || async { ids_of(&a, "alice").await == ["s"] }).await;
+    assert_eq!(ids_of(&a, "bob").await, ["other", "t"]);
+    assert_eq!(ids_of(&a, "carol").await, Vec::<String>::new());
+    let lives: i64 = redis.ask(&["PTTL", "squall:user:session:alice"]).await;
+    assert!((1..=60_000).contains(&lives), "the index goes with its last session: {lives}");
+    a.extend("s", 10 * MINUTE).await.unwrap();
+    let lives: i64 = redis.ask(&["PTTL", "squall:user:session:alice"]).await;
+    assert!(lives > 60_000, "{lives}");
+    let left: i64 = redis.ask(&["ZCARD", "squall:user:session:alice"]).await;
+    assert_eq!(left, 1, "what is over has left the index");
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_kept_aside_and_the_session_begins_anew() {
+    let Some(redis) = Redis::start().await else { return };
+    let (a, _keep) = store(&redis, 1);
+    let (session, opened) = a.open("s", Some("alice"), MINUTE).await.unwrap();
+    assert_eq!((session.messages, opened), (0, Opened::New));
+    a.message("s").await.unwrap();
+    let (session, opened) = a.open("s", Some("alice"), MINUTE).await.unwrap();
+    assert_eq!((session.messages, opened), (1, Opened::Found));
+    let damages: [&[&str]; 2] =
+        [&["SET", "session:text", "not ours"], &["RPUSH", "session:list", "neither", "is", "this"]];
+    for damage in damages {
+        let (key, id) = (damage[1], damage[1].trim_start_matches("session:"));
+        let _: ::redis::Value = redis.ask(damage).await;
+        assert!(matches!(a.get(id).await, Err(SessionError::Corrupt(_))), "{id}");
+        let (session, opened) = a.open(id, None, MINUTE).await.unwrap();
+        assert_eq!((session.messages, session.data, opened), (0, Chat::default(), Opened::Reset), "{id}");
+        assert_eq!(found(&a, id).await.messages, 0);
+        let aside = format!("{{{key}}}:aside");
+        let kind: String = redis.ask(&["TYPE", &aside]).await;
+        assert_eq!(kind, if id == "list" { "list" } else { "string" });
+        let days: i64 = redis.ask(&["TTL", &aside]).await;
+        assert!((600_000..=604_800).contains(&days), "{days}");
+    }
+    // A session of ours, with data of another type.
+    let told = redis.session_client(3, &quick());
+    let other: SessionStore<u8> = SessionStore::over(told.client.clone());
+    other.create("typed", None, &7, MINUTE).await.unwrap();
+    assert!(matches!(a.get("typed").await, Err(SessionError::Corrupt(_))));
+    assert_eq!(a.open("typed", None, MINUTE).await.unwrap().1, Opened::Reset);
+}
+
+#[tokio::test]
+async fn they_are_counted_cleaned_up_and_cleared() {
+    let Some(redis) = Redis::start().await else { return };
+    let (a, _keep) = store(&redis, 1);
+    for number in 0..700 {
+        let user = format!("user{}", number % 7);
+        a.create(&format!("s{number}"), Some(&user), &chat("x"), MINUTE).await.unwrap();
+    }
+    a.create("short", Some("gone"), &chat("x"), Duration::from_millis(20)).await.unwrap();
+    a.destroy("s0").await.unwrap();
+    eventually("the short one is over", || async {
+        let statistics = a.statistics().await.unwrap();
+        (statistics.total_sessions, statistics.active_users) == (699, 7)
+    })
+    .await;
+    assert_eq!(a.cleanup().await, Ok(1));
+    assert_eq!(a.cleanup().await, Ok(0));
+    assert_eq!(a.client().clear("s1*").await, Ok(111));
+    assert_eq!(a.client().count().await, Ok(588));
+    assert_eq!(a.client().clear("*").await, Ok(588));
+    assert_eq!(a.client().count().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_session_of_three_hundred_bytes_costs_a_hundred_more() {
+    let Some(redis) = Redis::start().await else { return };
+    let (a, told) = store(&redis, 1);
+    told.client.create("raw", bytes::Bytes::from(vec![b'x'; 300]), MINUTE).await.unwrap();
+    let raw: i64 = redis.ask(&["STRLEN", "session:raw"]).await;
+    assert_eq!(raw, 400);
+    let data = Chat { name: "x".repeat(280), topics: Vec::new() };
+    a.create("typed", Some("alice"), &data, MINUTE).await.unwrap();
+    a.message("typed").await.unwrap();
+    let typed: i64 = redis.ask(&["STRLEN", "session:typed"]).await;
+    assert!(typed <= 280 + 100 + 30, "{typed}");
+}
