@@ -4,14 +4,14 @@
 //! copy has accepted it and the resync brings it later. A read asks Redis and merges the answer with the local copy, so what an
 //! instance has seen never goes back; when Redis does not answer, the local copy does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
-use crate::core::breaker::{Force, State};
+use crate::core::breaker::Force;
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
@@ -19,6 +19,7 @@ use crate::durable::{self, Loaded};
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, StartError};
 use crate::error::CallError;
+use crate::event::Operation;
 use crate::gateway::Gateway;
 use crate::keys::key_problem;
 use crate::mode::Serving;
@@ -33,25 +34,6 @@ use crate::task::AbortOnDrop;
 pub struct SessionClient {
     store: Arc<Store>,
     resyncing: Option<Arc<AbortOnDrop>>,
-}
-
-/// What a client holds just now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Where the breaker stands.
-    pub breaker: State,
-    /// Connections that are open.
-    pub connections: u64,
-    /// Sessions in the local copy, the destroyed ones included.
-    pub local_sessions: u64,
-    /// Bytes that they take, roughly.
-    pub local_bytes: u64,
-    /// Sessions whose newest Redis does not know yet.
-    pub dirty: u64,
-    /// How often Redis, or the disk, held something that was not a session of ours, or not whole.
-    pub damaged: u64,
-    /// Writes that were acknowledged in memory only because the disk failed, or was too slow.
-    pub disk_failures: u64,
 }
 
 /// Why a session could not be looked up at Redis.
@@ -106,6 +88,8 @@ impl SessionClient {
             memory,
             serving,
             journal,
+            foreground: Mutex::default(),
+            resyncing: AtomicBool::new(false),
             damaged,
             disk_failures,
         });
@@ -118,26 +102,30 @@ impl SessionClient {
 
     /// Makes a session that lives for `ttl`; one that exists is replaced.
     pub async fn create(&self, id: &str, value: Bytes, ttl: Duration) -> Result<Ack, SessionError> {
-        self.write(id, Write::Create { payload: value, ttl }).await
+        self.store.told(Operation::Create, self.write(id, Write::Create { payload: value, ttl })).await
     }
 
     /// Writes a session's value and keeps its TTL.
     pub async fn update(&self, id: &str, value: Bytes) -> Result<Ack, SessionError> {
-        self.write(id, Write::Update { payload: value }).await
+        self.store.told(Operation::Update, self.write(id, Write::Update { payload: value })).await
     }
 
     /// Lets a session live for `ttl` from now on.
     pub async fn touch(&self, id: &str, ttl: Duration) -> Result<Ack, SessionError> {
-        self.write(id, Write::Touch { ttl }).await
+        self.store.told(Operation::Touch, self.write(id, Write::Touch { ttl })).await
     }
 
     /// Ends a session. It is fine if there is none.
     pub async fn destroy(&self, id: &str) -> Result<Ack, SessionError> {
-        self.write(id, Write::Destroy).await
+        self.store.told(Operation::Destroy, self.write(id, Write::Destroy)).await
     }
 
     /// Reads a session with what is left of its TTL, and changes neither.
     pub async fn get(&self, id: &str) -> Result<Lookup, SessionError> {
+        self.store.told(Operation::Get, self.read(id)).await
+    }
+
+    async fn read(&self, id: &str) -> Result<Lookup, SessionError> {
         self.check_id(id)?;
         match self.ask(id, self.deadline()).await {
             Ok(look) => Ok(lookup(look, ServedBy::Redis)),
@@ -155,21 +143,6 @@ impl SessionClient {
     /// local copy serves; forced closed, every call goes to Redis, whatever fails.
     pub fn force_breaker(&self, force: Force) {
         self.store.script.gateway.force(force);
-    }
-
-    /// What the client holds just now.
-    pub fn stats(&self) -> Stats {
-        let breaker = self.store.script.gateway.state();
-        let sessions = self.store.memory.lock();
-        Stats {
-            breaker,
-            connections: self.store.script.gateway.connections() as u64,
-            local_sessions: sessions.local().len(),
-            local_bytes: sessions.local().bytes(),
-            dirty: sessions.local().dirty(),
-            damaged: self.store.damaged.load(Ordering::Relaxed),
-            disk_failures: self.store.disk_failures.load(Ordering::Relaxed),
-        }
     }
 
     /// Brings to Redis what it does not know yet, as far as that is possible within one deadline, and ends.
@@ -328,6 +301,11 @@ impl SessionClient {
     /// Whether a session lives, as far as is known here.
     pub(crate) fn knows_alive(&self, id: &str) -> bool {
         matches!(self.store.memory.lock().look(self.store.clock.now(), id), Look::Alive { .. })
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.store.settings
     }
 
     /// What its tasks share.

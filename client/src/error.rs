@@ -93,6 +93,23 @@ impl CallError {
         }
     }
 
+    /// What kind of error it is, as logs and metrics call it.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Rejected { .. } => "circuit_open",
+            Self::Overloaded => "too_many_calls",
+            Self::Connect(_) => "connection_error",
+            Self::Tls(_) => "tls_error",
+            Self::Auth(_) => "authentication_error",
+            Self::TooLate => "out_of_time",
+            Self::Timeout => "timeout",
+            Self::Broken(_) => "connection_reset_peer",
+            Self::NotNow(_) => "redis_unavailable",
+            Self::Refused(_) => "redis_error",
+            Self::Closed => "closed",
+        }
+    }
+
     /// The code of the subject protocol.
     pub fn code(&self) -> &'static str {
         match self {

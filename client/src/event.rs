@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::answer::SessionError;
 use crate::core::breaker::State;
 use crate::core::time::Time;
+use crate::error::CallError;
 
 /// Something that happened in the client.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,26 @@ pub enum Event {
         /// How long it took.
         took: Duration,
     },
+    /// An operation that a user asked for has ended. One that its caller gave up is not told.
+    Operation {
+        /// When.
+        at: Time,
+        /// What was asked for.
+        operation: Operation,
+        /// How long it took.
+        took: Duration,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// An attempt of a call to Redis failed. Another attempt, or the local copy, may still save the operation.
+    Failed {
+        /// When.
+        at: Time,
+        /// The command, such as `GET`.
+        command: String,
+        /// Why.
+        error: CallError,
+    },
     /// The disk of the durable fallback failed, or works again. Not told again while it stays so.
     Disk {
         /// When.
@@ -53,6 +75,59 @@ pub enum Event {
         /// When.
         at: Time,
     },
+}
+
+/// What a user asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Makes a session.
+    Create,
+    /// Reads one.
+    Get,
+    /// Writes its value.
+    Update,
+    /// Sets how long it lives.
+    Touch,
+    /// Ends it.
+    Destroy,
+}
+
+impl Operation {
+    /// Its name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Get => "get",
+            Self::Update => "update",
+            Self::Touch => "touch",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// Redis answered it.
+    Redis,
+    /// The local copy did.
+    Local,
+    /// A read that nobody could answer.
+    Unknown,
+    /// It failed.
+    Failed(SessionError),
+}
+
+impl Ended {
+    /// Its name in logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Local => "local",
+            Self::Unknown => "unknown",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 /// Who serves operations.

@@ -171,6 +171,11 @@ impl Shared {
         let took = now.since(asked);
         if took > self.settings.slow_call {
             self.teller.push(Event::Slow { at: now, took });
+        }
+        if let Err(error) = &reply {
+            self.teller.push(Event::Failed { at: now, command: name(command), error: error.clone() });
+        }
+        if reply.is_err() || took > self.settings.slow_call {
             self.tell();
         }
         reply
@@ -341,6 +346,14 @@ impl Drop for Pending<'_> {
             let waited = self.shared.clock.now().since(self.asked);
             self.record(self.shared.outcome_without_reply(waited));
         }
+    }
+}
+
+/// A command's name.
+fn name(command: &Cmd) -> String {
+    match command.args_iter().next() {
+        Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name).into_owned(),
+        Some(_) | None => String::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the tasks of one client share: the sessions, the way to Redis, and how a session gets there.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::connection::Greeting;
 use crate::core::evictions::Evictions;
+use crate::core::foreground::Foreground;
 use crate::core::push::{Push, Settled};
 use crate::core::sessions::Sessions;
 use crate::core::time::Time;
@@ -30,6 +31,9 @@ pub(crate) struct Store {
     pub(crate) serving: Arc<Serving>,
     /// The durable fallback.
     pub(crate) journal: Option<Journal>,
+    /// What the callers of users feel, and whether a resync is under way.
+    pub(crate) foreground: Mutex<Foreground>,
+    pub(crate) resyncing: AtomicBool,
     pub(crate) damaged: AtomicU64,
     pub(crate) disk_failures: AtomicU64,
 }
@@ -104,6 +108,11 @@ impl Store {
             return Ok(());
         }
         self.check_generation(deadline).await
+    }
+
+    /// What users' calls feel.
+    pub(crate) fn foreground(&self) -> MutexGuard<'_, Foreground> {
+        self.foreground.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What time it is at Redis, as far as is known, in milliseconds since 1970.

@@ -1,6 +1,7 @@
 //! The resync: brings to Redis what it lacks, as soon as it can be reached, and watches over whether it forgets or evicts.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -40,7 +41,10 @@ pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
         if reachable(&store) && waiting(&store, refused_too) > 0 {
             let delay = store.settings.resync.start_delay_max.mul_f64(store.script.gateway.random());
             tokio::time::sleep(delay).await;
-            if resync(&store, refused_too).await.refused > 0 {
+            store.resyncing.store(true, Ordering::Relaxed);
+            let brought = resync(&store, refused_too).await;
+            store.resyncing.store(false, Ordering::Relaxed);
+            if brought.refused > 0 {
                 refused_wait_until = store.clock.now() + REFUSED_WAIT;
             }
             continue;
@@ -95,7 +99,7 @@ async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
         let batch = bring_batch(store, pushes, deadline).await;
         total.arrived += batch.arrived;
         total.refused += batch.refused;
-        if batch.failed > 0 {
+        if batch.failed > 0 || store.foreground().suffers() {
             pace.bad()
         } else {
             pace.good()

@@ -8,12 +8,14 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
+    "docs/client.md",
     "docs/embedded-server.md",
     "docs/how-to-add.md",
+    "docs/promises.md",
     "docs/protocol.md",
     "docs/scenarios.md",
     "docs/subjects.md",
@@ -153,5 +155,41 @@ fn the_table_of_subjects_says_what_their_tests_expect() {
     for (scenario, verdict) in rows {
         let row = format!("| {scenario} | {verdict}");
         assert!(text.contains(&row), "docs/subjects.md lacks {row}; scripts/subject-table makes the table");
+    }
+}
+
+#[test]
+fn every_promise_names_tests_and_scenarios_that_exist() {
+    let text = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let mut sources = String::new();
+    for folder in ["client/src", "client/tests"] {
+        read_all(&root().join(folder), &mut sources);
+    }
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let mut seen = 0;
+    for row in rows.filter(|row| !row.contains("| scenarios |")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        let names = |cell: &str| code(cell);
+        for test in names(cells[2]) {
+            assert!(sources.contains(&format!("fn {test}(")), "no test {test}");
+            seen += 1;
+        }
+        for scenario in names(cells[3]) {
+            assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
+        }
+        assert!(cells[1] == "not yet" || !cells[2].is_empty(), "nothing shows it: {row}");
+    }
+    assert!(seen > 40, "only {seen} tests");
+}
+
+fn read_all(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
     }
 }

@@ -24,10 +24,11 @@ pub use flights::LoadError;
 pub use tally::CacheStats;
 
 use crate::answer::{Ack, Lookup, SessionError};
-use crate::client::{SessionClient, Stats};
+use crate::client::SessionClient;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, StartError};
 use crate::settings::Settings;
+use crate::stats::Stats;
 use counters::Counters;
 use flights::Flights;
 use tally::Tally;

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod encoding;
 pub mod evictions;
+pub mod foreground;
 pub mod glob;
 pub mod health;
 pub mod local;

@@ -150,6 +150,7 @@ fn said(event: &Event) -> Option<Said> {
             Resync::Finished { sessions } => history::Resync::Finished { sessions },
             Resync::Interrupted { sessions } => history::Resync::Interrupted { sessions },
         })),
+        Event::Operation { .. } | Event::Failed { .. } => None,
         Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } => None,
     }
 }

@@ -64,6 +64,7 @@ impl Bench {
             | Event::Slow { .. }
             | Event::Corrupt { .. }
             | Event::Disk { .. } => None,
+            Event::Operation { .. } | Event::Failed { .. } => None,
         });
         to.collect()
     }

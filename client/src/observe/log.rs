@@ -1,0 +1,163 @@
+//! A log of what goes wrong and what changes, as `tracing` events with the fields of the cache-v4 system: `operation`, `error_type`,
+//! `error_message`, `error_count`, `circuit_breaker_state`. With `tracing-subscriber`'s JSON form it is a structured log.
+//!
+//! What repeats is not repeated: while Redis is away one line says so, and one says that it is back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::client::SessionClient;
+use crate::core::breaker::State;
+use crate::event::{Ended, Event, Mode, Observer, Resync};
+use crate::health_check::Status;
+use crate::task::AbortOnDrop;
+
+/// An observer that writes the log.
+pub fn observer() -> Observer {
+    let log = Log::default();
+    Arc::new(move |event: &Event| log.write(event))
+}
+
+#[derive(Default)]
+struct Log {
+    errors: AtomicU64,
+    /// The kind of the last error that was written: the next of the same kind is counted only, until something else happens.
+    last: Mutex<Option<&'static str>>,
+    breaker: Mutex<Option<State>>,
+}
+
+impl Log {
+    fn write(&self, event: &Event) {
+        match event {
+            Event::Failed { command, error, .. } => {
+                let count = self.errors.fetch_add(1, Ordering::Relaxed) + 1;
+                if self.is_new(error.error_type()) {
+                    warn!(
+                        operation = command.as_str(),
+                        error_type = error.error_type(),
+                        error_message = %error,
+                        error_count = count,
+                        circuit_breaker_state = self.breaker(),
+                        "redis call failed"
+                    );
+                }
+            }
+            Event::Operation { operation, ended: Ended::Failed(reason), .. } => {
+                info!(
+                    operation = operation.name(),
+                    error_type = reason.code(),
+                    error_message = %reason,
+                    circuit_breaker_state = self.breaker(),
+                    "session operation failed"
+                );
+            }
+            Event::Operation { .. } => {}
+            Event::Breaker { to, reason, .. } => {
+                *self.breaker.lock().unwrap_or_else(PoisonError::into_inner) = Some(*to);
+                self.forget();
+                let count = self.errors.load(Ordering::Relaxed);
+                warn!(
+                    circuit_breaker_state = name(*to),
+                    reason,
+                    error_count = count,
+                    "circuit breaker changed"
+                );
+            }
+            Event::Mode { to: Mode::Local, .. } => warn!(backend = "memory", "sessions are served locally"),
+            Event::Mode { to: Mode::Redis, .. } => info!(backend = "redis", "sessions are served by redis"),
+            Event::Resync { what, .. } => match what {
+                Resync::Started { sessions } => info!(sessions, "resync started"),
+                Resync::Finished { sessions } => info!(sessions, "resync finished"),
+                Resync::Interrupted { sessions } => warn!(sessions, "resync interrupted"),
+            },
+            Event::Slow { took, .. } => warn!(took_ms = milliseconds(*took), "slow response of redis"),
+            Event::Corrupt { .. } => {
+                error!(error_type = "corrupt_value", "a value in redis is damaged or not ours")
+            }
+            Event::Disk { trouble: Some(why), .. } => {
+                error!(error_type = "disk", error_message = why.as_str(), "the durable fallback failed");
+            }
+            Event::Disk { trouble: None, .. } => info!("the durable fallback works again"),
+        }
+    }
+
+    fn is_new(&self, kind: &'static str) -> bool {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(kind) != Some(kind)
+    }
+
+    fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn breaker(&self) -> &'static str {
+        name(self.breaker.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(State::Closed))
+    }
+}
+
+/// Writes a line of health from time to time, until it is dropped.
+#[must_use = "dropping it ends the lines"]
+pub struct HealthLine {
+    _task: AbortOnDrop,
+}
+
+impl HealthLine {
+    /// Writes the first line at once, and then one `every` so often. Must be called within a tokio runtime.
+    pub fn start(client: SessionClient, every: Duration) -> Self {
+        let task = tokio::spawn(async move {
+            loop {
+                line(&client).await;
+                tokio::time::sleep(every).await;
+            }
+        });
+        Self { _task: AbortOnDrop(task.abort_handle()) }
+    }
+}
+
+async fn line(client: &SessionClient) {
+    let health = client.health_check().await;
+    let redis = health.redis.as_ref();
+    let (status, own) = (health.status, &health.client);
+    let why = health.why.as_deref().unwrap_or_default();
+    let memory = redis.and_then(|redis| redis.used_memory);
+    let hit_ratio = redis.and_then(|redis| redis.hit_ratio);
+    match status {
+        Status::Healthy => info!(
+            status = "healthy",
+            ping_ms = health.ping_ms,
+            used_memory = memory,
+            hit_ratio,
+            connections = own.connections,
+            circuit_breaker_state = own.breaker,
+            local_sessions = own.local_sessions,
+            dirty = own.dirty,
+            "redis health"
+        ),
+        Status::Degraded | Status::Down => warn!(
+            status = if status == Status::Down { "down" } else { "degraded" },
+            why,
+            ping_ms = health.ping_ms,
+            used_memory = memory,
+            hit_ratio,
+            connections = own.connections,
+            circuit_breaker_state = own.breaker,
+            local_sessions = own.local_sessions,
+            dirty = own.dirty,
+            "redis health"
+        ),
+    }
+}
+
+fn name(state: State) -> &'static str {
+    match state {
+        State::Closed => "closed",
+        State::Open => "open",
+        State::HalfOpen => "half-open",
+    }
+}
+
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
