@@ -273,3 +273,7 @@ impl Breaker {
 #[cfg(test)]
 #[path = "breaker_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "breaker_model.rs"]
+mod model;
