@@ -156,7 +156,7 @@ async fn they_are_counted_cleaned_up_and_cleared() {
         let user = format!("user{}", number % 7);
         a.create(&format!("s{number}"), Some(&user), &chat("x"), MINUTE).await.unwrap();
     }
-    a.create("short", Some("gone"), &chat("x"), Duration::from_millis(20)).await.unwrap();
+    a.create("short", Some("gone"), &chat("x"), Duration::from_secs(1)).await.unwrap();
     a.destroy("s0").await.unwrap();
     eventually("the short one is over", || async {
         let statistics = a.statistics().await.unwrap();
