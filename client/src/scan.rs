@@ -1,5 +1,7 @@
 //! All sessions that Redis has, by SCAN: it is never blocked for long.
 
+use std::collections::HashSet;
+
 use redis::{FromRedisValue as _, Value};
 
 use crate::answer::SessionError;
@@ -20,12 +22,15 @@ impl SessionClient {
     ///
     /// When Redis cannot be scanned, or a session not be ended. What was ended until then stays so.
     pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
-        let (mut cleared, mut cursor) = (0, 0);
+        // A scan may give a key twice.
+        let (mut cleared, mut cursor) = (HashSet::new(), 0);
         loop {
             let (next, ids) = step(self.store(), cursor, pattern).await.map_err(SessionError::Unavailable)?;
             for id in ids {
-                self.destroy(&id).await?;
-                cleared += 1;
+                if !cleared.contains(&id) {
+                    self.destroy(&id).await?;
+                    cleared.insert(id);
+                }
             }
             cursor = next;
             if cursor == 0 {
@@ -37,10 +42,10 @@ impl SessionClient {
             let here = glob::matches(pattern.as_bytes(), id.as_bytes()) && self.knows_alive(&id);
             if here {
                 self.destroy(&id).await?;
-                cleared += 1;
+                cleared.insert(id);
             }
         }
-        Ok(cleared)
+        Ok(cleared.len() as u64)
     }
 
     /// How many sessions Redis has. One may be counted twice while Redis grows its table.
