@@ -11,11 +11,14 @@ impl Store {
     ///
     /// A user who may not ask for INFO learns nothing: what is evicted then comes back when it is used.
     pub(crate) async fn check_evictions(&self, deadline: Time) -> Result<(), CallError> {
+        if !self.memory.evictions().due(self.clock.now()) {
+            return Ok(());
+        }
         let asked = self.script.gateway.call(redis::cmd("INFO").arg("stats"), true, deadline).await;
         let info = match asked {
             Ok(info) => info,
-            Err(CallError::Refused(_)) => return Ok(()),
-            Err(CallError::Auth(code)) if code == "NOPERM" => return Ok(()),
+            Err(CallError::Refused(_)) => return self.evictions_unknown(),
+            Err(CallError::Auth(code)) if code == "NOPERM" => return self.evictions_unknown(),
             Err(error) => return Err(error),
         };
         let Some(evicted) = evicted_keys(info) else { return Ok(()) };
@@ -25,6 +28,11 @@ impl Store {
             self.memory.lock().bring_all(now);
             self.memory.waiting.notify_one();
         }
+        Ok(())
+    }
+
+    fn evictions_unknown(&self) -> Result<(), CallError> {
+        self.memory.evictions().refused(self.clock.now());
         Ok(())
     }
 }

@@ -17,15 +17,27 @@ pub struct Evictions {
     brought: Option<Time>,
     /// How long there must be none before everything is brought.
     calm: Duration,
+    /// When Redis last refused to say.
+    refused: Option<Time>,
 }
 
 impl Default for Evictions {
     fn default() -> Self {
-        Self { evicted: 0, missing_since: None, brought: None, calm: CALM_MIN }
+        Self { evicted: 0, missing_since: None, brought: None, calm: CALM_MIN, refused: None }
     }
 }
 
 impl Evictions {
+    /// Whether to ask Redis how many. A user who may not know is told so, and asks again after long.
+    pub fn due(&self, now: Time) -> bool {
+        self.refused.is_none_or(|at| now.since(at) >= REFUSED_WAIT)
+    }
+
+    /// Redis refuses to say.
+    pub fn refused(&mut self, now: Time) {
+        self.refused = Some(now);
+    }
+
     /// Redis says that it has evicted so many keys since it started. Returns whether to bring everything now.
     pub fn counted(&mut self, now: Time, evicted: u64) -> bool {
         let before = std::mem::replace(&mut self.evicted, evicted);
@@ -54,6 +66,9 @@ impl Evictions {
 const CALM_MIN: Duration = Duration::from_millis(500);
 /// The longest calm that is asked for.
 const CALM_MAX: Duration = Duration::from_secs(64);
+
+/// How long a user who may not know waits.
+const REFUSED_WAIT: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +124,20 @@ mod tests {
     fn after_a_long_calm_it_is_quick_again() {
         let counts = [1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3];
         assert_eq!(brought_at(counts), [1, 3, 9]);
+    }
+
+    #[test]
+    fn a_user_who_may_not_know_asks_seldom() {
+        let mut evictions = Evictions::default();
+        let at = |second| Time::START + Duration::from_secs(second);
+        let asked = (0..3600).filter(|second| {
+            let due = evictions.due(at(*second));
+            if due {
+                evictions.refused(at(*second));
+            }
+            due
+        });
+        assert_eq!(asked.count(), 6);
     }
 
     #[test]
