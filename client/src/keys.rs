@@ -17,6 +17,12 @@ pub(crate) fn is_beside(key: &str) -> bool {
     [word, ended].into_iter().flatten().any(|word| WORDS.contains(&word))
 }
 
+/// Whether a key is none of a session but of what is kept about all of them: it may look like a session's where the prefix is
+/// short.
+pub(crate) fn is_about_all(key: &str) -> bool {
+    ["squall:generation:", "squall:user:", "squall:users:"].iter().any(|begins| key.starts_with(begins))
+}
+
 /// The word of what a counter has counted.
 pub(crate) const COUNTED: &str = "counted";
 

@@ -59,9 +59,10 @@ struct State {
     /// The connection that is being opened: its number, and its task once there is one.
     dialling: Option<(u64, Option<AbortHandle>)>,
     dials: u64,
-    /// The number of the newest connection that opened, and of the newest that was open when one's end was counted.
+    /// The number of the newest connection that opened.
     newest: u64,
-    counted: u64,
+    /// The newest that there was when the end of one was last counted, and when that was.
+    counted: (u64, Time),
     /// The last attempt that failed: its number, and how.
     failure: Option<(u64, NoConnection)>,
     backoff: Backoff,
@@ -105,7 +106,7 @@ impl Pool {
             dialling: None,
             dials: 0,
             newest: 0,
-            counted: 0,
+            counted: (0, Time::START),
             failure: None,
             backoff: Backoff::default(),
             chance,
@@ -161,10 +162,12 @@ impl Pool {
     /// Whether the end of a connection counts as a failure. Those that were open together end together when Redis, or what is
     /// before it, ends them: that is one failure, however many there were and however many calls they carried.
     pub(crate) fn count_end(&self, connection: &Connection) -> bool {
+        let now = self.0.clock.now();
         let mut state = self.0.lock();
-        let counts = connection.number() > state.counted;
+        let (newest, at) = state.counted;
+        let counts = connection.number() > newest || now.since(at) >= self.0.settings.operation_timeout;
         if counts {
-            state.counted = state.newest;
+            state.counted = (state.newest, now);
         }
         counts
     }

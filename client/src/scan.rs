@@ -82,7 +82,7 @@ pub(crate) async fn step(store: &Store, cursor: u64, pattern: &str) -> Result<(u
         .map_err(|_| CallError::Refused("an answer of another form than was asked for".to_owned()))?;
     // A key that is no text is none of ours.
     let found = found.into_iter().filter_map(|key| String::from_redis_value(key).ok());
-    let ids = found.filter(|key| !keys::is_beside(key));
+    let ids = found.filter(|key| !keys::is_beside(key) && !keys::is_about_all(key));
     Ok((next, ids.filter_map(|key| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()))
 }
 

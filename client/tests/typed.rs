@@ -117,6 +117,20 @@ async fn the_sessions_of_a_user_are_those_that_live() {
 }
 
 #[tokio::test]
+async fn whose_a_session_becomes_later_and_what_the_index_lost_are_known_too() {
+    let Some(redis) = Redis::start().await else { return };
+    let (a, told) = store(&redis, 1);
+    a.create("s", None, &chat("x"), MINUTE).await.unwrap();
+    a.change("s", |session| session.user = Some("alice".to_owned())).await.unwrap();
+    assert_eq!(ids_of(&a, "alice").await, ["s"]);
+    // As after a restart with what lay on disk: the sessions are there, and the index is not.
+    let _: i64 = redis.ask(&["DEL", "squall:user:session:alice"]).await;
+    assert_eq!(ids_of(&a, "alice").await, Vec::<String>::new());
+    let again: SessionStore<Chat> = SessionStore::over(told.client.clone());
+    eventually("the index is whole again", || async { ids_of(&again, "alice").await == ["s"] }).await;
+}
+
+#[tokio::test]
 async fn what_is_damaged_is_kept_aside_and_the_session_begins_anew() {
     let Some(redis) = Redis::start().await else { return };
     let (a, _keep) = store(&redis, 1);

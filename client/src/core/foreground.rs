@@ -10,6 +10,8 @@ pub struct Foreground {
     calm: f64,
     lately: f64,
     calls: u32,
+    /// Calls since it was last asked whether they suffer.
+    since: u32,
 }
 
 impl Foreground {
@@ -20,14 +22,18 @@ impl Foreground {
             (self.calm, self.lately) = (took, took);
         }
         self.calls = self.calls.saturating_add(1);
+        self.since = self.since.saturating_add(1);
         self.lately += (took - self.lately) * LATELY;
-        if !busy {
-            self.calm += (took - self.calm) * CALM;
-        }
+        // What is slow for other reasons becomes what is usual, in time.
+        self.calm += (took - self.calm) * if busy { CALM / 10.0 } else { CALM };
     }
 
-    /// Whether calls take far longer than they do when nothing is brought.
-    pub fn suffers(&self) -> bool {
+    /// Whether calls take far longer than they do when nothing is brought. Where there were none since this was asked last,
+    /// nobody suffers.
+    pub fn suffers(&mut self) -> bool {
+        if std::mem::take(&mut self.since) == 0 {
+            self.lately = self.calm;
+        }
         self.calls >= ENOUGH && self.lately > 2.0 * self.calm + SLACK_S
     }
 }
@@ -64,6 +70,14 @@ mod tests {
     fn one_slow_call_is_none_and_the_trouble_passes() {
         assert!(!after([(50, true)]));
         assert!(!after([(10, true); 20].into_iter().chain([(1, true); 100])));
+    }
+
+    #[test]
+    fn without_calls_nobody_suffers() {
+        let mut foreground = Foreground::default();
+        (0..1000).for_each(|_| foreground.took(MS, false));
+        (0..20).for_each(|_| foreground.took(10 * MS, true));
+        assert_eq!([foreground.suffers(), foreground.suffers()], [true, false]);
     }
 
     #[test]

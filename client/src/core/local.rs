@@ -19,6 +19,8 @@ pub struct LocalCopy {
     entries: BTreeMap<Arc<str>, Entry>,
     /// The sessions that may be dropped, by when they were last used.
     idle: BTreeMap<u64, Arc<str>>,
+    /// Those that may be dropped when there are no others: Redis took them once, and may have forgotten them.
+    marked: BTreeMap<u64, Arc<str>>,
     bytes: u64,
     dirty: u64,
     uses: u64,
@@ -46,6 +48,8 @@ pub struct Entry {
     pub wanted: bool,
     /// Redis refused it, for a reason that trying again does not mend.
     pub refused: bool,
+    /// It is dirty only because Redis may have forgotten it, and nobody has written to it since.
+    pub marked: bool,
     /// It lies on disk, or is on its way there. Only what is dirty does.
     pub on_disk: bool,
     /// Facts up to this version carry Redis's time; newer ones the local clock's until Redis's is known.
@@ -112,8 +116,8 @@ impl Entry {
 impl LocalCopy {
     /// An empty copy with these limits.
     pub fn new(limits: LocalSettings) -> Self {
-        let (entries, idle) = (BTreeMap::new(), BTreeMap::new());
-        Self { limits, entries, idle, bytes: 0, dirty: 0, uses: 0, swept: None, arrived: Vec::new() }
+        let (entries, idle, marked) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { limits, entries, idle, marked, bytes: 0, dirty: 0, uses: 0, swept: None, arrived: Vec::new() }
     }
 
     /// Sessions in it, those that are gone but not forgotten included.
@@ -181,9 +185,11 @@ impl LocalCopy {
             entry
         });
         self.idle.remove(&entry.used);
+        self.marked.remove(&entry.used);
         self.bytes -= entry.bytes(&id);
         self.dirty -= u64::from(entry.dirty);
         let result = change(entry);
+        entry.marked &= entry.dirty;
         entry.used = self.uses;
         self.bytes += entry.bytes(&id);
         self.dirty += u64::from(entry.dirty);
@@ -193,13 +199,18 @@ impl LocalCopy {
         }
         if entry.droppable() {
             self.idle.insert(self.uses, id);
+        } else if entry.marked && entry.pushes == 0 {
+            self.marked.insert(self.uses, id);
         }
         result
     }
 
     /// The sessions on disk that Redis has all of by now, each told once.
     pub fn take_arrived(&mut self) -> Vec<Arc<str>> {
-        std::mem::take(&mut self.arrived)
+        let mut arrived = std::mem::take(&mut self.arrived);
+        // What was written since lies there for another reason.
+        arrived.retain(|id| !self.entries.get(id).is_some_and(|entry| entry.on_disk));
+        arrived
     }
 
     /// Looks at the next `count` sessions, round and round, and drops those that nobody needs any more.
@@ -216,13 +227,14 @@ impl LocalCopy {
     }
 
     fn drop_oldest(&mut self, but: &str) -> bool {
-        let oldest = self.idle.values().find(|id| ***id != *but).cloned();
+        let oldest = self.idle.values().chain(self.marked.values()).find(|id| ***id != *but).cloned();
         oldest.as_ref().inspect(|id| self.remove(id)).is_some()
     }
 
     fn remove(&mut self, id: &str) {
         if let Some(entry) = self.entries.remove(id) {
             self.idle.remove(&entry.used);
+            self.marked.remove(&entry.used);
             self.bytes -= entry.bytes(id);
             self.dirty -= u64::from(entry.dirty);
         }

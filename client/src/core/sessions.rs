@@ -233,7 +233,10 @@ impl Sessions {
             && self.queue.first().is_some_and(|rank| refused_too || rank != Rank::Refused)
         {
             let Some((id, _)) = self.queue.pop() else { break };
-            pushes.push(self.push(&id));
+            // It may have been dropped to make room.
+            if self.local.entry(&id).is_some() {
+                pushes.push(self.push(&id));
+            }
         }
         pushes
     }
@@ -335,7 +338,7 @@ impl Sessions {
             push.write = Some(Written { change, version, before, was_dirty });
             if at_once {
                 (entry.record, entry.latest_expiry) = (after.record, after.latest_expiry);
-                (entry.dirty, entry.wanted, entry.refused) = (true, true, false);
+                (entry.dirty, entry.wanted, entry.refused, entry.marked) = (true, true, false, false);
             }
             push
         })

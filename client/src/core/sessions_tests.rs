@@ -277,3 +277,24 @@ fn a_full_copy_refuses_new_sessions_but_takes_writes_to_those_it_has() {
     update(&mut sessions, 12, "fits");
     assert_eq!(sessions.write(ms(13), "nobody's", &Write::Touch { ttl: TTL }).unwrap_err(), Refusal::Missing);
 }
+
+#[test]
+fn a_full_copy_takes_new_sessions_while_all_are_brought_again() {
+    let local = crate::settings::LocalSettings { sessions: 2, ..Settings::default().local };
+    let mut sessions = sessions_with(&Settings { local, ..Settings::default() }, 1);
+    let write = |sessions: &mut Sessions, at, id: &str| {
+        sessions.write(ms(at), id, &Write::Create { payload: bytes("x"), ttl: TTL })
+    };
+    for id in ["a", "b"] {
+        let push = write(&mut sessions, 1, id).unwrap();
+        stored(&mut sessions, &push, 2);
+    }
+    sessions.bring_all(ms(10));
+    assert_eq!((sessions.waiting(false), sessions.local().dirty()), (2, 2));
+    let new = write(&mut sessions, 20, "c").expect("a session that redis once took makes room");
+    sessions.release(&new.id, false);
+    assert_eq!(sessions.look(ms(21), "a"), Look::Unknown);
+    let rest: Vec<String> = sessions.next_pushes(9, false).iter().map(|push| push.id.to_string()).collect();
+    assert_eq!(rest, ["c", "b"]);
+    assert_eq!(write(&mut sessions, 30, "d").unwrap_err(), Refusal::Full, "what is being brought stays");
+}

@@ -6,6 +6,7 @@
 mod file;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -42,6 +43,8 @@ struct Queue {
     changes: Changes,
     waiting: Waiting,
     closed: bool,
+    /// Nobody writes any more, though it was not closed.
+    dead: bool,
 }
 
 impl Journal {
@@ -67,7 +70,14 @@ impl Journal {
     pub(crate) fn write(&self, (id, change): (Arc<str>, DiskChange)) -> oneshot::Receiver<bool> {
         let (told, written) = oneshot::channel();
         let mut queue = self.shared.lock();
+        if queue.dead {
+            // Dropping the sender tells that it failed.
+            return written;
+        }
         queue.changes.insert(id, change);
+        if queue.waiting.len() >= MANY_WAITING {
+            queue.waiting.retain(|told| !told.is_closed());
+        }
         queue.waiting.push(told);
         self.shared.wake.notify_one();
         written
@@ -101,6 +111,17 @@ impl Shared {
     }
 }
 
+/// The end of the thread, by panic or not: who waits, now or later, waits for nothing.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.dead = true;
+        (queue.changes, queue.waiting) = (Changes::new(), Waiting::new());
+    }
+}
+
 struct Writer {
     shared: Arc<Shared>,
     file: DiskFile,
@@ -110,11 +131,13 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
+        let _end = End(Arc::clone(&self.shared));
         while let Some((changes, waiting)) = self.next() {
             let written = self.file.commit(&changes);
             if written.is_err() != self.failing {
                 self.failing = written.is_err();
-                (self.on_trouble)(written.as_ref().err());
+                // An observer that panics must not end the writing. The panic has been printed by then.
+                let _told = catch_unwind(AssertUnwindSafe(|| (self.on_trouble)(written.as_ref().err())));
             }
             let works = written.is_ok();
             if !works {
@@ -161,6 +184,8 @@ impl Writer {
 
 /// How long a disk that failed is left alone.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
+/// Callers that wait for the disk, some of whom may have gone away.
+const MANY_WAITING: usize = 4096;
 /// How long changes gather that nobody waits for.
 const GATHER: Duration = Duration::from_millis(100);
 

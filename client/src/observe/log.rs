@@ -1,8 +1,9 @@
 //! A log of what goes wrong and what changes, as `tracing` events with the fields of the cache-v4 system: `operation`, `error_type`,
 //! `error_message`, `error_count`, `circuit_breaker_state`. With `tracing-subscriber`'s JSON form it is a structured log.
 //!
-//! What repeats is not repeated: while Redis is away one line says so, and one says that it is back.
+//! What repeats is not repeated: each kind of trouble has a line in ten seconds at most, with the count of all errors.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::client::SessionClient;
 use crate::core::breaker::State;
+use crate::core::time::Time;
 use crate::event::{Ended, Event, Mode, Observer, Resync};
 use crate::health_check::Status;
 use crate::task::AbortOnDrop;
@@ -24,17 +26,17 @@ pub fn observer() -> Observer {
 #[derive(Default)]
 struct Log {
     errors: AtomicU64,
-    /// The kind of the last error that was written: the next of the same kind is counted only, until something else happens.
-    last: Mutex<Option<&'static str>>,
+    /// When each kind of trouble was last written: what comes soon after it is counted only.
+    written: Mutex<BTreeMap<&'static str, Time>>,
     breaker: Mutex<Option<State>>,
 }
 
 impl Log {
     fn write(&self, event: &Event) {
         match event {
-            Event::Failed { command, error, .. } => {
+            Event::Failed { at, command, error } => {
                 let count = self.errors.fetch_add(1, Ordering::Relaxed) + 1;
-                if self.is_new(error.error_type()) {
+                if self.is_due(error.error_type(), *at) {
                     warn!(
                         operation = command.as_str(),
                         error_type = error.error_type(),
@@ -45,7 +47,9 @@ impl Log {
                     );
                 }
             }
-            Event::Operation { operation, ended: Ended::Failed(reason), .. } => {
+            Event::Operation { at, operation, ended: Ended::Failed(reason), .. }
+                if self.is_due(reason.code(), *at) =>
+            {
                 info!(
                     operation = operation.name(),
                     error_type = reason.code(),
@@ -57,7 +61,6 @@ impl Log {
             Event::Operation { .. } => {}
             Event::Breaker { to, reason, .. } => {
                 *self.breaker.lock().unwrap_or_else(PoisonError::into_inner) = Some(*to);
-                self.forget();
                 let count = self.errors.load(Ordering::Relaxed);
                 warn!(
                     circuit_breaker_state = name(*to),
@@ -84,12 +87,14 @@ impl Log {
         }
     }
 
-    fn is_new(&self, kind: &'static str) -> bool {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(kind) != Some(kind)
-    }
-
-    fn forget(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Whether that kind of trouble is to be written, as none was for a while.
+    fn is_due(&self, kind: &'static str, at: Time) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = written.get(kind).is_none_or(|last| at.since(*last) >= QUIET);
+        if due {
+            written.insert(kind, at);
+        }
+        due
     }
 
     fn breaker(&self) -> &'static str {
@@ -157,6 +162,9 @@ fn name(state: State) -> &'static str {
         State::HalfOpen => "half-open",
     }
 }
+
+/// How long a kind of trouble that was written is only counted.
+const QUIET: Duration = Duration::from_secs(10);
 
 fn milliseconds(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)

@@ -224,10 +224,14 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
             Lookup::Absent { .. } => return Err(SessionError::NoSession),
             Lookup::Unknown { because } => return Err(SessionError::Unavailable(because)),
         };
+        let user = session.user.clone();
         session.last_activity_unix_ms = self.client.unix_ms();
         change(&mut session);
         let ack = self.client.update(id, value(&session.about(), &session.data)?).await?;
         session.served_by = ack.served_by;
+        if session.user != user {
+            self.index(session.user.as_deref(), id, ack).await;
+        }
         Ok(session)
     }
 

@@ -5,6 +5,7 @@
 //! lost its data.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -32,29 +33,47 @@ pub struct Statistics {
     pub active_users: u64,
 }
 
-/// Sessions of which the index may not know, and when all were last put among them.
+/// Sessions of which the index may not know.
 #[derive(Debug, Default)]
-pub(super) struct Missing(Mutex<(BTreeSet<Arc<str>>, Option<Time>)>);
+pub(super) struct Missing(Mutex<Ids>);
+
+#[derive(Debug, Default)]
+struct Ids {
+    ids: BTreeSet<Arc<str>>,
+    /// The last one that was brought, or tried: those that Redis refuses must not keep others waiting.
+    tried: Option<Arc<str>>,
+    /// As of which mark all that live here were put among them; nothing before the first time.
+    filled: Option<Option<Time>>,
+}
 
 impl Missing {
     /// The index may not know this session.
     pub(super) fn add(&self, id: &str) {
-        self.lock().0.insert(Arc::from(id));
+        self.lock().ids.insert(Arc::from(id));
     }
 
-    /// The next to bring; after a loss of Redis's data all that live here are among them.
+    /// The next to bring. At the start, and after a loss of Redis's data, all that live here are among them.
     fn next(&self, store: &Store) -> Vec<Arc<str>> {
         let sessions = store.memory.lock();
-        let (marked, ids) = (sessions.marked(), sessions.local());
         let mut missing = self.lock();
-        if marked > missing.1 {
-            missing.0.extend(ids.ids());
-            missing.1 = marked;
+        if missing.filled != Some(sessions.marked()) {
+            missing.filled = Some(sessions.marked());
+            missing.ids.extend(sessions.local().ids());
         }
-        std::iter::from_fn(|| missing.0.pop_first()).take(AT_ONCE).collect()
+        drop(sessions);
+        let from = missing.tried.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let ids: Vec<Arc<str>> =
+            missing.ids.range::<Arc<str>, _>((from, Bound::Unbounded)).take(AT_ONCE).cloned().collect();
+        ids.iter().for_each(|id| drop(missing.ids.take(id)));
+        missing.tried = ids.last().cloned();
+        ids
     }
 
-    fn lock(&self) -> MutexGuard<'_, (BTreeSet<Arc<str>>, Option<Time>)> {
+    fn is_empty(&self) -> bool {
+        self.lock().ids.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ids> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,24 +161,36 @@ pub(super) fn known(store: &Store, id: &str) -> Option<(About, u64)> {
 
 /// Brings to the index what it may lack, for as long as there is a client.
 pub(super) async fn sweep(store: Weak<Store>, missing: Arc<Missing>) {
+    let mut wait = EVERY;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(wait).await;
         let Some(store) = store.upgrade() else { return };
-        while store.script.gateway.state() == State::Closed {
-            let ids = missing.next(&store);
-            if ids.is_empty() {
-                break;
-            }
-            for id in ids {
-                let Some((about, expires)) = known(&store, &id) else { continue };
-                let Some(user) = about.user else { continue };
-                if !index(&store, &user, &id, expires).await {
-                    missing.add(&id);
-                }
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        wait = if bring(&store, &missing).await { EVERY } else { (wait * 2).min(REFUSED_WAIT) };
     }
+}
+
+/// Brings all of it, if Redis is there. Says whether it took all that was tried.
+async fn bring(store: &Store, missing: &Missing) -> bool {
+    while store.script.gateway.state() == State::Closed {
+        let ids = missing.next(store);
+        if ids.is_empty() && missing.is_empty() {
+            break;
+        }
+        let mut refused = Vec::new();
+        for id in ids {
+            let Some((about, expires)) = known(store, &id) else { continue };
+            let Some(user) = about.user else { continue };
+            if !index(store, &user, &id, expires).await {
+                refused.push(id);
+            }
+        }
+        refused.iter().for_each(|id| missing.add(id));
+        if !refused.is_empty() {
+            return false;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    true
 }
 
 async fn indexed(store: &Store, user: &str) -> Result<Vec<String>, CallError> {
@@ -203,3 +234,5 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Between one lot and the next, so that the users of Redis notice nothing.
 const PAUSE: Duration = Duration::from_millis(20);
 const AT_ONCE: usize = 20;
+/// The longest wait after Redis refused some.
+const REFUSED_WAIT: Duration = Duration::from_secs(30);

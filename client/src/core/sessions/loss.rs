@@ -13,7 +13,10 @@ impl Sessions {
         for id in self.local.ids() {
             let matters = self.local.entry(&id).is_some_and(|entry| entry.matters(wall, self.tombstone_ttl));
             if matters {
-                self.local.change(&id, |entry| entry.dirty = true);
+                self.local.change(&id, |entry| {
+                    entry.marked |= !entry.dirty;
+                    entry.dirty = true;
+                });
                 self.place(&id);
             }
         }

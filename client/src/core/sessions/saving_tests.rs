@@ -157,6 +157,23 @@ fn it_leaves_the_disk_once_redis_has_it_and_not_before() {
 }
 
 #[test]
+fn what_is_written_again_before_the_disk_was_tidied_stays_there() {
+    let mut sessions = sessions(1);
+    hear_redis(&mut sessions, 0);
+    let first = write(&mut sessions, 10, &create("new"));
+    saved(&mut sessions);
+    sessions.settle(&first, &took(&first, 20));
+    // Redis has gone again, and nobody has tidied up.
+    write(&mut sessions, 30, &update("newer"));
+    saved(&mut sessions);
+    assert_eq!(sessions.take_arrived(), []);
+    let second = sessions.push("s");
+    sessions.settle(&second, &took(&second, 40));
+    sessions.release(&second.id, false);
+    assert_eq!(sessions.take_arrived(), [(Arc::from("s"), DiskChange::Remove)]);
+}
+
+#[test]
 fn damaged_bytes_are_refused_and_change_nothing() {
     let mut before = sessions(1);
     write(&mut before, 10, &create("new"));
