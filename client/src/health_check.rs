@@ -7,7 +7,6 @@ use redis::{FromRedisValue as _, Value};
 use serde::Serialize;
 
 use crate::client::SessionClient;
-use crate::core::breaker::State;
 use crate::core::time::Time;
 use crate::error::CallError;
 use crate::settings::Fallback;
@@ -138,11 +137,7 @@ impl SessionClient {
     fn client_health(&self) -> ClientHealth {
         let stats = self.stats();
         ClientHealth {
-            breaker: match stats.breaker {
-                State::Closed => "closed",
-                State::Open => "open",
-                State::HalfOpen => "half-open",
-            },
+            breaker: stats.breaker.name(),
             connections: stats.connections,
             connections_max: self.store().settings.pool.connections.into(),
             local_sessions: stats.local_sessions,

@@ -136,6 +136,7 @@ async fn what_is_damaged_is_kept_aside_and_the_session_begins_anew() {
     let (a, _keep) = store(&redis, 1);
     let (session, opened) = a.open("s", Some("alice"), MINUTE).await.unwrap();
     assert_eq!((session.messages, opened), (0, Opened::New));
+    assert_eq!(found(&a, "s").await.created_unix_ms, session.created_unix_ms);
     a.message("s").await.unwrap();
     let (session, opened) = a.open("s", Some("alice"), MINUTE).await.unwrap();
     assert_eq!((session.messages, opened), (1, Opened::Found));

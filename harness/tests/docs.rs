@@ -170,12 +170,11 @@ fn every_promise_names_tests_and_scenarios_that_exist() {
     for row in rows.filter(|row| !row.contains("| scenarios |")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         assert_eq!(cells.len(), 4, "{row}");
-        let names = |cell: &str| code(cell);
-        for test in names(cells[2]) {
+        for test in code(cells[2]) {
             assert!(sources.contains(&format!("fn {test}(")), "no test {test}");
             seen += 1;
         }
-        for scenario in names(cells[3]) {
+        for scenario in code(cells[3]) {
             assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
         }
         assert!(cells[1] == "not yet" || !cells[2].is_empty(), "nothing shows it: {row}");

@@ -29,6 +29,17 @@ pub enum State {
     HalfOpen,
 }
 
+impl State {
+    /// Its name in logs and health.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
 /// What somebody decided over the breaker's head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Force {

@@ -27,7 +27,7 @@ pub fn observer() -> Observer {
 struct Log {
     errors: AtomicU64,
     /// When each kind of trouble was last written: what comes soon after it is counted only.
-    written: Mutex<BTreeMap<&'static str, Time>>,
+    written: Mutex<BTreeMap<(&'static str, &'static str), Time>>,
     breaker: Mutex<Option<State>>,
 }
 
@@ -36,7 +36,7 @@ impl Log {
         match event {
             Event::Failed { at, command, error } => {
                 let count = self.errors.fetch_add(1, Ordering::Relaxed) + 1;
-                if self.is_due(error.error_type(), *at) {
+                if self.is_due("call", error.error_type(), *at) {
                     warn!(
                         operation = command.as_str(),
                         error_type = error.error_type(),
@@ -48,7 +48,7 @@ impl Log {
                 }
             }
             Event::Operation { at, operation, ended: Ended::Failed(reason), .. }
-                if self.is_due(reason.code(), *at) =>
+                if self.is_due("operation", reason.code(), *at) =>
             {
                 info!(
                     operation = operation.name(),
@@ -58,12 +58,11 @@ impl Log {
                     "session operation failed"
                 );
             }
-            Event::Operation { .. } => {}
             Event::Breaker { to, reason, .. } => {
                 *self.breaker.lock().unwrap_or_else(PoisonError::into_inner) = Some(*to);
                 let count = self.errors.load(Ordering::Relaxed);
                 warn!(
-                    circuit_breaker_state = name(*to),
+                    circuit_breaker_state = to.name(),
                     reason,
                     error_count = count,
                     "circuit breaker changed"
@@ -76,29 +75,33 @@ impl Log {
                 Resync::Finished { sessions } => info!(sessions, "resync finished"),
                 Resync::Interrupted { sessions } => warn!(sessions, "resync interrupted"),
             },
-            Event::Slow { took, .. } => warn!(took_ms = milliseconds(*took), "slow response of redis"),
-            Event::Corrupt { .. } => {
+            Event::Slow { at, took } if self.is_due("slow", "", *at) => {
+                warn!(took_ms = milliseconds(*took), "slow response of redis");
+            }
+            Event::Corrupt { at } if self.is_due("corrupt", "", *at) => {
                 error!(error_type = "corrupt_value", "a value in redis is damaged or not ours")
             }
             Event::Disk { trouble: Some(why), .. } => {
                 error!(error_type = "disk", error_message = why.as_str(), "the durable fallback failed");
             }
             Event::Disk { trouble: None, .. } => info!("the durable fallback works again"),
+            // Told lately, or nothing to tell.
+            Event::Operation { .. } | Event::Slow { .. } | Event::Corrupt { .. } => {}
         }
     }
 
     /// Whether that kind of trouble is to be written, as none was for a while.
-    fn is_due(&self, kind: &'static str, at: Time) -> bool {
+    fn is_due(&self, of: &'static str, kind: &'static str, at: Time) -> bool {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = written.get(kind).is_none_or(|last| at.since(*last) >= QUIET);
+        let due = written.get(&(of, kind)).is_none_or(|last| at.since(*last) >= QUIET);
         if due {
-            written.insert(kind, at);
+            written.insert((of, kind), at);
         }
         due
     }
 
     fn breaker(&self) -> &'static str {
-        name(self.breaker.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(State::Closed))
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(State::Closed).name()
     }
 }
 
@@ -152,14 +155,6 @@ async fn line(client: &SessionClient) {
             dirty = own.dirty,
             "redis health"
         ),
-    }
-}
-
-fn name(state: State) -> &'static str {
-    match state {
-        State::Closed => "closed",
-        State::Open => "open",
-        State::HalfOpen => "half-open",
     }
 }
 

@@ -89,10 +89,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         data: &T,
         ttl: Duration,
     ) -> Result<Ack, SessionError> {
-        let about =
-            About { created: self.client.unix_ms(), user: user.map(str::to_owned), ..About::default() };
-        let ack = self.client.create(id, value(&about, data)?, ttl).await?;
-        self.index(user, id, ack).await;
+        let (_, ack) = self.create_new(id, user, data, ttl).await?;
         Ok(ack)
     }
 
@@ -208,10 +205,22 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
             Err(error) => return Err(error),
         };
         let data = T::default();
-        let ack = self.create(id, user, &data, ttl).await?;
+        let (about, ack) = self.create_new(id, user, &data, ttl).await?;
+        Ok((Session::new(id, about, data, ttl, ack.served_by), opened))
+    }
+
+    async fn create_new(
+        &self,
+        id: &str,
+        user: Option<&str>,
+        data: &T,
+        ttl: Duration,
+    ) -> Result<(About, Ack), SessionError> {
         let about =
             About { created: self.client.unix_ms(), user: user.map(str::to_owned), ..About::default() };
-        Ok((Session::new(id, about, data, ttl, ack.served_by), opened))
+        let ack = self.client.create(id, value(&about, data)?, ttl).await?;
+        self.index(user, id, ack).await;
+        Ok((about, ack))
     }
 
     async fn change_alone(

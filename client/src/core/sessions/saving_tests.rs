@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::core::push::{Answer, Fate, Push};
-use crate::core::record::Record;
 use crate::core::sessions::{Look, Write};
 use crate::core::time::Time;
 use crate::settings::Settings;
@@ -182,5 +181,4 @@ fn damaged_bytes_are_refused_and_change_nothing() {
     assert_eq!(after.load(ms(0), "other", &bytes), Err(Damage::Changed));
     assert_eq!(after.load(ms(0), "s", &bytes.slice(1..)), Err(Damage::Foreign));
     assert_eq!((after.local().len(), after.waiting(false)), (0, 0));
-    assert_eq!(Record::default().newest(), crate::core::version::Version::NEVER);
 }
