@@ -7,10 +7,10 @@
 //! It starts a redis-server of its own. Each session's value is its id, and each record in Redis carries a check over the id: a reply
 //! that reached another call would be a wrong value, or a damaged one.
 
+mod support;
+
 use std::io;
-use std::net::TcpListener;
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -25,6 +25,8 @@ use squall_client::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+
+use support::{Server, say};
 
 const SESSIONS: u64 = 10_000;
 const TASKS: u64 = 64;
@@ -157,8 +159,7 @@ async fn main() {
         None => otherwise,
     };
     let (operations, seed) = (argument(1, 10_000_000), argument(2, 1));
-    let port =
-        TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
+    let port = support::free_port();
     let _server = Server::start(port).await;
 
     let mut settings = Settings { operation_timeout: Duration::from_millis(40), ..Settings::default() };
@@ -205,33 +206,4 @@ async fn main() {
         read(&stalls)
     ));
     assert_eq!(wrong, 0);
-}
-
-struct Server(Child);
-
-impl Server {
-    async fn start(port: u16) -> Self {
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        let server = Self(child);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        server
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _dead_already = self.0.kill();
-        let _ended = self.0.wait();
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "it is a program")]
-fn say(text: &str) {
-    println!("{text}");
 }

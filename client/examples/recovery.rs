@@ -6,8 +6,8 @@
 //! ```
 //! It starts a redis-server of its own, kills it, and starts it again, empty.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+mod support;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use squall_client::{Clock, Endpoint, Environment, Lookup, Profile, SessionClient, Tcp};
+
+use support::{Server, say};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const CALM: Duration = Duration::from_secs(10);
@@ -86,8 +88,7 @@ async fn main() {
     };
     let (minutes, sessions, rate): (u64, u64, u64) =
         (argument(1, 1), argument(2, 100_000), argument(3, 2000));
-    let port =
-        TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
+    let port = support::free_port();
     let clock = Clock::system();
     let mut server = Server::start(port).await;
 
@@ -150,37 +151,4 @@ fn resident_mib() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or(0);
     pages * 4096 / (1 << 20)
-}
-
-struct Server(Child);
-
-impl Server {
-    async fn start(port: u16) -> Self {
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        let server = Self(child);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        server
-    }
-
-    fn kill(&mut self) {
-        let _dead_already = self.0.kill();
-        let _ended = self.0.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "it is a program")]
-fn say(text: &str) {
-    println!("{text}");
 }
