@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::SessionError;
-use crate::core::breaker::State;
+use crate::core::breaker::{State, Transition};
+use crate::core::circuits::Circuit;
+use crate::core::class::Class;
 use crate::core::time::Time;
 use crate::error::CallError;
 
@@ -15,6 +17,19 @@ pub enum Event {
     Breaker {
         /// When.
         at: Time,
+        /// The state left.
+        from: State,
+        /// The state entered.
+        to: State,
+        /// Why, in a few words.
+        reason: &'static str,
+    },
+    /// The breaker of a class of calls that has thresholds of its own changed.
+    ClassBreaker {
+        /// When.
+        at: Time,
+        /// The class.
+        class: Class,
         /// The state left.
         from: State,
         /// The state entered.
@@ -75,6 +90,17 @@ pub enum Event {
         /// When.
         at: Time,
     },
+}
+
+impl Event {
+    /// A breaker changed.
+    pub(crate) fn of_breaker(circuit: Circuit, change: Transition) -> Self {
+        let Transition { at, from, to, reason } = change;
+        match circuit {
+            Circuit::Endpoint => Self::Breaker { at, from, to, reason },
+            Circuit::Class(class) => Self::ClassBreaker { at, class, from, to, reason },
+        }
+    }
 }
 
 /// What a user asks for.

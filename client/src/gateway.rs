@@ -11,16 +11,20 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use redis::{Cmd, Value};
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, TryAcquireError};
 
+use crate::breakers::Breakers;
 use crate::clock::Clock;
 use crate::connection::{Connection, Greeting};
-use crate::core::breaker::{Breaker, Force, Outcome, Permit, Rejected, State};
+use crate::core::breaker::{Force, Outcome, Rejected, State};
+use crate::core::circuits::{Circuit, Pass, Scope};
+use crate::core::class::Class;
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
+use crate::keys;
 use crate::pool::{NoConnection, Pool, Urgency};
 use crate::settings::Settings;
 use crate::task::AbortOnDrop;
@@ -38,13 +42,11 @@ struct Shared {
     settings: Settings,
     clock: Clock,
     teller: Teller,
-    pool: Pool,
-    breaker: Mutex<Breaker>,
+    pool: Arc<Pool>,
+    breakers: Breakers,
     budget: Mutex<Budget>,
     chance: Mutex<ChaCha8Rng>,
     in_flight: Semaphore,
-    /// Told after every change of the breaker.
-    changed: Notify,
 }
 
 impl Gateway {
@@ -57,13 +59,17 @@ impl Gateway {
         observer: Observer,
         on_greeting: impl Fn(&Greeting) + Send + Sync + 'static,
     ) -> Self {
+        let pool =
+            Arc::new(Pool::new(endpoint, settings.clone(), clock.clone(), seed, Box::new(on_greeting)));
+        let opened = Arc::clone(&pool);
+        // What made it open may hang on these connections for ever; the probe opens its own.
+        let on_open = Box::new(move || opened.clear());
         let shared = Arc::new(Shared {
-            pool: Pool::new(endpoint, settings.clone(), clock.clone(), seed, Box::new(on_greeting)),
-            breaker: Mutex::new(Breaker::new(settings.breaker.clone())),
+            pool,
+            breakers: Breakers::new(&settings.breaker, clock.clone(), on_open),
             budget: Mutex::new(Budget::new(&settings.retry)),
             chance: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             in_flight: Semaphore::new(settings.pool.in_flight as usize),
-            changed: Notify::new(),
             settings,
             clock,
             teller: Teller::new(observer),
@@ -92,12 +98,13 @@ impl Gateway {
             TryAcquireError::NoPermits => CallError::Overloaded,
             TryAcquireError::Closed => CallError::Closed,
         })?;
-        let mut permit = shared.ask()?;
+        let class = Class::of(name(command));
+        let mut pass = shared.ask(class)?;
         lock(&shared.budget).earn(shared.clock.now());
-        let mut retries = Retries::new(&shared.settings.retry, deadline, repeatable);
+        let mut retries = Retries::new(shared.settings.retry.attempts(class), deadline, repeatable);
         let mut unknown = None;
         loop {
-            let error = match shared.attempt(permit, command, deadline).await {
+            let error = match shared.attempt(pass, command, deadline).await {
                 Ok(value) => return Ok((value, unknown.is_some())),
                 Err(error) => error,
             };
@@ -111,8 +118,8 @@ impl Gateway {
                 Decision::After(wait) => tokio::time::sleep(wait).await,
                 Decision::GiveUp(_) => return Err(unknown.unwrap_or(error)),
             }
-            permit = match shared.ask() {
-                Ok(permit) => permit,
+            pass = match shared.ask(class) {
+                Ok(pass) => pass,
                 Err(rejected) => return Err(unknown.unwrap_or(rejected)),
             };
         }
@@ -120,21 +127,27 @@ impl Gateway {
 
     /// The breaker's state.
     pub fn state(&self) -> State {
-        lock(&self.shared.breaker).state()
+        self.shared.breakers.state()
+    }
+
+    /// The state of the breaker of a class of calls, if it has one of its own.
+    pub fn state_of(&self, class: Class) -> Option<State> {
+        self.shared.breakers.state_of(class)
+    }
+
+    /// Whether calls of a class are let through just now.
+    pub(crate) fn lets_through(&self, class: Class) -> bool {
+        self.shared.breakers.ask(class).is_ok()
     }
 
     /// Decides over the breaker's head, or lets it decide again.
     pub(crate) fn force(&self, force: Force) {
-        let mut breaker = lock(&self.shared.breaker);
-        breaker.force(self.shared.clock.now(), force);
-        self.shared.take_changes(breaker);
-        // A probe may be due without a change.
-        self.shared.changed.notify_waiters();
+        self.shared.breakers.force(force, &self.shared.teller);
     }
 
     /// Ends when the breaker changes, counted from this call on.
     pub(crate) fn changed(&self) -> Notified<'_> {
-        self.shared.changed.notified()
+        self.shared.breakers.changed()
     }
 
     /// How many connections are open.
@@ -156,27 +169,27 @@ impl Gateway {
 }
 
 impl Shared {
-    fn ask(&self) -> Result<Permit, CallError> {
-        let asked = lock(&self.breaker).ask(self.clock.now());
+    fn ask(&self, class: Class) -> Result<Pass, CallError> {
+        let asked = self.breakers.ask(class);
         asked.map_err(|Rejected { retry_after }| CallError::Rejected { retry_after })
     }
 
-    async fn attempt(&self, permit: Permit, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
+    async fn attempt(&self, pass: Pass, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
         let asked = self.clock.now();
-        let mut pending = Pending { shared: self, permit: Some(permit), asked, counted: false };
+        let mut pending = Pending { shared: self, pass: Some(pass), asked, counted: false };
         let reply = self.send_permitted(&mut pending, command, deadline).await;
         let now = self.clock.now();
-        let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, now.since(asked)) };
-        pending.record(outcome);
         let took = now.since(asked);
+        let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, took) };
+        pending.record((outcome, scope(&reply)));
         if took > self.settings.slow_call {
             self.teller.push(Event::Slow { at: now, took });
         }
         if let Err(error) = &reply {
-            self.teller.push(Event::Failed { at: now, command: name(command), error: error.clone() });
+            self.teller.push(Event::Failed { at: now, command: shown(command), error: error.clone() });
         }
         if reply.is_err() || took > self.settings.slow_call {
-            self.tell();
+            self.breakers.told(&self.teller);
         }
         reply
     }
@@ -196,7 +209,7 @@ impl Shared {
                     error
                 })?;
                 // The breaker may have opened while the connection was awaited.
-                pending.permit = Some(self.ask()?);
+                pending.pass = Some(self.ask(Class::of(name(command)))?);
                 connection
             }
         };
@@ -221,6 +234,7 @@ impl Shared {
     /// What the breaker is to learn from a call that ended so after `waited`.
     fn outcome(&self, reply: &Result<Value, CallError>, waited: Duration) -> Outcome {
         match reply {
+            Ok(_) if waited > self.settings.slow_call => Outcome::Slow,
             Ok(_) => Outcome::Success,
             Err(CallError::Timeout | CallError::TooLate) => self.outcome_without_reply(waited),
             Err(error) => match error.blame() {
@@ -235,52 +249,17 @@ impl Shared {
         if waited >= self.settings.operation_timeout { Outcome::Failure } else { Outcome::Neutral }
     }
 
-    fn record(&self, permit: Permit, outcome: Outcome) {
-        let random = self.random();
-        let mut breaker = lock(&self.breaker);
-        breaker.record(self.clock.now(), permit, outcome, random);
-        self.take_changes(breaker);
-    }
-
-    /// Takes the breaker's changes into the order of events while it is still locked, then tells them.
-    fn take_changes(&self, mut breaker: MutexGuard<'_, Breaker>) {
-        let mut changed = false;
-        while let Some(change) = breaker.poll() {
-            changed = true;
-            if change.to == State::Open {
-                // What made it open may hang on these connections for ever; the probe opens its own.
-                self.pool.clear();
-            }
-            self.teller.push(Event::Breaker {
-                at: change.at,
-                from: change.from,
-                to: change.to,
-                reason: change.reason,
-            });
-        }
-        drop(breaker);
-        if changed {
-            self.tell();
-        }
-    }
-
-    fn tell(&self) {
-        if self.teller.tell() {
-            self.changed.notify_waiters();
-        }
-    }
-
     fn random(&self) -> f64 {
         lock(&self.chance).random()
     }
 
-    /// Whether Redis answers. It ends with the probe's lease at the latest.
-    async fn probe(&self) -> Outcome {
+    /// Whether Redis does what the breaker is about. It ends with the probe's lease at the latest.
+    async fn probe(&self, circuit: Circuit) -> Outcome {
         let deadline = self.clock.now() + self.settings.breaker.probe_lease;
         let probe = async {
             let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
             let connection = opened.map_err(|none| none.error)?;
-            self.send_on(&connection, &redis::cmd("PING"), deadline).await
+            self.send_on(&connection, &probe_of(circuit, &self.settings.key_prefix), deadline).await
         };
         match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
             Ok(Ok(_)) => Outcome::Success,
@@ -295,27 +274,40 @@ impl Shared {
     }
 }
 
+/// What shows that Redis does again what a breaker is about.
+fn probe_of(circuit: Circuit, key_prefix: &str) -> Cmd {
+    let mut probe = redis::cmd("PING");
+    match circuit {
+        Circuit::Endpoint | Circuit::Class(Class::Upkeep) => {}
+        Circuit::Class(Class::Reads) => {
+            probe = redis::cmd("GET");
+            probe.arg(keys::probe(key_prefix));
+        }
+        Circuit::Class(Class::Writes) => {
+            probe = redis::cmd("SET");
+            probe.arg(keys::probe(key_prefix)).arg("").arg("PX").arg(1000);
+        }
+    }
+    probe
+}
+
 /// Sends a probe whenever the breaker has cooled down.
 async fn probe_whenever_due(shared: Arc<Shared>) {
     loop {
-        let changed = shared.changed.notified();
-        let due = lock(&shared.breaker).next_deadline();
-        let Some(due) = due else {
+        let changed = shared.breakers.changed();
+        let Some(due) = shared.breakers.next_deadline() else {
             changed.await;
             continue;
         };
-        tokio::time::sleep_until(shared.clock.instant(due)).await;
-        let random = shared.random();
-        let permit = {
-            let mut breaker = lock(&shared.breaker);
-            let permit = breaker.ask_probe(shared.clock.now(), random);
-            shared.take_changes(breaker);
-            permit
-        };
-        match permit {
-            Some(permit) => {
-                let outcome = shared.probe().await;
-                shared.record(permit, outcome);
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(shared.clock.instant(due)) => {}
+            () = changed => continue,
+        }
+        match shared.breakers.ask_probe(shared.random(), &shared.teller) {
+            Some(probe) => {
+                let outcome = shared.probe(probe.circuit()).await;
+                shared.breakers.record_probe(probe, outcome, shared.random(), &shared.teller);
             }
             // Timers are exact to a millisecond only.
             None => tokio::time::sleep(Duration::from_millis(1)).await,
@@ -326,35 +318,51 @@ async fn probe_whenever_due(shared: Arc<Shared>) {
 /// A call whose outcome the breaker awaits. A caller that goes away is no outcome, unless it had waited out the timeout.
 struct Pending<'a> {
     shared: &'a Shared,
-    permit: Option<Permit>,
+    pass: Option<Pass>,
     asked: Time,
     /// Its connection ended, or could not be opened, and another call has told the breaker so.
     counted: bool,
 }
 
 impl Pending<'_> {
-    fn record(&mut self, outcome: Outcome) {
-        if let Some(permit) = self.permit.take() {
-            self.shared.record(permit, outcome);
+    fn record(&mut self, outcome: (Outcome, Scope)) {
+        if let Some(pass) = self.pass.take() {
+            let shared = self.shared;
+            shared.breakers.record(pass, outcome, shared.random(), &shared.teller);
         }
     }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        if self.permit.is_some() {
+        if self.pass.is_some() {
             let waited = self.shared.clock.now().since(self.asked);
-            self.record(self.shared.outcome_without_reply(waited));
+            self.record((self.shared.outcome_without_reply(waited), Scope::Call));
         }
     }
 }
 
-/// A command's name.
-fn name(command: &Cmd) -> String {
-    match command.args_iter().next() {
-        Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name).into_owned(),
-        Some(_) | None => String::new(),
+/// What a call that ended so tells about.
+fn scope(reply: &Result<Value, CallError>) -> Scope {
+    match reply {
+        Ok(_)
+        | Err(CallError::Timeout | CallError::TooLate | CallError::NotNow(_) | CallError::Refused(_)) => {
+            Scope::Call
+        }
+        Err(_) => Scope::Endpoint,
     }
+}
+
+/// A command's name.
+fn name(command: &Cmd) -> &[u8] {
+    match command.args_iter().next() {
+        Some(redis::Arg::Simple(name)) => name,
+        Some(_) | None => b"",
+    }
+}
+
+fn shown(command: &Cmd) -> String {
+    String::from_utf8_lossy(name(command)).into_owned()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

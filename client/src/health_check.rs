@@ -7,6 +7,8 @@ use redis::{FromRedisValue as _, Value};
 use serde::Serialize;
 
 use crate::client::SessionClient;
+use crate::core::breaker::State;
+use crate::core::class::Class;
 use crate::core::time::Time;
 use crate::error::CallError;
 use crate::settings::Fallback;
@@ -76,10 +78,12 @@ pub struct RedisHealth {
 }
 
 /// What the client says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientHealth {
     /// The breaker: `closed`, `open` or `half-open`.
     pub breaker: &'static str,
+    /// Classes of calls that a breaker of their own has stopped: `reads`, `writes`, `upkeep`.
+    pub stopped: Vec<&'static str>,
     /// Connections that are open.
     pub connections: u64,
     /// Connections that there may be.
@@ -113,6 +117,9 @@ impl SessionClient {
             Ok(_) if took > store.settings.slow_call => {
                 (Status::Degraded, Some("redis answers slowly".to_owned()))
             }
+            Ok(_) if !client.stopped.is_empty() => {
+                (Status::Degraded, Some(format!("redis does not serve {}", client.stopped.join(" and "))))
+            }
             Ok(_) if client.dirty > 0 => {
                 (Status::Degraded, Some("sessions wait to be brought to redis".to_owned()))
             }
@@ -135,9 +142,11 @@ impl SessionClient {
     }
 
     fn client_health(&self) -> ClientHealth {
-        let stats = self.stats();
+        let (stats, gateway) = (self.stats(), &self.store().script.gateway);
+        let stopped = |class: &Class| gateway.state_of(*class).is_some_and(|state| state != State::Closed);
         ClientHealth {
             breaker: stats.breaker.name(),
+            stopped: Class::ALL.into_iter().filter(stopped).map(Class::name).collect(),
             connections: stats.connections,
             connections_max: self.store().settings.pool.connections.into(),
             local_sessions: stats.local_sessions,

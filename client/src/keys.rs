@@ -20,7 +20,14 @@ pub(crate) fn is_beside(key: &str) -> bool {
 /// Whether a key is none of a session but of what is kept about all of them: it may look like a session's where the prefix is
 /// short.
 pub(crate) fn is_about_all(key: &str) -> bool {
-    ["squall:generation:", "squall:user:", "squall:users:"].iter().any(|begins| key.starts_with(begins))
+    ["squall:generation:", "squall:user:", "squall:users:", "squall:probe:"]
+        .iter()
+        .any(|begins| key.starts_with(begins))
+}
+
+/// Where a probe reads and writes.
+pub(crate) fn probe(prefix: &str) -> String {
+    format!("squall:probe:{prefix}")
 }
 
 /// The word of what a counter has counted.

@@ -9,6 +9,7 @@
 //! gives a byte stream, and tells everything that happens to an [`Observer`].
 
 mod answer;
+mod breakers;
 pub mod cache;
 mod client;
 pub mod clock;
@@ -51,6 +52,7 @@ pub use client::SessionClient;
 pub use clock::Clock;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};
 pub use core::breaker::Force;
+pub use core::class::Class;
 pub use core::time::Time;
 pub use disk::DiskError;
 pub use endpoint::{Credentials, Endpoint, EndpointError};

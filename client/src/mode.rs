@@ -1,12 +1,14 @@
 //! Tells who serves operations, exactly when that changes.
 //!
 //! The local copy serves from the moment the breaker leaves closed, or an operation is served locally because its call failed.
-//! Redis serves again once the breaker is closed and a call has succeeded.
+//! Redis serves again once the breaker is closed and a call has succeeded. While a class of calls has its own breaker open, the
+//! local copy serves at least those.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
 use crate::core::breaker::State;
+use crate::core::class::Class;
 use crate::event::{Event, Mode, Observer};
 use crate::settings::Fallback;
 
@@ -21,12 +23,20 @@ pub(crate) struct Serving {
 struct Now {
     mode: Mode,
     breaker_closed: bool,
+    stopped: Vec<Class>,
+}
+
+impl Now {
+    /// Whether Redis may serve everything.
+    fn by_redis(&self) -> bool {
+        self.breaker_closed && self.stopped.is_empty()
+    }
 }
 
 impl Serving {
     /// Redis serves, and the breaker is closed.
     pub(crate) fn new(clock: Clock, fallback: Fallback, observer: Observer) -> Self {
-        let now = Mutex::new(Now { mode: Mode::Redis, breaker_closed: true });
+        let now = Mutex::new(Now { mode: Mode::Redis, breaker_closed: true, stopped: Vec::new() });
         Self { clock, fallback, observer, now }
     }
 
@@ -35,12 +45,17 @@ impl Serving {
         let serving = Arc::clone(self);
         Arc::new(move |event| {
             (serving.observer)(event);
-            if let Event::Breaker { to, .. } = event {
-                let mut now = serving.lock();
-                now.breaker_closed = *to == State::Closed;
-                if !now.breaker_closed {
-                    serving.tell(&mut now, Mode::Local);
+            match event {
+                Event::Breaker { to, .. } => {
+                    serving.breaker_changed(|now| now.breaker_closed = *to == State::Closed);
                 }
+                Event::ClassBreaker { class, to, .. } => serving.breaker_changed(|now| {
+                    now.stopped.retain(|stopped| stopped != class);
+                    if *to != State::Closed {
+                        now.stopped.push(*class);
+                    }
+                }),
+                _ => {}
             }
         })
     }
@@ -53,8 +68,16 @@ impl Serving {
     /// Redis has answered a call.
     pub(crate) fn redis(&self) {
         let mut now = self.lock();
-        if now.breaker_closed {
+        if now.by_redis() {
             self.tell(&mut now, Mode::Redis);
+        }
+    }
+
+    fn breaker_changed(&self, how: impl FnOnce(&mut Now)) {
+        let mut now = self.lock();
+        how(&mut now);
+        if !now.by_redis() {
+            self.tell(&mut now, Mode::Local);
         }
     }
 
@@ -114,6 +137,23 @@ mod tests {
         let modes = told(Fallback::Memory, |serving, _| {
             serving.redis();
             serving.local();
+            serving.redis();
+        });
+        assert_eq!(modes, [Mode::Local, Mode::Redis]);
+    }
+
+    #[test]
+    fn while_writes_are_stopped_the_mode_does_not_go_to_and_fro_with_every_read() {
+        let writes =
+            |from, to| Event::ClassBreaker { at: Time::START, class: Class::Writes, from, to, reason: "" };
+        let modes = told(Fallback::Memory, |serving, follow| {
+            follow(&writes(State::Closed, State::Open));
+            serving.redis();
+            serving.local();
+            serving.redis();
+            follow(&writes(State::Open, State::HalfOpen));
+            serving.redis();
+            follow(&writes(State::HalfOpen, State::Closed));
             serving.redis();
         });
         assert_eq!(modes, [Mode::Local, Mode::Redis]);

@@ -1,9 +1,19 @@
 //! Settings of the client, with the defaults and ranges of each.
 
+mod breaker;
+mod per_class;
+mod problems;
+mod retry;
+
 use std::time::Duration;
 
+use problems::Problems;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use breaker::{BreakerSettings, Thresholds};
+pub use per_class::PerClass;
+pub use retry::{Attempts, RetrySettings};
 
 /// All settings. Durations are strings with units, such as `"1500ms"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,54 +100,6 @@ pub struct KeepaliveSettings {
     pub probes: u32,
 }
 
-/// The circuit breaker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BreakerSettings {
-    /// Off: every call goes through.
-    pub enabled: bool,
-    /// Failures in a row that open it.
-    pub failures: u32,
-    /// Share of failures among the calls of the window that opens it, above 0 up to 1.
-    pub failure_rate: f64,
-    /// The sliding window of the rate.
-    #[serde(with = "length")]
-    pub window: Duration,
-    /// Calls in the window below which the rate is not judged.
-    pub min_calls: u32,
-    /// How long it stays open the first time.
-    #[serde(with = "length")]
-    pub cool_down: Duration,
-    /// What repeated trips let the cool-down grow to.
-    #[serde(with = "length")]
-    pub cool_down_max: Duration,
-    /// Share of the cool-down that chance adds or takes away, 0 to 1.
-    pub jitter: f64,
-    /// Probes in a row that must succeed before it closes.
-    pub probes: u32,
-    /// A probe that has not ended by then is taken for failed.
-    #[serde(with = "length")]
-    pub probe_lease: Duration,
-}
-
-/// Retries of calls that failed for a reason that may pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RetrySettings {
-    /// Attempts after the first.
-    pub retries: u32,
-    /// Upper bound of the first wait; it doubles with each attempt, and chance picks below it.
-    #[serde(with = "length")]
-    pub base: Duration,
-    /// Upper bound of every wait.
-    #[serde(with = "length")]
-    pub cap: Duration,
-    /// Retries that each call earns for the budget.
-    pub budget_ratio: f64,
-    /// Retries a second that are always allowed.
-    pub budget_per_second: f64,
-}
-
 /// Bringing to Redis what was accepted locally.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -201,35 +163,6 @@ impl Default for PoolSettings {
 impl Default for KeepaliveSettings {
     fn default() -> Self {
         Self { idle: Duration::from_secs(60), interval: Duration::from_secs(30), probes: 3 }
-    }
-}
-
-impl Default for BreakerSettings {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            failures: 3,
-            failure_rate: 0.5,
-            window: Duration::from_secs(10),
-            min_calls: 20,
-            cool_down: Duration::from_secs(15),
-            cool_down_max: Duration::from_secs(60),
-            jitter: 0.2,
-            probes: 1,
-            probe_lease: Duration::from_secs(2),
-        }
-    }
-}
-
-impl Default for RetrySettings {
-    fn default() -> Self {
-        Self {
-            retries: 2,
-            base: Duration::from_millis(100),
-            cap: Duration::from_millis(500),
-            budget_ratio: 0.2,
-            budget_per_second: 10.0,
-        }
     }
 }
 
@@ -305,30 +238,6 @@ impl Settings {
     }
 }
 
-impl BreakerSettings {
-    fn problems(&self, found: &mut Problems) {
-        found.count("breaker.failures", self.failures.into(), 1, 1_000_000);
-        found.share("breaker.failure_rate", self.failure_rate, 0.001);
-        found.length("breaker.window", self.window, 10 * MS, HOUR);
-        found.count("breaker.min_calls", self.min_calls.into(), 1, 1_000_000);
-        found.length("breaker.cool_down", self.cool_down, MS, HOUR);
-        found.length("breaker.cool_down_max", self.cool_down_max, self.cool_down, 24 * HOUR);
-        found.share("breaker.jitter", self.jitter, 0.0);
-        found.count("breaker.probes", self.probes.into(), 1, 1000);
-        found.length("breaker.probe_lease", self.probe_lease, MS, HOUR);
-    }
-}
-
-impl RetrySettings {
-    fn problems(&self, found: &mut Problems) {
-        found.count("retry.retries", self.retries.into(), 0, 100);
-        found.length("retry.base", self.base, MS, HOUR);
-        found.length("retry.cap", self.cap, self.base, HOUR);
-        found.share("retry.budget_ratio", self.budget_ratio, 0.0);
-        found.number("retry.budget_per_second", self.budget_per_second, 0.0, 1e6);
-    }
-}
-
 impl ResyncSettings {
     fn problems(&self, found: &mut Problems) {
         found.number("resync.rate_start", self.rate_start, 1.0, 1e6);
@@ -337,36 +246,6 @@ impl ResyncSettings {
         found.count("resync.batch", self.batch.into(), 1, 10_000);
         found.length("resync.start_delay_max", self.start_delay_max, Duration::ZERO, HOUR);
         found.length("resync.tombstone_ttl", self.tombstone_ttl, Duration::from_secs(1), 24 * 365 * HOUR);
-    }
-}
-
-struct Problems(Vec<SettingsError>);
-
-impl Problems {
-    fn unless(&mut self, fine: bool, key: &str, value: String, cure: &str) {
-        if !fine {
-            self.0.push(SettingsError { key: key.to_owned(), value, cure: cure.to_owned() });
-        }
-    }
-
-    fn length(&mut self, key: &str, value: Duration, least: Duration, most: Duration) {
-        let text = |length| humantime::format_duration(length).to_string();
-        let cure = format!("it must be from {} to {}", text(least), text(most));
-        self.unless((least..=most).contains(&value), key, text(value), &cure);
-    }
-
-    fn count(&mut self, key: &str, value: u64, least: u64, most: u64) {
-        let cure = format!("it must be from {least} to {most}");
-        self.unless((least..=most).contains(&value), key, value.to_string(), &cure);
-    }
-
-    fn number(&mut self, key: &str, value: f64, least: f64, most: f64) {
-        let cure = format!("it must be from {least} to {most}");
-        self.unless((least..=most).contains(&value), key, value.to_string(), &cure);
-    }
-
-    fn share(&mut self, key: &str, value: f64, least: f64) {
-        self.number(key, value, least, 1.0);
     }
 }
 

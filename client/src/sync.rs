@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::core::breaker::State;
+use crate::core::class::Class;
 use crate::core::push::Push;
 use crate::core::resync::Pace;
 use crate::core::time::Time;
@@ -136,7 +136,7 @@ async fn bring_batch(store: &Arc<Store>, pushes: Vec<Push>, deadline: Time) -> B
 }
 
 fn reachable(store: &Store) -> bool {
-    store.script.gateway.state() == State::Closed
+    store.script.gateway.lets_through(Class::Writes)
 }
 
 fn waiting(store: &Store, refused_too: bool) -> u64 {

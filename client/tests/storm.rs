@@ -198,7 +198,7 @@ fn settled(told: &redis::Told) -> bool {
         | Event::Slow { .. }
         | Event::Corrupt { .. }
         | Event::Disk { .. } => None,
-        Event::Operation { .. } | Event::Failed { .. } => None,
+        Event::ClassBreaker { .. } | Event::Operation { .. } | Event::Failed { .. } => None,
     });
     breaker.is_none_or(|state| state == State::Closed) && told.client.stats().dirty == 0
 }

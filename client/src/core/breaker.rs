@@ -1,7 +1,7 @@
 //! The circuit breaker: stops calls to a Redis that is in trouble, and finds out with one probe at a time when it is back.
 //!
 //! ```text
-//!          failures in a row, or failure rate               cool-down over, probe asked for
+//!     failures in a row, failure rate, slow calls             cool-down over, probe asked for
 //! closed -------------------------------------> open ---------------------------------------> half-open
 //!    ^                                            ^                                             |   |
 //!    |                                            +------- probe failed, or its lease ended ----+   |
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::time::Time;
-use super::window::Window;
+use super::window::{Totals, Window};
 use crate::settings::BreakerSettings;
 
 /// A breaker's state.
@@ -72,6 +72,8 @@ pub struct Rejected {
 pub enum Outcome {
     /// Redis answered.
     Success,
+    /// Redis answered, but slowly.
+    Slow,
     /// Redis, or the way to it, failed.
     Failure,
     /// It says nothing about Redis: the caller went away, or asked for something wrong.
@@ -197,6 +199,15 @@ impl Breaker {
         }
     }
 
+    /// Goes on with other settings. What was counted stays, unless the window has another length; a cool-down or a lease that
+    /// has begun ends as it would have.
+    pub fn apply(&mut self, settings: BreakerSettings) {
+        if settings.window != self.settings.window {
+            self.window = Window::new(settings.window);
+        }
+        self.settings = settings;
+    }
+
     /// The next change of state that has not been told yet.
     pub fn poll(&mut self) -> Option<Transition> {
         self.changes.pop_front()
@@ -212,37 +223,39 @@ impl Breaker {
     }
 
     fn record_call(&mut self, now: Time, outcome: Outcome, random: f64) {
-        let failed = match outcome {
+        let (failed, slow) = match outcome {
             Outcome::Neutral => return,
-            Outcome::Success => false,
-            Outcome::Failure => true,
+            Outcome::Success => (false, false),
+            Outcome::Slow => (false, true),
+            Outcome::Failure => (true, true),
         };
-        self.window.count(now, failed);
-        if !failed {
-            self.failures_in_a_row = 0;
-            return;
-        }
-        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.window.count(now, failed, slow);
+        self.failures_in_a_row = if failed { self.failures_in_a_row.saturating_add(1) } else { 0 };
         if !self.settings.enabled || self.force == Force::Closed {
             return;
         }
-        if self.failures_in_a_row >= self.settings.failures {
+        if failed && self.failures_in_a_row >= self.settings.failures {
             self.trip(now, random, "failures in a row");
-        } else if self.rate_reached(now) {
+        } else if failed && self.rate_reached(now, self.settings.failure_rate, |totals| totals.failures) {
             self.trip(now, random, "failure rate");
+        } else if slow
+            && self.settings.slow_calls
+            && self.rate_reached(now, self.settings.slow_rate, |totals| totals.slow)
+        {
+            self.trip(now, random, "slow calls");
         }
     }
 
-    fn rate_reached(&mut self, now: Time) -> bool {
-        let (calls, failures) = self.window.totals(now);
-        calls >= u64::from(self.settings.min_calls)
-            && failures as f64 >= self.settings.failure_rate * calls as f64
+    fn rate_reached(&mut self, now: Time, rate: f64, of: fn(Totals) -> u64) -> bool {
+        let totals = self.window.totals(now);
+        totals.calls >= u64::from(self.settings.min_calls) && of(totals) as f64 >= rate * totals.calls as f64
     }
 
     fn record_probe(&mut self, now: Time, outcome: Outcome, random: f64) {
         self.deadline = None;
         match outcome {
-            Outcome::Success => {
+            // However slow it is, it is there; what it is worth, the calls will tell.
+            Outcome::Success | Outcome::Slow => {
                 self.probes_succeeded += 1;
                 if self.probes_succeeded >= self.settings.probes {
                     self.close(now, "probes succeeded");

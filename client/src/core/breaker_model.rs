@@ -14,6 +14,7 @@ fn settings() -> BreakerSettings {
         failure_rate: 0.5,
         window: 1000 * MS,
         min_calls: 6,
+        slow_rate: 0.75,
         cool_down: 300 * MS,
         cool_down_max: 1000 * MS,
         jitter: 0.0,
@@ -28,8 +29,8 @@ struct Model {
     settings: BreakerSettings,
     /// Every state that it was in, and since when. The last one is the present.
     states: Vec<(State, u64)>,
-    /// Calls that counted since it was last closed: when they ended, and whether they failed.
-    calls: Vec<(u64, bool)>,
+    /// Calls that counted since it was last closed: when they ended, and how.
+    calls: Vec<(u64, Outcome)>,
     /// Probes since it became half-open: when they began, and how they ended.
     probes: Vec<(u64, Option<Outcome>)>,
     /// How long each cool-down was.
@@ -74,19 +75,30 @@ impl Model {
         if permit != self.number() || outcome == Outcome::Neutral {
             return;
         }
-        self.calls.push((now, outcome == Outcome::Failure));
-        if outcome == Outcome::Success {
-            return;
-        }
-        let in_a_row = self.calls.iter().rev().take_while(|(_, failed)| *failed).count();
+        self.calls.push((now, outcome));
+        let failed = |how: Outcome| how == Outcome::Failure;
+        let in_a_row = self.calls.iter().rev().take_while(|(_, how)| failed(*how)).count();
         // The window moves in tenths.
         let tenth = |at: u64| at / (millis(self.settings.window) / 10);
-        let lately = self.calls.iter().filter(|(at, _)| tenth(*at) + 10 > tenth(now));
-        let (all, failed) =
-            lately.fold((0, 0), |(all, failed), (_, is)| (all + 1, failed + usize::from(*is)));
-        let by_rate = all >= self.settings.min_calls as usize
-            && failed as f64 >= self.settings.failure_rate * all as f64;
-        if in_a_row >= self.settings.failures as usize || by_rate {
+        let lately: Vec<Outcome> = self
+            .calls
+            .iter()
+            .filter_map(|(at, how)| (tenth(*at) + 10 > tenth(now)).then_some(*how))
+            .collect();
+        let reached = |rate: f64, counts: &dyn Fn(Outcome) -> bool| {
+            let many = lately.iter().filter(|how| counts(**how)).count();
+            lately.len() >= self.settings.min_calls as usize && many as f64 >= rate * lately.len() as f64
+        };
+        let opens = match outcome {
+            Outcome::Success | Outcome::Neutral => false,
+            Outcome::Slow => reached(self.settings.slow_rate, &|how| how != Outcome::Success),
+            Outcome::Failure => {
+                in_a_row >= self.settings.failures as usize
+                    || reached(self.settings.failure_rate, &failed)
+                    || reached(self.settings.slow_rate, &|how| how != Outcome::Success)
+            }
+        };
+        if opens {
             self.enter(State::Open, now);
         }
     }
@@ -118,13 +130,14 @@ impl Model {
             return;
         }
         self.probes[probe].1 = Some(outcome);
-        let succeeded = self.probes.iter().filter(|(_, outcome)| *outcome == Some(Outcome::Success)).count();
+        let good = [Some(Outcome::Success), Some(Outcome::Slow)];
+        let succeeded = self.probes.iter().filter(|(_, outcome)| good.contains(outcome)).count();
         match outcome {
             Outcome::Failure => self.enter(State::Open, now),
-            Outcome::Success if succeeded >= self.settings.probes as usize => {
+            Outcome::Success | Outcome::Slow if succeeded >= self.settings.probes as usize => {
                 self.enter(State::Closed, now);
             }
-            Outcome::Success | Outcome::Neutral => {}
+            Outcome::Success | Outcome::Slow | Outcome::Neutral => {}
         }
     }
 }
@@ -145,8 +158,14 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let outcome =
-        || prop_oneof![3 => Just(Outcome::Failure), 3 => Just(Outcome::Success), 1 => Just(Outcome::Neutral)];
+    let outcome = || {
+        prop_oneof![
+            3 => Just(Outcome::Failure),
+            3 => Just(Outcome::Success),
+            3 => Just(Outcome::Slow),
+            1 => Just(Outcome::Neutral),
+        ]
+    };
     prop_oneof![
         3 => (1u64..400).prop_map(Step::Wait),
         6 => Just(Step::Ask),

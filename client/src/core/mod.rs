@@ -2,6 +2,8 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod circuits;
+pub mod class;
 pub mod encoding;
 pub mod evictions;
 pub mod foreground;

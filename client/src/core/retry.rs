@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::time::Time;
-use crate::settings::RetrySettings;
+use crate::settings::{Attempts, RetrySettings};
 
 /// Tokens that retries cost, shared by all calls of a client.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ impl Budget {
         Self { ratio, per_second, tokens: per_second * 10.0, filled: Time::START }
     }
 
+    /// Goes on with other settings, and with what is left.
+    pub fn apply(&mut self, settings: &RetrySettings) {
+        (self.ratio, self.per_second) = (settings.budget_ratio, settings.budget_per_second);
+    }
+
     /// A call was made: it earns its share of a retry.
     pub fn earn(&mut self, now: Time) {
         self.fill(now, self.ratio);
@@ -91,8 +96,8 @@ impl Budget {
 
 impl Retries {
     /// The retries of a call that must be over at `deadline`. `repeatable`: applying it twice is the same as once.
-    pub fn new(settings: &RetrySettings, deadline: Time, repeatable: bool) -> Self {
-        Self { left: settings.retries, bound: settings.base, cap: settings.cap, deadline, repeatable }
+    pub fn new(attempts: Attempts, deadline: Time, repeatable: bool) -> Self {
+        Self { left: attempts.retries, bound: attempts.base, cap: attempts.cap, deadline, repeatable }
     }
 
     /// What to do after a failure. `random`, from 0 to 1, picks the wait below its bound ("full jitter").
@@ -122,6 +127,7 @@ impl Retries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::class::Class;
 
     const PASSING: Failed = Failed { transient: true, definite: true };
 
@@ -134,13 +140,17 @@ mod tests {
         }
     }
 
+    fn attempts() -> Attempts {
+        settings().attempts(Class::Reads)
+    }
+
     fn far() -> Time {
         Time::from_nanos(u64::MAX)
     }
 
     #[test]
     fn waits_double_up_to_the_cap_and_then_it_gives_up() {
-        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(&settings(), far(), true));
+        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(attempts(), far(), true));
         let waits: Vec<_> = (0..4).map(|_| retries.after(Time::START, PASSING, &mut budget, 1.0)).collect();
         let after = |ms| Decision::After(Duration::from_millis(ms));
         assert_eq!(waits, [after(100), after(200), after(300), Decision::GiveUp(Reason::Exhausted)]);
@@ -148,7 +158,7 @@ mod tests {
 
     #[test]
     fn chance_picks_any_wait_below_the_bound() {
-        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(&settings(), far(), true));
+        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(attempts(), far(), true));
         assert_eq!(retries.after(Time::START, PASSING, &mut budget, 0.0), Decision::After(Duration::ZERO));
     }
 
@@ -156,7 +166,7 @@ mod tests {
     fn what_may_have_been_applied_is_repeated_only_if_that_does_no_harm() {
         let unknown = Failed { transient: true, definite: false };
         let mut budget = Budget::new(&settings());
-        let mut once = Retries::new(&settings(), far(), false);
+        let mut once = Retries::new(attempts(), far(), false);
         assert_eq!(
             once.after(Time::START, unknown, &mut budget, 0.5),
             Decision::GiveUp(Reason::NotRepeatable)
@@ -170,7 +180,7 @@ mod tests {
     #[test]
     fn a_permanent_failure_is_never_repeated() {
         let permanent = Failed { transient: false, definite: true };
-        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(&settings(), far(), true));
+        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(attempts(), far(), true));
         assert_eq!(
             retries.after(Time::START, permanent, &mut budget, 0.5),
             Decision::GiveUp(Reason::Permanent)
@@ -180,7 +190,7 @@ mod tests {
     #[test]
     fn no_wait_goes_past_the_deadline() {
         let deadline = Time::from_nanos(50_000_000);
-        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(&settings(), deadline, true));
+        let (mut budget, mut retries) = (Budget::new(&settings()), Retries::new(attempts(), deadline, true));
         assert_eq!(retries.after(Time::START, PASSING, &mut budget, 1.0), Decision::GiveUp(Reason::Deadline));
     }
 

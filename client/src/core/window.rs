@@ -1,4 +1,4 @@
-//! Calls and failures over a sliding window of time, in buckets.
+//! Calls, failures and slow calls over a sliding window of time, in buckets.
 
 use std::time::Duration;
 
@@ -19,6 +19,18 @@ pub struct Window {
 struct Bucket {
     calls: u32,
     failures: u32,
+    slow: u32,
+}
+
+/// What happened within the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Calls that ended.
+    pub calls: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Those that were slow.
+    pub slow: u64,
 }
 
 impl Window {
@@ -33,18 +45,23 @@ impl Window {
     }
 
     /// Counts a call that ended at `now`.
-    pub fn count(&mut self, now: Time, failed: bool) {
+    pub fn count(&mut self, now: Time, failed: bool, slow: bool) {
         self.slide(now);
         let bucket = &mut self.buckets[slot(self.newest)];
         bucket.calls = bucket.calls.saturating_add(1);
         bucket.failures = bucket.failures.saturating_add(u32::from(failed));
+        bucket.slow = bucket.slow.saturating_add(u32::from(slow));
     }
 
-    /// Calls and failures in the window that ends at `now`.
-    pub fn totals(&mut self, now: Time) -> (u64, u64) {
+    /// What happened in the window that ends at `now`.
+    pub fn totals(&mut self, now: Time) -> Totals {
         self.slide(now);
         let sum = |of: fn(&Bucket) -> u32| self.buckets.iter().map(|bucket| u64::from(of(bucket))).sum();
-        (sum(|bucket| bucket.calls), sum(|bucket| bucket.failures))
+        Totals {
+            calls: sum(|bucket| bucket.calls),
+            failures: sum(|bucket| bucket.failures),
+            slow: sum(|bucket| bucket.slow),
+        }
     }
 
     /// Forgets everything.
@@ -75,28 +92,32 @@ mod tests {
         Time::from_nanos(ms * 1_000_000)
     }
 
+    fn totals(calls: u64, failures: u64) -> Totals {
+        Totals { calls, failures, slow: failures }
+    }
+
     #[test]
     fn calls_leave_the_window_when_it_has_passed() {
         let mut window = Window::new(Duration::from_secs(1));
-        window.count(at(0), true);
-        window.count(at(500), false);
-        assert_eq!(window.totals(at(900)), (2, 1));
-        assert_eq!(window.totals(at(1000)), (1, 0));
-        assert_eq!(window.totals(at(1500)), (0, 0));
+        window.count(at(0), true, true);
+        window.count(at(500), false, false);
+        assert_eq!(window.totals(at(900)), totals(2, 1));
+        assert_eq!(window.totals(at(1000)), totals(1, 0));
+        assert_eq!(window.totals(at(1500)), totals(0, 0));
     }
 
     #[test]
     fn a_long_silence_empties_it() {
         let mut window = Window::new(Duration::from_secs(1));
-        window.count(at(100), true);
-        assert_eq!(window.totals(at(3_600_000)), (0, 0));
+        window.count(at(100), true, true);
+        assert_eq!(window.totals(at(3_600_000)), totals(0, 0));
     }
 
     #[test]
     fn time_that_goes_back_a_little_is_counted_in_the_newest_bucket() {
         let mut window = Window::new(Duration::from_secs(1));
-        window.count(at(500), true);
-        window.count(at(450), true);
-        assert_eq!(window.totals(at(500)), (2, 2));
+        window.count(at(500), true, true);
+        window.count(at(450), true, true);
+        assert_eq!(window.totals(at(500)), totals(2, 2));
     }
 }

@@ -68,6 +68,14 @@ impl Log {
                     "circuit breaker changed"
                 );
             }
+            Event::ClassBreaker { class, to, reason, .. } => {
+                warn!(
+                    class = class.name(),
+                    state = to.name(),
+                    reason,
+                    "circuit breaker of a class of calls changed"
+                );
+            }
             Event::Mode { to: Mode::Local, .. } => warn!(backend = "memory", "sessions are served locally"),
             Event::Mode { to: Mode::Redis, .. } => info!(backend = "redis", "sessions are served by redis"),
             Event::Resync { what, .. } => match what {

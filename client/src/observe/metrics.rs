@@ -31,6 +31,7 @@ struct Counts {
     errors: Family<Labels, Counter>,
     timeouts: Counter,
     circuit_open: Counter,
+    class_circuit_open: Family<Labels, Counter>,
     operations: Family<Labels, Counter>,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
     slow: Counter,
@@ -64,6 +65,7 @@ impl Metrics {
             errors: Family::default(),
             timeouts: Counter::default(),
             circuit_open: Counter::default(),
+            class_circuit_open: Family::default(),
             operations: Family::default(),
             durations: Family::new_with_constructor(seconds as fn() -> Histogram),
             slow: Counter::default(),
@@ -77,6 +79,11 @@ impl Metrics {
         registry.register("redis_call_error", "Attempts of calls that failed, by error", of.errors.clone());
         registry.register("cache_timeout", "Attempts that Redis did not answer in time", of.timeouts.clone());
         registry.register("circuit_open", "How often the breaker opened", of.circuit_open.clone());
+        registry.register(
+            "class_circuit_open",
+            "How often the breaker of a class of calls opened",
+            of.class_circuit_open.clone(),
+        );
         registry.register("session_operations", "Operations, by how they ended", of.operations.clone());
         registry.register("session_operation_seconds", "How long operations took", of.durations.clone());
         registry.register("redis_slow_calls", "Calls slower than the warning", of.slow.clone());
@@ -160,6 +167,9 @@ impl Counts {
             Event::Breaker { to: State::Open, .. } => {
                 self.circuit_open.inc();
             }
+            Event::ClassBreaker { class, to: State::Open, .. } => {
+                self.class_circuit_open.get_or_create(&vec![("class", class.name())]).inc();
+            }
             Event::Slow { .. } => {
                 self.slow.inc();
             }
@@ -169,7 +179,8 @@ impl Counts {
             Event::Resync { what: Resync::Finished { sessions }, .. } => {
                 self.resynced.inc_by(*sessions);
             }
-            Event::Breaker { .. } | Event::Mode { .. } | Event::Resync { .. } | Event::Disk { .. } => {}
+            Event::Breaker { .. } | Event::ClassBreaker { .. } => {}
+            Event::Mode { .. } | Event::Resync { .. } | Event::Disk { .. } => {}
         }
     }
 }

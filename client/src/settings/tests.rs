@@ -22,6 +22,24 @@ fn a_problem_names_key_value_and_range() {
 }
 
 #[test]
+fn what_a_class_has_of_its_own_is_checked_and_named_too() {
+    let json = r#"{
+        "breaker": {"per_class": {"writes": {"failures": 0}}},
+        "retry": {"per_class": {"reads": {"base": "2s", "cap": "1s"}}}
+    }"#;
+    let settings: Settings = serde_json::from_str(json).unwrap();
+    let told: Vec<String> = settings.problems().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "breaker.per_class.writes.failures is 0; it must be from 1 to 1000000",
+            "retry.per_class.reads.cap is 1s; it must be from 2s to 1h"
+        ]
+    );
+    assert!(serde_json::from_str::<Settings>(r#"{"breaker": {"per_class": {"scans": {}}}}"#).is_err());
+}
+
+#[test]
 fn a_duration_that_would_overflow_is_refused() {
     let json = r#"{"deadline": "584542046090y 19767615s 1000ms"}"#;
     assert!(serde_json::from_str::<Settings>(json).is_err());

@@ -150,6 +150,8 @@ fn said(event: &Event) -> Option<Said> {
             Resync::Finished { sessions } => history::Resync::Finished { sessions },
             Resync::Interrupted { sessions } => history::Resync::Interrupted { sessions },
         })),
+        // The protocol knows one breaker an instance.
+        Event::ClassBreaker { .. } => None,
         Event::Operation { .. } | Event::Failed { .. } => None,
         Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } => None,
     }

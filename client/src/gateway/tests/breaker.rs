@@ -219,8 +219,9 @@ async fn nothing_is_sent_by_a_call_that_got_its_connection_after_the_breaker_ope
     let opening = async {
         sleep(100 * MS).await;
         for _ in 0..3 {
-            let permit = bench.gateway.shared.ask().unwrap();
-            bench.gateway.shared.record(permit, Outcome::Failure);
+            let shared = &bench.gateway.shared;
+            let pass = shared.ask(Class::Reads).unwrap();
+            shared.breakers.record(pass, (Outcome::Failure, Scope::Call), 0.5, &shared.teller);
         }
     };
     let (outcomes, ()) = tokio::join!(waiting, opening);

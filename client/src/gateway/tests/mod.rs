@@ -2,6 +2,7 @@
 
 mod breaker;
 mod calls;
+mod classes;
 
 use std::sync::OnceLock;
 
@@ -64,7 +65,7 @@ impl Bench {
             | Event::Slow { .. }
             | Event::Corrupt { .. }
             | Event::Disk { .. } => None,
-            Event::Operation { .. } | Event::Failed { .. } => None,
+            Event::ClassBreaker { .. } | Event::Operation { .. } | Event::Failed { .. } => None,
         });
         to.collect()
     }

@@ -1,0 +1,95 @@
+//! Breakers and retries that a class of calls has of its own, and calls that are slow.
+
+use super::*;
+use crate::settings::{Attempts, PerClass, Thresholds};
+
+fn with_writes_of_their_own() -> Settings {
+    let writes = Some(Thresholds::default());
+    let per_class = PerClass { writes, ..PerClass::default() };
+    Settings { breaker: BreakerSettings { per_class, ..settings().breaker }, ..settings() }
+}
+
+fn set() -> Cmd {
+    let mut set = redis::cmd("SET");
+    set.arg("k").arg("v");
+    set
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redis_that_refuses_writes_is_left_alone_with_writes_and_goes_on_serving_reads() {
+    let bench = bench(with_writes_of_their_own());
+    bench.redis.refuse("SET", "MISCONF Redis is configured to save RDB snapshots");
+    while bench.gateway.lets_through(Class::Writes) {
+        assert!(bench.call(&set(), true).await.unwrap_err().definite());
+    }
+    let refused = bench.redis.count("SET");
+    assert!(matches!(bench.call(&set(), true).await, Err(CallError::Rejected { .. })));
+    assert_eq!((bench.redis.count("SET"), bench.get("k").await), (refused, value("k")));
+    assert_eq!((bench.states(), bench.gateway.state()), (vec![], State::Closed));
+    // A probe that is refused opens it again, and nobody else.
+    sleep(Duration::from_secs(16)).await;
+    assert_eq!((bench.redis.count("SET"), bench.gateway.lets_through(Class::Writes)), (refused + 1, false));
+    bench.redis.refuse_nothing();
+    while !bench.gateway.lets_through(Class::Writes) {
+        bench.gateway.changed().await;
+    }
+    assert!(bench.call(&set(), true).await.is_ok());
+    assert_eq!(bench.states(), []);
+    let told = lock(&bench.events);
+    let last = told.iter().rev().find_map(|event| match event {
+        Event::ClassBreaker { class, to, .. } => Some((*class, *to)),
+        _ => None,
+    });
+    assert_eq!(last, Some((Class::Writes, State::Closed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_breaker_of_their_own_refused_writes_open_the_one_of_all() {
+    let bench = bench(settings());
+    bench.redis.refuse("SET", "MISCONF Redis is configured to save RDB snapshots");
+    while bench.gateway.state() == State::Closed {
+        assert!(bench.call(&set(), true).await.is_err());
+    }
+    assert!(matches!(bench.get("k").await, Err(CallError::Rejected { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_class_is_tried_again_as_its_own_settings_say() {
+    let none = Some(Attempts { retries: 0, ..Attempts::default() });
+    let mut settings = without_breaker();
+    settings.retry.per_class = PerClass { writes: none, ..PerClass::default() };
+    let bench = bench(settings);
+    for command in ["SET", "GET"] {
+        bench.redis.refuse(command, "LOADING Redis is loading the dataset in memory");
+    }
+    assert!(bench.call(&set(), true).await.is_err() && bench.get("k").await.is_err());
+    assert_eq!((bench.redis.count("SET"), bench.redis.count("GET")), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redis_all_of_whose_answers_are_slow_opens_the_breaker_and_one_that_is_fast_at_times_does_not() {
+    let slow = || Settings { slow_call: 100 * MS, ..settings() };
+    for (fast_at_times, opens) in [(false, true), (true, false)] {
+        let bench = bench(slow());
+        for call in 0..30 {
+            let fast = fast_at_times && call % 5 == 0;
+            bench.redis.set_delay(if fast { MS } else { 200 * MS });
+            let answered = bench.get("k").await;
+            if bench.gateway.state() == State::Closed {
+                assert_eq!(answered, value("k"));
+            }
+        }
+        assert_eq!(bench.states(), if opens { vec![State::Open] } else { vec![] });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_slow_calls_do_not_count_they_open_nothing() {
+    let breaker = BreakerSettings { slow_calls: false, ..settings().breaker };
+    let bench = bench(Settings { slow_call: 100 * MS, breaker, ..settings() });
+    bench.redis.set_delay(200 * MS);
+    for _ in 0..30 {
+        assert_eq!(bench.get("k").await, value("k"));
+    }
+    assert_eq!(bench.states(), []);
+}
