@@ -24,7 +24,7 @@ use crate::gateway::Gateway;
 use crate::keys::key_problem;
 use crate::mode::Serving;
 use crate::script::{Merged, Script, Stored};
-use crate::settings::{Fallback, Settings};
+use crate::settings::{Fallback, Live, ReconfigureError, Settings};
 use crate::store::{Brought, Memory, Store};
 use crate::sync;
 use crate::task::AbortOnDrop;
@@ -60,16 +60,18 @@ impl SessionClient {
         let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, observer));
         let observer = serving.following();
         let greeted = Arc::clone(&memory);
+        let settings = Arc::new(Live::new(settings));
         let gateway = Gateway::start(
-            settings.clone(),
+            Arc::clone(&settings),
             endpoint,
             clock.clone(),
             seed,
             Arc::clone(&observer),
             move |greeting| greeted.greeted(greeting),
         );
-        let key_prefix = settings.key_prefix.clone();
-        let tombstone_ttl_ms = u64::try_from(settings.resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
+        let Settings { key_prefix, resync, .. } = &*settings.now();
+        let key_prefix = key_prefix.clone();
+        let tombstone_ttl_ms = u64::try_from(resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
         let script = Script { gateway, clock: clock.clone(), key_prefix, tombstone_ttl_ms };
         let (journal, damaged) = match &disk {
             Some(path) => {
@@ -93,7 +95,7 @@ impl SessionClient {
             damaged,
             disk_failures,
         });
-        let resyncing = store.settings.resync.enabled.then(|| {
+        let resyncing = store.settings.now().resync.enabled.then(|| {
             let task = tokio::spawn(sync::resync_whenever_due(Arc::clone(&store)));
             Arc::new(AbortOnDrop(task.abort_handle()))
         });
@@ -157,7 +159,7 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
-        check(&write, self.store.settings.local.bytes)?;
+        check(&write, self.store.settings.now().local.bytes)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);
         let synchronised = store.synchronise(deadline).await;
@@ -177,7 +179,7 @@ impl SessionClient {
         let brought = match synchronised {
             Ok(()) => store.bring(&mut bringing, deadline).await,
             // Nothing of this was sent.
-            Err(error) if store.settings.fallback == Fallback::None => {
+            Err(error) if store.settings.now().fallback == Fallback::None => {
                 return Err(SessionError::Unavailable(error));
             }
             Err(error) => Err(error),
@@ -192,7 +194,7 @@ impl SessionClient {
                 bringing.undo();
                 Err(SessionError::Call(error))
             }
-            Err(error) if store.settings.fallback == Fallback::None => Err(SessionError::Call(error)),
+            Err(error) if store.settings.now().fallback == Fallback::None => Err(SessionError::Call(error)),
             Err(_) => {
                 store.serving.local();
                 Ok(Ack { served_by: ServedBy::Local, level: store.keep(id, end).await })
@@ -209,7 +211,7 @@ impl SessionClient {
             Err(Unanswered::Call(error)) => {
                 let store = &*self.store;
                 let known = store.memory.lock().look(store.clock.now(), id);
-                let gone = known == Look::Destroyed && store.settings.fallback == Fallback::Memory;
+                let gone = known == Look::Destroyed && store.settings.now().fallback == Fallback::Memory;
                 Err(if gone { SessionError::NoSession } else { SessionError::Unavailable(error) })
             }
         }
@@ -279,7 +281,7 @@ impl SessionClient {
 
     fn serve_locally(&self, id: &str, because: CallError) -> Lookup {
         let store = &*self.store;
-        if store.settings.fallback == Fallback::None {
+        if store.settings.now().fallback == Fallback::None {
             return Lookup::Unknown { because };
         }
         let look = store.memory.lock().use_and_look(store.clock.now(), id);
@@ -303,9 +305,22 @@ impl SessionClient {
         matches!(self.store.memory.lock().look(self.store.clock.now(), id), Look::Alive { .. })
     }
 
-    /// Its settings.
-    pub fn settings(&self) -> &Settings {
-        &self.store.settings
+    /// Its settings, as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.store.settings.now()
+    }
+
+    /// Goes on with other settings: timeouts, thresholds, rates, retries and the number of connections hold for every operation
+    /// that begins from now on. A connection that is open judges its own silence by the figures with which it was opened, and a
+    /// cool-down that has begun ends as it would have.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of its range, or one would change that cannot while the client runs. Then nothing has changed.
+    pub fn reconfigure(&self, settings: Settings) -> Result<(), ReconfigureError> {
+        let now = self.store.settings.replace(settings)?;
+        self.store.script.gateway.apply(&now);
+        Ok(())
     }
 
     /// What its tasks share.
@@ -321,14 +336,14 @@ impl SessionClient {
     pub(crate) fn check_id(&self, id: &str) -> Result<(), SessionError> {
         let problem = match id.len() {
             0 => Some("the id is empty"),
-            1..=MAX_ID => key_problem(&self.store.settings.key_prefix, id),
+            1..=MAX_ID => key_problem(&self.store.settings.now().key_prefix, id),
             _ => Some("the id is longer than 1 KiB"),
         };
         problem.map_or(Ok(()), |problem| Err(SessionError::Invalid(problem)))
     }
 
     fn deadline(&self) -> Time {
-        self.store.clock.now() + self.store.settings.deadline
+        self.store.deadline()
     }
 }
 

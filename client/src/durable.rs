@@ -81,7 +81,7 @@ impl Store {
     pub(crate) async fn close_disk(self: std::sync::Arc<Self>) {
         self.tidy_disk();
         if self.journal.is_some() {
-            let limit = self.settings.deadline;
+            let limit = self.settings.now().deadline;
             let closing = tokio::task::spawn_blocking(move || self.journal.as_ref().map(Journal::close));
             // A disk that stands still must not hold up the end.
             let _closed = tokio::time::timeout(limit, closing).await;

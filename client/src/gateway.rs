@@ -26,7 +26,7 @@ use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
 use crate::keys;
 use crate::pool::{NoConnection, Pool, Urgency};
-use crate::settings::Settings;
+use crate::settings::{Live, Settings};
 use crate::task::AbortOnDrop;
 use crate::teller::Teller;
 
@@ -39,7 +39,7 @@ pub struct Gateway {
 }
 
 struct Shared {
-    settings: Settings,
+    settings: Arc<Live>,
     clock: Clock,
     teller: Teller,
     pool: Arc<Pool>,
@@ -52,24 +52,25 @@ struct Shared {
 impl Gateway {
     /// A gateway to `endpoint`. Nothing is sent until the first call. Must be called within a tokio runtime.
     pub(crate) fn start(
-        settings: Settings,
+        settings: Arc<Live>,
         endpoint: Endpoint,
         clock: Clock,
         seed: u64,
         observer: Observer,
         on_greeting: impl Fn(&Greeting) + Send + Sync + 'static,
     ) -> Self {
+        let now = settings.now();
         let pool =
-            Arc::new(Pool::new(endpoint, settings.clone(), clock.clone(), seed, Box::new(on_greeting)));
+            Arc::new(Pool::new(endpoint, Arc::clone(&settings), clock.clone(), seed, Box::new(on_greeting)));
         let opened = Arc::clone(&pool);
         // What made it open may hang on these connections for ever; the probe opens its own.
         let on_open = Box::new(move || opened.clear());
         let shared = Arc::new(Shared {
             pool,
-            breakers: Breakers::new(&settings.breaker, clock.clone(), on_open),
-            budget: Mutex::new(Budget::new(&settings.retry)),
+            breakers: Breakers::new(&now.breaker, clock.clone(), on_open),
+            budget: Mutex::new(Budget::new(&now.retry)),
             chance: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
-            in_flight: Semaphore::new(settings.pool.in_flight as usize),
+            in_flight: Semaphore::new(now.pool.in_flight as usize),
             settings,
             clock,
             teller: Teller::new(observer),
@@ -101,7 +102,7 @@ impl Gateway {
         let class = Class::of(name(command));
         let mut pass = shared.ask(class)?;
         lock(&shared.budget).earn(shared.clock.now());
-        let mut retries = Retries::new(shared.settings.retry.attempts(class), deadline, repeatable);
+        let mut retries = Retries::new(shared.settings.now().retry.attempts(class), deadline, repeatable);
         let mut unknown = None;
         loop {
             let error = match shared.attempt(pass, command, deadline).await {
@@ -145,6 +146,12 @@ impl Gateway {
         self.shared.breakers.force(force, &self.shared.teller);
     }
 
+    /// Goes on with these settings.
+    pub(crate) fn apply(&self, settings: &Settings) {
+        lock(&self.shared.budget).apply(&settings.retry);
+        self.shared.breakers.apply(&settings.breaker);
+    }
+
     /// Ends when the breaker changes, counted from this call on.
     pub(crate) fn changed(&self) -> Notified<'_> {
         self.shared.breakers.changed()
@@ -180,15 +187,16 @@ impl Shared {
         let reply = self.send_permitted(&mut pending, command, deadline).await;
         let now = self.clock.now();
         let took = now.since(asked);
-        let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, took) };
+        let slow = took > self.settings.now().slow_call;
+        let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, took, slow) };
         pending.record((outcome, scope(&reply)));
-        if took > self.settings.slow_call {
+        if slow {
             self.teller.push(Event::Slow { at: now, took });
         }
         if let Err(error) = &reply {
             self.teller.push(Event::Failed { at: now, command: shown(command), error: error.clone() });
         }
-        if reply.is_err() || took > self.settings.slow_call {
+        if reply.is_err() || slow {
             self.breakers.told(&self.teller);
         }
         reply
@@ -228,13 +236,13 @@ impl Shared {
         if left.is_zero() {
             return Err(CallError::TooLate);
         }
-        connection.send(command, self.settings.operation_timeout.min(left)).await
+        connection.send(command, self.settings.now().operation_timeout.min(left)).await
     }
 
     /// What the breaker is to learn from a call that ended so after `waited`.
-    fn outcome(&self, reply: &Result<Value, CallError>, waited: Duration) -> Outcome {
+    fn outcome(&self, reply: &Result<Value, CallError>, waited: Duration, slow: bool) -> Outcome {
         match reply {
-            Ok(_) if waited > self.settings.slow_call => Outcome::Slow,
+            Ok(_) if slow => Outcome::Slow,
             Ok(_) => Outcome::Success,
             Err(CallError::Timeout | CallError::TooLate) => self.outcome_without_reply(waited),
             Err(error) => match error.blame() {
@@ -246,7 +254,7 @@ impl Shared {
 
     /// A call that its deadline or its caller cut short says nothing, unless it had waited for as long as one may.
     fn outcome_without_reply(&self, waited: Duration) -> Outcome {
-        if waited >= self.settings.operation_timeout { Outcome::Failure } else { Outcome::Neutral }
+        if waited >= self.settings.now().operation_timeout { Outcome::Failure } else { Outcome::Neutral }
     }
 
     fn random(&self) -> f64 {
@@ -255,11 +263,11 @@ impl Shared {
 
     /// Whether Redis does what the breaker is about. It ends with the probe's lease at the latest.
     async fn probe(&self, circuit: Circuit) -> Outcome {
-        let deadline = self.clock.now() + self.settings.breaker.probe_lease;
+        let deadline = self.clock.now() + self.settings.now().breaker.probe_lease;
         let probe = async {
             let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
             let connection = opened.map_err(|none| none.error)?;
-            self.send_on(&connection, &probe_of(circuit, &self.settings.key_prefix), deadline).await
+            self.send_on(&connection, &probe_of(circuit, &self.settings.now().key_prefix), deadline).await
         };
         match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
             Ok(Ok(_)) => Outcome::Success,

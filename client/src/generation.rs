@@ -95,7 +95,7 @@ impl Store {
     }
 
     async fn read_or_draw(&self, deadline: Time) -> Result<Option<Vec<u8>>, CallError> {
-        let key = format!("{KEY}:{}", self.settings.key_prefix);
+        let key = format!("{KEY}:{}", self.settings.now().key_prefix);
         if let Some(number) = self.ask(redis::cmd("GET").arg(&key), deadline).await? {
             return Ok(Some(number));
         }

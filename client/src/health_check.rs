@@ -104,7 +104,7 @@ impl SessionClient {
     pub async fn health_check(&self) -> Health {
         let store = self.store();
         let asked = store.clock.now();
-        let deadline = asked + store.settings.deadline;
+        let deadline = asked + store.settings.now().deadline;
         let pinged = store.script.gateway.call(&redis::cmd("PING"), true, deadline).await;
         let took = store.clock.now().since(asked);
         let redis = match pinged {
@@ -114,7 +114,7 @@ impl SessionClient {
         let client = self.client_health();
         let (status, why) = match &pinged {
             Err(error) => (Status::Down, Some(error.to_string())),
-            Ok(_) if took > store.settings.slow_call => {
+            Ok(_) if took > store.settings.now().slow_call => {
                 (Status::Degraded, Some("redis answers slowly".to_owned()))
             }
             Ok(_) if !client.stopped.is_empty() => {
@@ -125,7 +125,7 @@ impl SessionClient {
             }
             Ok(_) => (Status::Healthy, None),
         };
-        let session_type = match (status, store.settings.fallback) {
+        let session_type = match (status, store.settings.now().fallback) {
             (Status::Healthy | Status::Degraded, _) => SessionType::Redis,
             (Status::Down, Fallback::Memory) => SessionType::Memory,
             (Status::Down, Fallback::None) => SessionType::None,
@@ -135,7 +135,7 @@ impl SessionClient {
             why,
             ping_ms: pinged.is_ok().then(|| milliseconds(took)),
             session_type,
-            session_prefix: store.settings.key_prefix.clone(),
+            session_prefix: store.settings.now().key_prefix.clone(),
             redis,
             client,
         }
@@ -148,7 +148,7 @@ impl SessionClient {
             breaker: stats.breaker.name(),
             stopped: Class::ALL.into_iter().filter(stopped).map(Class::name).collect(),
             connections: stats.connections,
-            connections_max: self.store().settings.pool.connections.into(),
+            connections_max: self.store().settings.now().pool.connections.into(),
             local_sessions: stats.local_sessions,
             local_bytes: stats.local_bytes,
             dirty: stats.dirty,

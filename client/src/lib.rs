@@ -63,7 +63,7 @@ pub use event::{Ended, Event, Mode, Observer, Operation, Resync};
 pub use health_check::{Health, SessionType, Status};
 pub use observe::Metrics;
 pub use profile::Profile;
-pub use settings::{Settings, SettingsError};
+pub use settings::{ReconfigureError, Settings, SettingsError};
 pub use stats::Stats;
 pub use tls::{Tls, TlsError, TlsOptions};
 pub use typed::{Opened, Session, SessionStore, Statistics};

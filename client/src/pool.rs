@@ -20,7 +20,7 @@ use crate::core::backoff::{Backoff, CALM};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::settings::Settings;
+use crate::settings::Live;
 
 /// Calls in flight from which on a connection counts as busy.
 const BUSY: u32 = 16;
@@ -45,7 +45,7 @@ pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
     endpoint: Endpoint,
-    settings: Settings,
+    settings: Arc<Live>,
     clock: Clock,
     on_greeting: OnGreeting,
     sockets: Arc<AtomicUsize>,
@@ -94,7 +94,7 @@ enum Pick {
 impl Pool {
     pub(crate) fn new(
         endpoint: Endpoint,
-        settings: Settings,
+        settings: Arc<Live>,
         clock: Clock,
         seed: u64,
         on_greeting: OnGreeting,
@@ -165,7 +165,7 @@ impl Pool {
         let now = self.0.clock.now();
         let mut state = self.0.lock();
         let (newest, at) = state.counted;
-        let counts = connection.number() > newest || now.since(at) >= self.0.settings.operation_timeout;
+        let counts = connection.number() > newest || now.since(at) >= self.0.settings.now().operation_timeout;
         if counts {
             state.counted = (state.newest, now);
         }
@@ -221,7 +221,7 @@ impl Shared {
         state.remove_unusable(now);
         let least_busy =
             state.connections.iter().min_by_key(|connection| connection.in_flight()).map(Arc::clone);
-        let room = state.connections.len() < self.settings.pool.connections as usize;
+        let room = state.connections.len() < self.settings.now().pool.connections as usize;
         let wait = match urgency {
             Urgency::Paced => state.backoff.wait(now),
             Urgency::AtOnce => Duration::ZERO,
@@ -286,7 +286,7 @@ impl Shared {
 
     /// Whether it can be used without asking for a sign of life.
     fn fresh(&self, connection: &Connection) -> bool {
-        self.clock.now().since(connection.last_reply()) < self.settings.ping_after_idle
+        self.clock.now().since(connection.last_reply()) < self.settings.now().ping_after_idle
     }
 
     /// Asks a connection that was idle for long whether it is still there; one task asks for all. If not, it is given up.
@@ -299,10 +299,11 @@ impl Shared {
             return true;
         }
         let left = deadline.since(self.clock.now());
-        let limit = self.settings.operation_timeout.min(left);
+        let whole = self.settings.now().operation_timeout;
+        let limit = whole.min(left);
         match connection.send(&redis::cmd("PING"), limit).await {
             // The caller's time ran out, not the connection's.
-            Err(CallError::Timeout) if limit < self.settings.operation_timeout => false,
+            Err(CallError::Timeout) if limit < whole => false,
             Err(CallError::Timeout | CallError::Broken(_)) => {
                 connection.give_up();
                 false
@@ -347,9 +348,14 @@ impl Dialling {
     async fn run(mut self, wait: Duration) {
         sleep(wait).await;
         let shared = &self.shared;
-        let opened =
-            Connection::open(self.dial, &shared.endpoint, &shared.settings, &shared.clock, &shared.sockets)
-                .await;
+        let opened = Connection::open(
+            self.dial,
+            &shared.endpoint,
+            &shared.settings.now(),
+            &shared.clock,
+            &shared.sockets,
+        )
+        .await;
         self.result = Some(match opened {
             Ok((connection, greeting)) => {
                 (shared.on_greeting)(&greeting);

@@ -73,10 +73,10 @@ pub(crate) async fn count(store: &Store) -> Result<u64, CallError> {
 
 /// The next ids that match a pattern, and where to go on; 0 is the end.
 pub(crate) async fn step(store: &Store, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), CallError> {
-    let prefix = &store.settings.key_prefix;
+    let prefix = &store.settings.now().key_prefix;
     let mut command = redis::cmd("SCAN");
     command.arg(cursor).arg("MATCH").arg(literal(prefix) + pattern).arg("COUNT").arg(STEP);
-    let deadline = store.clock.now() + store.settings.deadline;
+    let deadline = store.deadline();
     let reply = store.script.gateway.call(&command, true, deadline).await?;
     let (next, found) = <(u64, Vec<Value>)>::from_redis_value(reply)
         .map_err(|_| CallError::Refused("an answer of another form than was asked for".to_owned()))?;

@@ -1,6 +1,7 @@
 //! Settings of the client, with the defaults and ranges of each.
 
 mod breaker;
+mod live;
 mod per_class;
 mod problems;
 mod retry;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use breaker::{BreakerSettings, Thresholds};
+pub(crate) use live::Live;
+pub use live::ReconfigureError;
 pub use per_class::PerClass;
 pub use retry::{Attempts, RetrySettings};
 

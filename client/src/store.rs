@@ -18,11 +18,11 @@ use crate::event::{Event, Observer};
 use crate::generation::Generation;
 use crate::mode::Serving;
 use crate::script::{Merged, Script};
-use crate::settings::Settings;
+use crate::settings::{Live, Settings};
 
 /// Everything that a client's tasks share.
 pub(crate) struct Store {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Live>,
     pub(crate) writer: u32,
     pub(crate) clock: Clock,
     pub(crate) observer: Observer,
@@ -108,6 +108,11 @@ impl Store {
             return Ok(());
         }
         self.check_generation(deadline).await
+    }
+
+    /// When an operation that begins now must be over.
+    pub(crate) fn deadline(&self) -> Time {
+        self.clock.now() + self.settings.now().deadline
     }
 
     /// What users' calls feel.

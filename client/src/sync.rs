@@ -35,11 +35,11 @@ pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
             store.memory.lock().sweep(now);
             store.tidy_disk();
             // If that fails, the breaker has been told, and the next look is soon.
-            let _ = look(&store, now + store.settings.deadline).await;
+            let _ = look(&store, now + store.settings.now().deadline).await;
         }
         let refused_too = now >= refused_wait_until;
         if reachable(&store) && waiting(&store, refused_too) > 0 {
-            let delay = store.settings.resync.start_delay_max.mul_f64(store.script.gateway.random());
+            let delay = store.settings.now().resync.start_delay_max.mul_f64(store.script.gateway.random());
             tokio::time::sleep(delay).await;
             store.resyncing.store(true, Ordering::Relaxed);
             let brought = resync(&store, refused_too).await;
@@ -68,7 +68,7 @@ async fn look(store: &Store, deadline: Time) -> Result<(), CallError> {
 /// Brings what can be brought by `deadline`, as fast as possible.
 pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
     while reachable(store) && store.clock.now() < deadline {
-        let pushes = store.memory.lock().next_pushes(store.settings.resync.batch as usize, false);
+        let pushes = store.memory.lock().next_pushes(store.settings.now().resync.batch as usize, false);
         if pushes.is_empty() || bring_batch(store, pushes, deadline).await.arrived == 0 {
             return;
         }
@@ -77,7 +77,7 @@ pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
 
 /// One resync: ends when nothing waits, or when the breaker opens.
 async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
-    let mut pace = Pace::new(&store.settings.resync);
+    let mut pace = Pace::new(&store.settings.now().resync);
     let mut total = Batch::default();
     let sessions = waiting(store, refused_too);
     if sessions == 0 || !reachable(store) {
@@ -95,7 +95,7 @@ async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
             return total;
         }
         let earliest_end = store.clock.now() + pace.interval(pushes.len());
-        let deadline = store.clock.now() + store.settings.deadline;
+        let deadline = store.deadline();
         let batch = bring_batch(store, pushes, deadline).await;
         total.arrived += batch.arrived;
         total.refused += batch.refused;

@@ -55,7 +55,7 @@ impl Counters {
         }
         let shared = &*self.shared;
         let clock = &shared.store.clock;
-        let deadline = clock.now() + shared.store.settings.deadline;
+        let deadline = clock.now() + shared.store.settings.now().deadline;
         let counter = shared.counter(id)?;
         let locked = tokio::time::timeout_at(clock.instant(deadline), counter.lock()).await;
         let mut counter = locked.map_err(|_| SessionError::Unavailable(CallError::TooLate))?;
@@ -67,7 +67,7 @@ impl Counters {
             Ok((value, ttl)) => return Ok(Count { value, ttl, served_by: ServedBy::Redis }),
             Err(error) => error,
         };
-        if refuses(&error, shared.store.settings.fallback) {
+        if refuses(&error, shared.store.settings.now().fallback) {
             if error.definite() {
                 counter.take_back(by);
             }
@@ -99,7 +99,7 @@ impl Shared {
         if let Some(counter) = counters.get(id) {
             return Ok(Arc::clone(counter));
         }
-        let most = usize::try_from(self.store.settings.local.sessions).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.store.settings.now().local.sessions).unwrap_or(usize::MAX);
         if counters.len() >= most {
             // One that is locked is in use.
             counters.retain(|_, counter| counter.try_lock().map_or(true, |counter| counter.waits()));
@@ -152,7 +152,7 @@ impl Shared {
         deadline: Time,
     ) -> Result<(i64, Option<Duration>), CallError> {
         let store = &*self.store;
-        let key = key(&store.settings.key_prefix, id);
+        let key = key(&store.settings.now().key_prefix, id);
         let counted = beside(&key, COUNTED);
         let writer = store.writer.to_string();
         let left = delta.ends.map(|ends| ends.since(store.clock.now()).as_millis().max(1).to_string());
@@ -173,7 +173,7 @@ impl Shared {
         deadline: Time,
     ) -> Result<(i64, Option<Duration>), CallError> {
         let store = &*self.store;
-        let key = key(&store.settings.key_prefix, id);
+        let key = key(&store.settings.now().key_prefix, id);
         let mut get = redis::cmd("GET");
         let reply = store.script.gateway.call(get.arg(&key), true, deadline).await?;
         let value = match reply {
@@ -190,7 +190,7 @@ impl Shared {
     async fn bring_all(&self) {
         let counters: Vec<_> =
             self.lock().iter().map(|(id, counter)| (id.clone(), Arc::clone(counter))).collect();
-        let deadline = self.store.clock.now() + self.store.settings.deadline;
+        let deadline = self.store.deadline();
         for (id, counter) in counters {
             // One that is locked is being brought.
             let Ok(mut counter) = counter.try_lock() else { continue };

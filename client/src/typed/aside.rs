@@ -8,9 +8,9 @@ use crate::store::Store;
 /// Copies what lies under a session's key, whatever it is, beside it, for a week. It is tried once: a session that works matters
 /// more.
 pub(super) async fn keep(store: &Store, id: &str) {
-    let from = key(&store.settings.key_prefix, id);
+    let from = key(&store.settings.now().key_prefix, id);
     let to = beside(&from, ASIDE);
-    let deadline = store.clock.now() + store.settings.deadline;
+    let deadline = store.deadline();
     let gateway = &store.script.gateway;
     let copied = gateway.call(redis::cmd("COPY").arg(&from).arg(&to).arg("REPLACE"), true, deadline).await;
     if copied.is_ok() {

@@ -134,7 +134,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
 
 /// Notes whose session it is. Says whether Redis took it.
 pub(super) async fn index(store: &Store, user: &str, id: &str, expires: u64) -> bool {
-    let deadline = store.clock.now() + store.settings.deadline;
+    let deadline = store.deadline();
     let noted = INDEX.run(&store.script.gateway, deadline, |command| {
         command.arg(1).arg(index_key(store, user)).arg(id).arg(expires);
     });
@@ -213,7 +213,7 @@ async fn forget(store: &Store, user: &str, id: &str) {
 }
 
 async fn ask(store: &Store, command: &redis::Cmd) -> Result<Value, CallError> {
-    store.script.gateway.call(command, true, store.clock.now() + store.settings.deadline).await
+    store.script.gateway.call(command, true, store.deadline()).await
 }
 
 fn number(reply: Value) -> u64 {
@@ -221,11 +221,11 @@ fn number(reply: Value) -> u64 {
 }
 
 fn index_key(store: &Store, user: &str) -> String {
-    format!("squall:user:{}{user}", store.settings.key_prefix)
+    format!("squall:user:{}{user}", store.settings.now().key_prefix)
 }
 
 fn users_key(store: &Store) -> String {
-    format!("squall:users:{}", store.settings.key_prefix)
+    format!("squall:users:{}", store.settings.now().key_prefix)
 }
 
 static INDEX: LuaScript = LuaScript::new(INDEX_TEXT, || lua::hash(INDEX_TEXT));

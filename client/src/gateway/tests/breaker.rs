@@ -243,8 +243,9 @@ async fn an_observer_may_ask_the_gateway_and_sees_the_state_that_it_is_told() {
     });
     let clock = Clock::new(0);
     let endpoint = Endpoint::new(Arc::new(redis.clone()));
-    let gateway =
-        gateway.get_or_init(|| Gateway::start(settings(), endpoint, clock.clone(), 7, observer, |_| {}));
+    let gateway = gateway.get_or_init(|| {
+        Gateway::start(Arc::new(Live::new(settings())), endpoint, clock.clone(), 7, observer, |_| {})
+    });
     let deadline = clock.now() + Duration::from_secs(2);
     while gateway.call(&redis::cmd("PING"), true, deadline).await.is_err_and(|error| error.transient()) {}
     redis.set_door(Door::Open);

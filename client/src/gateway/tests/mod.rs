@@ -3,6 +3,7 @@
 mod breaker;
 mod calls;
 mod classes;
+mod reconfigured;
 
 use std::sync::OnceLock;
 
@@ -17,6 +18,7 @@ const MS: Duration = Duration::from_millis(1);
 struct Bench {
     redis: FakeRedis,
     gateway: Gateway,
+    settings: Arc<Live>,
     clock: Clock,
     events: Arc<Mutex<Vec<Event>>>,
 }
@@ -36,8 +38,9 @@ fn bench(settings: Settings) -> Bench {
     let seen = Arc::clone(&events);
     let observer: Observer = Arc::new(move |event: &Event| lock(&seen).push(event.clone()));
     let endpoint = Endpoint::new(Arc::new(redis.clone()));
-    let gateway = Gateway::start(settings, endpoint, clock.clone(), 7, observer, |_| {});
-    Bench { redis, gateway, clock, events }
+    let settings = Arc::new(Live::new(settings));
+    let gateway = Gateway::start(Arc::clone(&settings), endpoint, clock.clone(), 7, observer, |_| {});
+    Bench { redis, gateway, settings, clock, events }
 }
 
 impl Bench {
