@@ -25,6 +25,20 @@ pub enum Level {
     Disk,
     /// The loss of this instance: Redis has it, and keeps it as well as it is told to keep data.
     Redis,
+    /// The loss of Redis: as many replicas as `replicas.acknowledgements` says have it too.
+    Replicas,
+}
+
+impl Level {
+    /// Its name in logs and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Redis => "redis",
+            Self::Replicas => "replicas",
+        }
+    }
 }
 
 /// A write was accepted.

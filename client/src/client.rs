@@ -23,6 +23,7 @@ use crate::event::Operation;
 use crate::gateway::Gateway;
 use crate::keys::key_problem;
 use crate::mode::Serving;
+use crate::replicas::Replicas;
 use crate::script::{Merged, Script, Stored};
 use crate::settings::{Fallback, Live, ReconfigureError, Settings};
 use crate::store::{Brought, Memory, Store};
@@ -73,6 +74,7 @@ impl SessionClient {
         let key_prefix = key_prefix.clone();
         let tombstone_ttl_ms = u64::try_from(resync.tombstone_ttl.as_millis()).unwrap_or(u64::MAX);
         let script = Script { gateway, clock: clock.clone(), key_prefix, tombstone_ttl_ms };
+        let replicas = Replicas::start(Arc::clone(&settings), clock.clone(), script.gateway.clone());
         let (journal, damaged) = match &disk {
             Some(path) => {
                 let Loaded { journal, damaged } = durable::load(path, &memory, &clock, &observer)?;
@@ -89,6 +91,7 @@ impl SessionClient {
             script,
             memory,
             serving,
+            replicas,
             journal,
             foreground: Mutex::default(),
             resyncing: AtomicBool::new(false),
@@ -153,6 +156,7 @@ impl SessionClient {
             resyncing.0.abort();
             sync::bring_the_rest(&self.store, self.deadline()).await;
         }
+        self.store.replicas.close();
         self.store.script.gateway.close();
         Arc::clone(&self.store).close_disk().await;
     }
@@ -185,7 +189,10 @@ impl SessionClient {
             Err(error) => Err(error),
         };
         match brought {
-            Ok(Brought::Stored) => Ok(Ack { served_by: ServedBy::Redis, level: Level::Redis }),
+            Ok(Brought::Stored { by }) => {
+                let level = if store.replicas.have(by, end).await { Level::Replicas } else { Level::Redis };
+                Ok(Ack { served_by: ServedBy::Redis, level })
+            }
             Ok(Brought::Gone { perhaps_written: false }) => Err(SessionError::NoSession),
             Ok(Brought::Gone { perhaps_written: true }) => {
                 Err(SessionError::Call(CallError::Broken("the session has ended since".to_owned())))
@@ -265,7 +272,7 @@ impl SessionClient {
         if !store.memory.lock().data_lost_lately(store.clock.now()) {
             return Ok(known);
         }
-        let Merged::Answer(answer) = store.script.merge(&Push::question(id), deadline).await? else {
+        let Merged::Answer(answer, _) = store.script.merge(&Push::question(id), deadline).await? else {
             return Err(Unanswered::Damaged);
         };
         match answer.fate {

@@ -24,6 +24,7 @@ pub(crate) struct Connection {
     driver: AbortHandle,
     clock: Clock,
     number: u64,
+    run_id: Arc<str>,
     opened: Time,
     given_up: AtomicBool,
     in_flight: AtomicU32,
@@ -67,11 +68,12 @@ impl Connection {
                 drop(socket);
             });
             let now = clock.now();
-            let connection = Self {
+            let mut connection = Self {
                 multiplexed,
                 driver: driver.abort_handle(),
                 clock: clock.clone(),
                 number,
+                run_id: Arc::from(""),
                 opened: now,
                 given_up: AtomicBool::new(false),
                 in_flight: AtomicU32::new(0),
@@ -83,6 +85,7 @@ impl Connection {
                 checking: AsyncMutex::new(()),
             };
             let greeting = connection.greet(endpoint).await?;
+            connection.run_id = greeting.run_id.as_str().into();
             Ok((connection, greeting))
         };
         let opened = timeout(settings.connect_timeout, opening).await;
@@ -118,6 +121,11 @@ impl Connection {
         self.number
     }
 
+    /// The process of Redis that it leads to; empty if its name is not known.
+    pub(crate) fn run_id(&self) -> Arc<str> {
+        Arc::clone(&self.run_id)
+    }
+
     /// When it opened.
     pub(crate) fn opened(&self) -> Time {
         self.opened
@@ -145,33 +153,46 @@ impl Connection {
     async fn greet(&self, endpoint: &Endpoint) -> Result<Greeting, CallError> {
         let mut multiplexed = self.multiplexed.clone();
         let mut pipeline = redis::pipe();
-        pipeline.cmd("TIME").cmd("INFO").arg("server");
+        pipeline.cmd("TIME").cmd("INFO").arg("server").cmd("INFO").arg("replication");
         let asked = self.clock.now();
-        let replied = multiplexed.send_packed_commands(&pipeline, 0, 2).await;
+        let replied = multiplexed.send_packed_commands(&pipeline, 0, 3).await;
         let answered = self.clock.now();
-        let replied: [Value; 2] = replied
+        let replied: [Value; 3] = replied
             .map_err(|error| refused(&error, endpoint))?
             .try_into()
             .map_err(|_| CallError::Connect("handshake: not as many replies as questions".to_owned()))?;
-        let [time, info] = replied.map(Value::extract_error);
+        let [time, server, replication] = replied.map(Value::extract_error);
         let time = time.map_err(|error| refused(&error, endpoint))?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
             .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
-        let info = match info.map_err(|error| CallError::from(&error)) {
-            Ok(info) => String::from_redis_value(info).unwrap_or_default(),
-            // INFO counts as dangerous: many a user may do all that sessions need, but not that.
-            Err(CallError::Auth(code)) if code == "NOPERM" => String::new(),
-            Err(CallError::Refused(_)) => String::new(),
-            Err(error) => return Err(CallError::Connect(format!("handshake: {error}"))),
-        };
-        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
+        let (server, replication) = (info(server)?, info(replication)?);
+        if field(&replication, "role:") == Some("slave") {
+            // It would refuse every write; the primary may be known by this name again soon.
+            return Err(CallError::NotNow("READONLY".to_owned()));
+        }
         Ok(Greeting {
             server_us: seconds.saturating_mul(1_000_000).saturating_add(micros),
             asked,
             answered,
-            run_id: run_id.trim().to_owned(),
+            run_id: field(&server, "run_id:").unwrap_or_default().to_owned(),
         })
     }
+}
+
+/// What `INFO` says; nothing where this user may not ask: it counts as dangerous, and many a user may do all that sessions need,
+/// but not that.
+fn info(said: Result<Value, redis::RedisError>) -> Result<String, CallError> {
+    match said.map_err(|error| CallError::from(&error)) {
+        Ok(text) => Ok(String::from_redis_value(text).unwrap_or_default()),
+        Err(CallError::Auth(code)) if code == "NOPERM" => Ok(String::new()),
+        Err(CallError::Refused(_)) => Ok(String::new()),
+        Err(error) => Err(CallError::Connect(format!("handshake: {error}"))),
+    }
+}
+
+/// A field of what `INFO` says; its name ends in a colon.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// A handshake that failed: nothing that a caller asked for was sent.

@@ -4,6 +4,8 @@
 //! attempt), the retry and its budget, the pool, the operation timeout. A task of its own sends the breaker's probes: a user's
 //! call never is one.
 
+mod probe;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,14 +19,13 @@ use crate::breakers::Breakers;
 use crate::clock::Clock;
 use crate::connection::{Connection, Greeting};
 use crate::core::breaker::{Force, Outcome, Rejected, State};
-use crate::core::circuits::{Circuit, Pass, Scope};
+use crate::core::circuits::{Pass, Scope};
 use crate::core::class::Class;
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
-use crate::keys;
 use crate::pool::{NoConnection, Pool, Urgency};
 use crate::settings::{Live, Settings};
 use crate::task::AbortOnDrop;
@@ -36,6 +37,16 @@ pub struct Gateway {
     shared: Arc<Shared>,
     /// Ends the probe task when the last clone goes.
     probing: Arc<AbortOnDrop>,
+}
+
+/// A reply.
+pub(crate) struct Replied {
+    /// What Redis said.
+    pub(crate) value: Value,
+    /// Whether an attempt before the one that was replied to may have been applied.
+    pub(crate) repeated: bool,
+    /// The process of Redis that replied; empty if its name is not known.
+    pub(crate) by: Arc<str>,
 }
 
 struct Shared {
@@ -75,7 +86,7 @@ impl Gateway {
             clock,
             teller: Teller::new(observer),
         });
-        let probing = tokio::spawn(probe_whenever_due(Arc::clone(&shared))).abort_handle();
+        let probing = tokio::spawn(probe::whenever_due(Arc::clone(&shared))).abort_handle();
         Self { shared, probing: Arc::new(AbortOnDrop(probing)) }
     }
 
@@ -84,16 +95,16 @@ impl Gateway {
     /// An error is definite only if no attempt may have been applied: what a retry says does not undo what an earlier attempt
     /// may have done.
     pub async fn call(&self, command: &Cmd, repeatable: bool, deadline: Time) -> Result<Value, CallError> {
-        self.call_counted(command, repeatable, deadline).await.map(|(value, _)| value)
+        self.call_counted(command, repeatable, deadline).await.map(|replied| replied.value)
     }
 
-    /// The same; beside the reply it tells whether an attempt before the one that was replied to may have been applied.
+    /// The same, and who replied.
     pub(crate) async fn call_counted(
         &self,
         command: &Cmd,
         repeatable: bool,
         deadline: Time,
-    ) -> Result<(Value, bool), CallError> {
+    ) -> Result<Replied, CallError> {
         let shared = &*self.shared;
         let _slot = shared.in_flight.try_acquire().map_err(|full| match full {
             TryAcquireError::NoPermits => CallError::Overloaded,
@@ -106,7 +117,7 @@ impl Gateway {
         let mut unknown = None;
         loop {
             let error = match shared.attempt(pass, command, deadline).await {
-                Ok(value) => return Ok((value, unknown.is_some())),
+                Ok((value, by)) => return Ok(Replied { value, repeated: unknown.is_some(), by }),
                 Err(error) => error,
             };
             let failed = Failed { transient: error.transient(), definite: error.definite() };
@@ -157,6 +168,14 @@ impl Gateway {
         self.shared.breakers.changed()
     }
 
+    /// Opens a connection beside the pool, for what would keep others waiting.
+    pub(crate) async fn connection_beside(&self) -> Result<(Connection, Greeting), CallError> {
+        if self.state() != State::Closed {
+            return Err(CallError::Rejected { retry_after: Duration::ZERO });
+        }
+        self.shared.pool.connection_beside().await
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.pool.open()
@@ -181,7 +200,13 @@ impl Shared {
         asked.map_err(|Rejected { retry_after }| CallError::Rejected { retry_after })
     }
 
-    async fn attempt(&self, pass: Pass, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
+    /// The reply, and the process that gave it.
+    async fn attempt(
+        &self,
+        pass: Pass,
+        command: &Cmd,
+        deadline: Time,
+    ) -> Result<(Value, Arc<str>), CallError> {
         let asked = self.clock.now();
         let mut pending = Pending { shared: self, pass: Some(pass), asked, counted: false };
         let reply = self.send_permitted(&mut pending, command, deadline).await;
@@ -207,7 +232,7 @@ impl Shared {
         pending: &mut Pending<'_>,
         command: &Cmd,
         deadline: Time,
-    ) -> Result<Value, CallError> {
+    ) -> Result<(Value, Arc<str>), CallError> {
         let connection = match self.pool.ready() {
             Some(connection) => connection,
             None => {
@@ -223,7 +248,7 @@ impl Shared {
         };
         let reply = self.send_on(&connection, command, deadline).await;
         pending.counted = matches!(reply, Err(CallError::Broken(_))) && !self.pool.count_end(&connection);
-        reply
+        reply.map(|value| (value, connection.run_id()))
     }
 
     async fn send_on(
@@ -240,7 +265,7 @@ impl Shared {
     }
 
     /// What the breaker is to learn from a call that ended so after `waited`.
-    fn outcome(&self, reply: &Result<Value, CallError>, waited: Duration, slow: bool) -> Outcome {
+    fn outcome<T>(&self, reply: &Result<T, CallError>, waited: Duration, slow: bool) -> Outcome {
         match reply {
             Ok(_) if slow => Outcome::Slow,
             Ok(_) => Outcome::Success,
@@ -259,67 +284,6 @@ impl Shared {
 
     fn random(&self) -> f64 {
         lock(&self.chance).random()
-    }
-
-    /// Whether Redis does what the breaker is about. It ends with the probe's lease at the latest.
-    async fn probe(&self, circuit: Circuit) -> Outcome {
-        let deadline = self.clock.now() + self.settings.now().breaker.probe_lease;
-        let probe = async {
-            let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
-            let connection = opened.map_err(|none| none.error)?;
-            self.send_on(&connection, &probe_of(circuit, &self.settings.now().key_prefix), deadline).await
-        };
-        match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
-            Ok(Ok(_)) => Outcome::Success,
-            // Redis answered; this user may not ask it, that is all.
-            Ok(Err(error @ (CallError::Refused(_) | CallError::Auth(_) | CallError::NotNow(_))))
-                if error.blame() == Blame::Nobody =>
-            {
-                Outcome::Success
-            }
-            Ok(Err(_)) | Err(_) => Outcome::Failure,
-        }
-    }
-}
-
-/// What shows that Redis does again what a breaker is about.
-fn probe_of(circuit: Circuit, key_prefix: &str) -> Cmd {
-    let mut probe = redis::cmd("PING");
-    match circuit {
-        Circuit::Endpoint | Circuit::Class(Class::Upkeep) => {}
-        Circuit::Class(Class::Reads) => {
-            probe = redis::cmd("GET");
-            probe.arg(keys::probe(key_prefix));
-        }
-        Circuit::Class(Class::Writes) => {
-            probe = redis::cmd("SET");
-            probe.arg(keys::probe(key_prefix)).arg("").arg("PX").arg(1000);
-        }
-    }
-    probe
-}
-
-/// Sends a probe whenever the breaker has cooled down.
-async fn probe_whenever_due(shared: Arc<Shared>) {
-    loop {
-        let changed = shared.breakers.changed();
-        let Some(due) = shared.breakers.next_deadline() else {
-            changed.await;
-            continue;
-        };
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep_until(shared.clock.instant(due)) => {}
-            () = changed => continue,
-        }
-        match shared.breakers.ask_probe(shared.random(), &shared.teller) {
-            Some(probe) => {
-                let outcome = shared.probe(probe.circuit()).await;
-                shared.breakers.record_probe(probe, outcome, shared.random(), &shared.teller);
-            }
-            // Timers are exact to a millisecond only.
-            None => tokio::time::sleep(Duration::from_millis(1)).await,
-        }
     }
 }
 
@@ -351,7 +315,7 @@ impl Drop for Pending<'_> {
 }
 
 /// What a call that ended so tells about.
-fn scope(reply: &Result<Value, CallError>) -> Scope {
+fn scope<T>(reply: &Result<T, CallError>) -> Scope {
     match reply {
         Ok(_)
         | Err(CallError::Timeout | CallError::TooLate | CallError::NotNow(_) | CallError::Refused(_)) => {

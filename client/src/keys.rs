@@ -20,7 +20,7 @@ pub(crate) fn is_beside(key: &str) -> bool {
 /// Whether a key is none of a session but of what is kept about all of them: it may look like a session's where the prefix is
 /// short.
 pub(crate) fn is_about_all(key: &str) -> bool {
-    ["squall:generation:", "squall:user:", "squall:users:", "squall:probe:"]
+    ["squall:generation:", "squall:user:", "squall:users:", "squall:probe:", "squall:fence:"]
         .iter()
         .any(|begins| key.starts_with(begins))
 }
@@ -28,6 +28,11 @@ pub(crate) fn is_about_all(key: &str) -> bool {
 /// Where a probe reads and writes.
 pub(crate) fn probe(prefix: &str) -> String {
     format!("squall:probe:{prefix}")
+}
+
+/// Where a fence is written.
+pub(crate) fn fence(prefix: &str) -> String {
+    format!("squall:fence:{prefix}")
 }
 
 /// The word of what a counter has counted.

@@ -35,6 +35,7 @@ mod mode;
 pub mod observe;
 mod pool;
 pub mod profile;
+mod replicas;
 mod scan;
 mod script;
 pub mod settings;

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Value};
+use redis::Cmd;
 
 use crate::core::time::Time;
 use crate::error::CallError;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Replied};
 
 /// A script that may run twice and be the same as once.
 pub(crate) struct LuaScript {
@@ -21,13 +21,13 @@ impl LuaScript {
     }
 
     /// Runs it; `rest` are the number of its keys, they themselves, and its arguments. Says also whether an attempt before the
-    /// one that was replied to may have been carried out.
+    /// one that was replied to may have been carried out, and who replied.
     pub(crate) async fn run(
         &self,
         gateway: &Gateway,
         deadline: Time,
         rest: impl Fn(&mut Cmd),
-    ) -> Result<(Value, bool), CallError> {
+    ) -> Result<Replied, CallError> {
         let command = |by: &str, script: &str| {
             let mut command = redis::cmd(by);
             rest(command.arg(script));

@@ -123,6 +123,14 @@ impl Pool {
         }))
     }
 
+    /// Opens a connection that is not of the pool.
+    pub(crate) async fn connection_beside(&self) -> Result<(Connection, Greeting), CallError> {
+        if self.0.lock().closed {
+            return Err(CallError::Closed);
+        }
+        self.0.open(0).await
+    }
+
     /// A connection to send on, if there is one at once.
     pub(crate) fn ready(&self) -> Option<Arc<Connection>> {
         match self.0.pick(Urgency::Paced) {
@@ -207,6 +215,11 @@ impl Drop for Pool {
 }
 
 impl Shared {
+    async fn open(&self, number: u64) -> Result<(Connection, Greeting), CallError> {
+        let settings = self.settings.now();
+        Connection::open(number, &self.endpoint, &settings, &self.clock, &self.sockets).await
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -348,14 +361,7 @@ impl Dialling {
     async fn run(mut self, wait: Duration) {
         sleep(wait).await;
         let shared = &self.shared;
-        let opened = Connection::open(
-            self.dial,
-            &shared.endpoint,
-            &shared.settings.now(),
-            &shared.clock,
-            &shared.sockets,
-        )
-        .await;
+        let opened = shared.open(self.dial).await;
         self.result = Some(match opened {
             Ok((connection, greeting)) => {
                 (shared.on_greeting)(&greeting);

@@ -1,5 +1,7 @@
 //! The two things that are asked of Redis about a session: what it holds, and to merge in what is known here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
@@ -10,7 +12,7 @@ use crate::core::record::{Expiry, Record};
 use crate::core::time::Time;
 use crate::core::version::Version;
 use crate::error::CallError;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Replied};
 use crate::keys::{TOMBSTONE, beside, key};
 use crate::lua::{self, LuaScript};
 
@@ -36,8 +38,8 @@ pub(crate) enum Stored {
 /// What the merge brought.
 #[derive(Clone, Debug)]
 pub(crate) enum Merged {
-    /// An answer.
-    Answer(Answer),
+    /// An answer, by the process of Redis of this name; empty if it is not known.
+    Answer(Answer, Arc<str>),
     /// The merge met a fact that is damaged: this is what Redis holds now.
     Damaged(Bytes),
 }
@@ -63,10 +65,10 @@ impl Script {
         let has_value = push.record.value.version != Version::NEVER;
         let record = if has_value { encode_record(&push.id, &push.record) } else { Bytes::new() };
         let sent = self.clock.now();
-        let (reply, repeated) =
+        let Replied { value, repeated, by } =
             MERGE.run(&self.gateway, deadline, |command| self.arguments(command, push, &record)).await?;
         let received = self.clock.now();
-        answer(reply, push, Asked { sent, received, repeated })
+        answer(value, push, Asked { sent, received, repeated, by })
     }
 
     fn arguments(&self, command: &mut Cmd, push: &Push, record: &Bytes) {
@@ -86,10 +88,11 @@ struct Asked {
     sent: Time,
     received: Time,
     repeated: bool,
+    by: Arc<str>,
 }
 
 fn answer(reply: Value, push: &Push, asked: Asked) -> Result<Merged, CallError> {
-    let Asked { sent, received, repeated } = asked;
+    let Asked { sent, received, repeated, by } = asked;
     let Value::Array(fields) = reply else { return Err(unexpected()) };
     let [server_us, fate, record, tombstone, wrote] =
         <[Value; 5]>::try_from(fields).map_err(|_| unexpected())?;
@@ -108,7 +111,7 @@ fn answer(reply: Value, push: &Push, asked: Asked) -> Result<Merged, CallError> 
         known.merge(&decode_tombstone(&push.id, &tombstone).map_err(|_| unexpected())?);
     }
     let wrote = wrote != Value::Int(0);
-    Ok(Merged::Answer(Answer { sent, received, repeated, server_us, fate, known, wrote }))
+    Ok(Merged::Answer(Answer { sent, received, repeated, server_us, fate, known, wrote }, by))
 }
 
 fn fate_of(text: &[u8]) -> Option<Fate> {

@@ -4,6 +4,7 @@ mod breaker;
 mod live;
 mod per_class;
 mod problems;
+mod replicas;
 mod retry;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use breaker::{BreakerSettings, Thresholds};
 pub(crate) use live::Live;
 pub use live::ReconfigureError;
 pub use per_class::PerClass;
+pub use replicas::ReplicaSettings;
 pub use retry::{Attempts, RetrySettings};
 
 /// All settings. Durations are strings with units, such as `"1500ms"`.
@@ -55,6 +57,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// Bringing to Redis what was accepted locally.
     pub resync: ResyncSettings,
+    /// Waiting for replicas.
+    pub replicas: ReplicaSettings,
     /// The local copy of every session.
     pub local: LocalSettings,
 }
@@ -152,6 +156,7 @@ impl Default for Settings {
             breaker: BreakerSettings::default(),
             retry: RetrySettings::default(),
             resync: ResyncSettings::default(),
+            replicas: ReplicaSettings::default(),
             local: LocalSettings::default(),
         }
     }
@@ -230,6 +235,7 @@ impl Settings {
         self.breaker.problems(&mut found);
         self.retry.problems(&mut found);
         self.resync.problems(&mut found);
+        self.replicas.problems(&mut found);
         found.count("local.sessions", self.local.sessions, 1, 100_000_000);
         found.count("local.bytes", self.local.bytes, 1024, 1 << 40);
         found.0

@@ -17,6 +17,7 @@ use crate::error::CallError;
 use crate::event::{Event, Observer};
 use crate::generation::Generation;
 use crate::mode::Serving;
+use crate::replicas::Replicas;
 use crate::script::{Merged, Script};
 use crate::settings::{Live, Settings};
 
@@ -29,6 +30,7 @@ pub(crate) struct Store {
     pub(crate) script: Script,
     pub(crate) memory: Arc<Memory>,
     pub(crate) serving: Arc<Serving>,
+    pub(crate) replicas: Replicas,
     /// The durable fallback.
     pub(crate) journal: Option<Journal>,
     /// What the callers of users feel, and whether a resync is under way.
@@ -49,10 +51,13 @@ pub(crate) struct Memory {
 }
 
 /// What became of a session that was brought to Redis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Brought {
     /// Redis has considered all that was brought.
-    Stored,
+    Stored {
+        /// By the process of Redis of this name; empty if it is not known.
+        by: Arc<str>,
+    },
     /// The session is gone, and the write with it.
     Gone {
         /// It may have been written before.
@@ -136,8 +141,9 @@ impl Store {
         bringing: &mut Bringing<'_>,
         deadline: Time,
     ) -> Result<Brought, CallError> {
-        let mut settled_before = false;
-        for round in 1.. {
+        let (mut settled_before, mut round) = (false, 0);
+        loop {
+            round += 1;
             let merged = match self.script.merge(&bringing.push, deadline).await {
                 Ok(merged) => merged,
                 // Part of the write may stand already.
@@ -159,19 +165,18 @@ impl Store {
                     settled_before = true;
                     bringing.push.damaged = found;
                 }
-                Merged::Answer(answer) => {
+                Merged::Answer(answer, by) => {
                     settled_before = true;
                     let settled = self.memory.lock().settle(&bringing.push, &answer);
                     match settled {
                         Settled::Again(push) if !last => bringing.push = *push,
                         // It stood for a moment, and others wrote over it.
-                        Settled::Again(_) | Settled::Stored => return Ok(Brought::Stored),
+                        Settled::Again(_) | Settled::Stored => return Ok(Brought::Stored { by }),
                         Settled::Gone { perhaps_written } => return Ok(Brought::Gone { perhaps_written }),
                     }
                 }
             }
         }
-        Ok(Brought::Stored)
     }
 
     /// Counts and tells that Redis holds something that is not a session of ours, or not whole.

@@ -153,16 +153,17 @@ impl Shared {
     ) -> Result<(i64, Option<Duration>), CallError> {
         let store = &*self.store;
         let key = key(&store.settings.now().key_prefix, id);
-        let counted = beside(&key, COUNTED);
+        let counted_key = beside(&key, COUNTED);
         let writer = store.writer.to_string();
         let left = delta.ends.map(|ends| ends.since(store.clock.now()).as_millis().max(1).to_string());
-        let (reply, _) = COUNT
+        let counted = COUNT
             .run(&store.script.gateway, deadline, |command| {
-                command.arg(2).arg(&key).arg(&counted).arg(&writer).arg(&delta.number).arg(delta.by);
+                command.arg(2).arg(&key).arg(&counted_key).arg(&writer).arg(&delta.number).arg(delta.by);
                 command.arg(left.as_deref().unwrap_or_default());
             })
             .await?;
-        let (count, left, _) = <(i64, i64, i64)>::from_redis_value(reply).map_err(|_| unexpected())?;
+        let (count, left, _) =
+            <(i64, i64, i64)>::from_redis_value(counted.value).map_err(|_| unexpected())?;
         Ok((count, milliseconds(left)))
     }
 

@@ -1,0 +1,77 @@
+//! The probes of the breakers: a task of its own sends them, one at a time; a user's call never is one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::Shared;
+use crate::core::breaker::Outcome;
+use crate::core::circuits::Circuit;
+use crate::core::class::Class;
+use crate::error::{Blame, CallError};
+use crate::keys;
+use crate::pool::Urgency;
+
+impl Shared {
+    /// Whether Redis does what the breaker is about. It ends with the probe's lease at the latest.
+    async fn probe(&self, circuit: Circuit) -> Outcome {
+        let deadline = self.clock.now() + self.settings.now().breaker.probe_lease;
+        let probe = async {
+            let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
+            let connection = opened.map_err(|none| none.error)?;
+            self.send_on(&connection, &probe_of(circuit, &self.settings.now().key_prefix), deadline).await
+        };
+        match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
+            Ok(Ok(_)) => Outcome::Success,
+            // Redis answered; this user may not ask it, that is all.
+            Ok(Err(error @ (CallError::Refused(_) | CallError::Auth(_) | CallError::NotNow(_))))
+                if error.blame() == Blame::Nobody =>
+            {
+                Outcome::Success
+            }
+            Ok(Err(_)) | Err(_) => Outcome::Failure,
+        }
+    }
+}
+
+/// What shows that Redis does again what a breaker is about.
+fn probe_of(circuit: Circuit, key_prefix: &str) -> Cmd {
+    let mut probe = redis::cmd("PING");
+    match circuit {
+        Circuit::Endpoint | Circuit::Class(Class::Upkeep) => {}
+        Circuit::Class(Class::Reads) => {
+            probe = redis::cmd("GET");
+            probe.arg(keys::probe(key_prefix));
+        }
+        Circuit::Class(Class::Writes) => {
+            probe = redis::cmd("SET");
+            probe.arg(keys::probe(key_prefix)).arg("").arg("PX").arg(1000);
+        }
+    }
+    probe
+}
+
+/// Sends a probe whenever the breaker has cooled down.
+pub(super) async fn whenever_due(shared: Arc<Shared>) {
+    loop {
+        let changed = shared.breakers.changed();
+        let Some(due) = shared.breakers.next_deadline() else {
+            changed.await;
+            continue;
+        };
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(shared.clock.instant(due)) => {}
+            () = changed => continue,
+        }
+        match shared.breakers.ask_probe(shared.random(), &shared.teller) {
+            Some(probe) => {
+                let outcome = shared.probe(probe.circuit()).await;
+                shared.breakers.record_probe(probe, outcome, shared.random(), &shared.teller);
+            }
+            // Timers are exact to a millisecond only.
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+}
