@@ -182,6 +182,8 @@ pub enum Resync {
     Interrupted {
         /// Sessions left.
         sessions: u64,
+        /// Sessions brought since the start.
+        brought: u64,
     },
 }
 

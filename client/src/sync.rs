@@ -86,7 +86,8 @@ async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
     tell(store, Resync::Started { sessions });
     loop {
         if !reachable(store) {
-            tell(store, Resync::Interrupted { sessions: waiting(store, true) });
+            let sessions = waiting(store, true);
+            tell(store, Resync::Interrupted { sessions, brought: total.arrived });
             return total;
         }
         let pushes = store.memory.lock().next_pushes(pace.batch(), refused_too && total.refused == 0);

@@ -81,7 +81,7 @@ impl Log {
             Event::Resync { what, .. } => match what {
                 Resync::Started { sessions } => info!(sessions, "resync started"),
                 Resync::Finished { sessions } => info!(sessions, "resync finished"),
-                Resync::Interrupted { sessions } => warn!(sessions, "resync interrupted"),
+                Resync::Interrupted { sessions, brought } => warn!(sessions, brought, "resync interrupted"),
             },
             Event::Slow { at, took } if self.is_due("slow", "", *at) => {
                 warn!(took_ms = milliseconds(*took), "slow response of redis");

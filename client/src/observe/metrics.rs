@@ -176,8 +176,11 @@ impl Counts {
             Event::Corrupt { .. } => {
                 self.corrupt.inc();
             }
-            Event::Resync { what: Resync::Finished { sessions }, .. } => {
-                self.resynced.inc_by(*sessions);
+            Event::Resync {
+                what: Resync::Finished { sessions: brought } | Resync::Interrupted { brought, .. },
+                ..
+            } => {
+                self.resynced.inc_by(*brought);
             }
             Event::Breaker { .. } | Event::ClassBreaker { .. } => {}
             Event::Mode { .. } | Event::Resync { .. } | Event::Disk { .. } => {}

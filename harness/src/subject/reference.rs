@@ -148,7 +148,7 @@ fn said(event: &Event) -> Option<Said> {
         Event::Resync { what, .. } => Some(Said::Resync(match *what {
             Resync::Started { sessions } => history::Resync::Started { sessions },
             Resync::Finished { sessions } => history::Resync::Finished { sessions },
-            Resync::Interrupted { sessions } => history::Resync::Interrupted { sessions },
+            Resync::Interrupted { sessions, .. } => history::Resync::Interrupted { sessions },
         })),
         // The protocol knows one breaker an instance.
         Event::ClassBreaker { .. } => None,
