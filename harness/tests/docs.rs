@@ -7,6 +7,10 @@ use std::process::Command;
 
 use clap::Parser as _;
 use squall::cli::Cli;
+use squall::perform::{self, Setting};
+use squall::plan::Plan;
+use squall::scenario;
+use squall::world::Kind;
 
 const DOCUMENTS: [&str; 13] = [
     "README.md",
@@ -160,26 +164,57 @@ fn the_table_of_subjects_says_what_their_tests_expect() {
 
 #[test]
 fn every_promise_names_tests_and_scenarios_that_exist() {
-    let text = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
     let mut sources = String::new();
-    for folder in ["client/src", "client/tests"] {
+    for folder in ["client/src", "client/tests", "client/examples"] {
         read_all(&root().join(folder), &mut sources);
     }
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
     let mut seen = 0;
-    for row in rows.filter(|row| !row.contains("| scenarios |")) {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        assert_eq!(cells.len(), 4, "{row}");
-        for test in code(cells[2]) {
+    for (row, cells) in promises() {
+        for test in code(&cells[2]) {
             assert!(sources.contains(&format!("fn {test}(")), "no test {test}");
             seen += 1;
         }
-        for scenario in code(cells[3]) {
+        for scenario in code(&cells[3]) {
             assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
         }
         assert!(cells[1] == "not yet" || !cells[2].is_empty(), "nothing shows it: {row}");
     }
     assert!(seen > 40, "only {seen} tests");
+}
+
+#[test]
+fn the_promises_say_in_which_worlds_their_scenarios_run() {
+    let wrong: Vec<String> = promises()
+        .filter_map(|(row, cells)| {
+            let can = |world: &Kind| code(&cells[3]).iter().any(|name| runs_in(name, *world));
+            let worlds = [Kind::Sim, Kind::Local, Kind::Containers].into_iter().filter(can).map(Kind::name);
+            let expected = worlds.collect::<Vec<_>>().join(", ");
+            (expected != cells[4]).then(|| format!("{expected:?} are the worlds of {row}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a world can do all that a scenario asks of it.
+fn runs_in(name: &str, world: Kind) -> bool {
+    let path = root().join("scenarios").join(name).with_extension("toml");
+    let files = scenario::find(&[path]).unwrap_or_else(|error| panic!("{error}"));
+    let scenario = files[0].load().unwrap_or_else(|error| panic!("{error}"));
+    let (plan, setting) = (Plan::new(&scenario, 1), Setting::of(world));
+    plan.strikes.iter().all(|strike| perform::unsupported(&setting, &strike.act).is_none())
+}
+
+/// The rows of the tables of promises, with their cells.
+fn promises() -> impl Iterator<Item = (String, Vec<String>)> {
+    let text = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let rows: Vec<String> = text.lines().filter(|line| line.starts_with("| ")).map(str::to_owned).collect();
+    let rows = rows.into_iter().filter(|row| !row.starts_with("| ---") && !row.contains("| scenarios |"));
+    rows.map(|row| {
+        let inner = row.strip_prefix('|').and_then(|row| row.strip_suffix('|')).unwrap();
+        let cells: Vec<String> = inner.split('|').map(|cell| cell.trim().to_owned()).collect();
+        assert_eq!(cells.len(), 5, "{row}");
+        (row, cells)
+    })
 }
 
 fn read_all(folder: &Path, text: &mut String) {
