@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::error::CallError;
 
 /// Who answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum ServedBy {
     /// Redis: every instance sees it.
     Redis,
@@ -17,7 +20,9 @@ pub enum ServedBy {
 }
 
 /// What a write that was acknowledged survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum Level {
     /// Redis's absence, but not the end of this process.
     Memory,

@@ -25,7 +25,7 @@ use crate::keys::key_problem;
 use crate::mode::Serving;
 use crate::replicas::Replicas;
 use crate::script::{Merged, Script, Stored};
-use crate::settings::{Fallback, Live, ReconfigureError, Settings};
+use crate::settings::{Fallback, Live, Settings};
 use crate::store::{Brought, Memory, Store};
 use crate::sync;
 use crate::task::AbortOnDrop;
@@ -312,22 +312,12 @@ impl SessionClient {
         matches!(self.store.memory.lock().look(self.store.clock.now(), id), Look::Alive { .. })
     }
 
-    /// Its settings, as they are now.
-    pub fn settings(&self) -> Arc<Settings> {
-        self.store.settings.now()
-    }
-
-    /// Goes on with other settings: timeouts, thresholds, rates, retries and the number of connections hold for every operation
-    /// that begins from now on. A connection that is open judges its own silence by the figures with which it was opened, and a
-    /// cool-down that has begun ends as it would have.
-    ///
-    /// # Errors
-    ///
-    /// When a setting is out of its range, or one would change that cannot while the client runs. Then nothing has changed.
-    pub fn reconfigure(&self, settings: Settings) -> Result<(), ReconfigureError> {
-        let now = self.store.settings.replace(settings)?;
-        self.store.script.gateway.apply(&now);
-        Ok(())
+    /// The TTL that a session was given, when it was created or extended last, if this instance knows the session.
+    pub fn given_ttl(&self, id: &str) -> Option<Duration> {
+        let sessions = self.store.memory.lock();
+        let expiry = sessions.local().entry(id)?.record.expiry;
+        let given = expiry.unix_ms.checked_sub(expiry.version.unix_ms()).filter(|given| *given > 0);
+        given.map(Duration::from_millis)
     }
 
     /// What its tasks share.

@@ -15,6 +15,7 @@ use crate::settings::Fallback;
 
 /// How the client and its Redis are doing. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct Health {
     /// In one word.
     pub status: Status,
@@ -35,6 +36,7 @@ pub struct Health {
 /// In one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum Status {
     /// Redis answers, and lacks nothing.
     Healthy,
@@ -47,6 +49,7 @@ pub enum Status {
 /// Where sessions are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub enum SessionType {
     /// In Redis.
     Redis,
@@ -58,6 +61,7 @@ pub enum SessionType {
 
 /// What Redis says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct RedisHealth {
     /// Its version.
     pub version: Option<String>,
@@ -79,6 +83,7 @@ pub struct RedisHealth {
 
 /// What the client says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
 pub struct ClientHealth {
     /// The breaker: `closed`, `open` or `half-open`.
     pub breaker: &'static str,

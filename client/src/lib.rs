@@ -29,12 +29,15 @@ mod fake_redis;
 pub mod gateway;
 mod generation;
 pub mod health_check;
+#[cfg(feature = "http")]
+pub mod http;
 mod keys;
 mod lua;
 mod mode;
 pub mod observe;
 mod pool;
 pub mod profile;
+mod reconfigure;
 mod replicas;
 mod scan;
 mod script;
