@@ -15,11 +15,22 @@ function show(id, text) {
   if (at(id).textContent !== String(text)) at(id).textContent = text;
 }
 
-function mode(name, text) {
+// What the indicator says, and what the room is told when that begins.
+const MODES = {
+  connecting: ["Connecting"],
+  offline: ["Reconnecting", "The worker is gone. This page looks for it."],
+  redis: ["Redis", "Your session is in Redis again."],
+  memory: ["Local memory", "Redis is away. Your session goes on in this worker's memory, and its guests hear you."],
+  unknown: ["Session not known yet", "Redis is away, and this worker does not know your session yet. Messages do not count until it does."],
+};
+
+function mode(name) {
   const before = at("mode").dataset.mode;
+  if (before === name) return;
   at("mode").dataset.mode = name;
-  show("mode", text);
-  if (before !== name && before !== "connecting" && name !== "connecting") say("", text, true);
+  show("mode", MODES[name][0]);
+  // How it begins is no news, if it begins well.
+  if (before !== "connecting" || name !== "redis") say("", MODES[name][1], true);
 }
 
 function say(from, text, note) {
@@ -47,11 +58,10 @@ function state({ session, breaker, waiting, worker }) {
   show("worker", worker);
   at("send").disabled = false;
   if (!session) {
-    mode("unknown", "Redis is away; this worker does not know your session");
+    mode("unknown");
     return;
   }
-  const inMemory = session.served_by !== "redis";
-  mode(inMemory ? "memory" : "redis", inMemory ? "Local memory" : "Redis");
+  mode(session.served_by === "redis" ? "redis" : "memory");
   show("session", session.session);
   show("name", session.name || "guest");
   show("count", session.message_count);
@@ -75,7 +85,7 @@ function again() {
   socket.close();
   socket = undefined;
   at("send").disabled = true;
-  mode("offline", "Reconnecting");
+  mode("offline");
   setTimeout(open, wait);
   wait = Math.min(wait * 2, AGAIN_MS.most);
 }

@@ -1,5 +1,5 @@
 //! The one room of the chat: what is said goes to everybody on this worker at once, and to the other workers through Redis's
-//! publish and subscribe. While Redis is away, what was said waits for it, up to a limit.
+//! publish and subscribe. That remembers nothing: what is said while Redis is away stays on its worker.
 
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ impl Room {
     /// Says something to everybody.
     pub(crate) fn say(&self, from: &str, text: &str) {
         let said = Said { worker: self.worker.clone(), from: from.to_owned(), text: text.to_owned() };
-        // Redis is away, and a room full of messages waits for it: this one stays on this worker.
-        let _waits = self.elsewhere.try_send(said.clone());
+        // Where more is said than Redis carries, some of it stays on this worker.
+        let _carried = self.elsewhere.try_send(said.clone());
         let _heard_by = self.here.send(said);
     }
 
@@ -73,14 +73,15 @@ struct Between {
 impl Between {
     /// Carries what is said, for ever.
     async fn carry(mut self) {
-        let mut unsent = None;
         loop {
             if let Ok((connection, pushes)) = self.connect().await {
                 info!("messages go to the other workers");
-                unsent = self.carry_by(connection, pushes, unsent).await;
+                self.carry_by(connection, pushes).await;
                 warn!("messages stay within this worker until redis is back");
             }
             tokio::time::sleep(AGAIN_AFTER).await;
+            // Old news: the other workers are not all back yet, and would hear it in part.
+            while self.waiting.try_recv().is_ok() {}
         }
     }
 
@@ -95,29 +96,26 @@ impl Between {
         Ok((connection, heard))
     }
 
-    /// Carries by this connection until it breaks; returns what could not be sent.
+    /// Carries by this connection until it breaks.
     async fn carry_by(
         &mut self,
         mut connection: MultiplexedConnection,
         mut pushes: mpsc::UnboundedReceiver<PushInfo>,
-        mut unsent: Option<Said>,
-    ) -> Option<Said> {
+    ) {
         loop {
-            if let Some(said) = unsent.take() {
-                let text = serde_json::to_string(&said).unwrap_or_default();
-                let sent =
-                    redis::cmd("PUBLISH").arg(CHANNEL).arg(text).query_async::<u64>(&mut connection).await;
-                if sent.is_err() {
-                    return Some(said);
-                }
-            }
             tokio::select! {
                 push = pushes.recv() => match push {
                     Some(PushInfo { kind: PushKind::Message, data }) => self.hear(&data),
-                    None | Some(PushInfo { kind: PushKind::Disconnection, .. }) => return None,
+                    None | Some(PushInfo { kind: PushKind::Disconnection, .. }) => return,
                     Some(_) => {}
                 },
-                said = self.waiting.recv() => unsent = said,
+                said = self.waiting.recv() => {
+                    let Some(Ok(text)) = said.map(|said| serde_json::to_string(&said)) else { return };
+                    let mut publish = redis::cmd("PUBLISH");
+                    if publish.arg(CHANNEL).arg(text).query_async::<u64>(&mut connection).await.is_err() {
+                        return;
+                    }
+                }
             }
         }
     }
