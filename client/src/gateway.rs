@@ -26,6 +26,7 @@ use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
+use crate::lua;
 use crate::pool::{NoConnection, Pool, Urgency};
 use crate::settings::{Live, Settings};
 use crate::task::AbortOnDrop;
@@ -218,7 +219,9 @@ impl Shared {
         if slow {
             self.teller.push(Event::Slow { at: now, took });
         }
-        if let Err(error) = &reply {
+        if let Err(error) = &reply
+            && !lua::is_unknown(error)
+        {
             self.teller.push(Event::Failed { at: now, command: shown(command), error: error.clone() });
         }
         if reply.is_err() || slow {

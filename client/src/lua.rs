@@ -35,12 +35,17 @@ impl LuaScript {
         };
         match gateway.call_counted(&command("EVALSHA", &self.hash), true, deadline).await {
             // A Redis that restarted has forgotten its scripts; EVAL loads it again.
-            Err(CallError::Refused(code)) if code == "NOSCRIPT" => {
+            Err(error) if is_unknown(&error) => {
                 gateway.call_counted(&command("EVAL", self.text), true, deadline).await
             }
             reply => reply,
         }
     }
+}
+
+/// Whether Redis does not know a script yet, which is no failure: it is sent in full.
+pub(crate) fn is_unknown(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(code) if code == "NOSCRIPT")
 }
 
 /// The hash by which Redis knows a script.

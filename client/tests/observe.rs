@@ -65,6 +65,17 @@ async fn metrics_count_an_outage() {
     redis.go_on();
 }
 
+#[tokio::test]
+async fn a_redis_that_is_new_to_the_scripts_is_no_error() {
+    let Some(redis) = Redis::start().await else { return };
+    let metrics = Metrics::new();
+    let client = client(redis.port, metrics.observer());
+    client.create("s", value("1"), MINUTE).await.unwrap();
+    let text = metrics.text(&client);
+    assert!(!text.contains("redis_call_error_total{"), "{text}");
+    assert!(redis.calls("evalsha").await >= 1, "it was asked by the script's hash");
+}
+
 /// Keeps what is written.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
