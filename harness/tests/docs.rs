@@ -12,13 +12,14 @@ use squall::plan::Plan;
 use squall::scenario;
 use squall::world::Kind;
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
     "docs/client.md",
     "docs/embedded-server.md",
     "docs/how-to-add.md",
+    "docs/http.md",
     "docs/promises.md",
     "docs/protocol.md",
     "docs/scenarios.md",
@@ -84,6 +85,7 @@ fn every_file_that_is_named_is_there() {
         let folder = Path::new(name).parent().unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let links = links.filter(|link| !link.contains("://"));
+        let links = links.map(|link| link.split('#').next().unwrap_or(link));
         let links = links.map(|link| folder.join(link).to_str().unwrap().to_owned());
         for path in code(&text).into_iter().chain(links) {
             // What runs leave is there only after them.
@@ -126,9 +128,11 @@ fn every_test_target_that_is_named_is_there() {
         named.filter_map(|code| Some(code.split_once("--test ")?.1.split(' ').next()?.to_owned())).collect();
     assert!(!targets.is_empty());
     for target in targets {
-        let file = root().join(format!("harness/tests/{target}.rs"));
-        let folder = root().join(format!("harness/tests/{target}/main.rs"));
-        assert!(file.exists() || folder.exists(), "{target}");
+        let is_there = ["harness", "client"].iter().any(|part| {
+            let tests = root().join(part).join("tests");
+            tests.join(format!("{target}.rs")).exists() || tests.join(&target).join("main.rs").exists()
+        });
+        assert!(is_there, "{target}");
     }
 }
 

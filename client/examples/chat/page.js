@@ -19,7 +19,7 @@ function show(id, text) {
 const MODES = {
   connecting: ["Connecting"],
   offline: ["Reconnecting", "The worker is gone. This page looks for it."],
-  redis: ["Redis", "Your session is in Redis again."],
+  redis: ["Redis", "All is well: your session is in Redis."],
   memory: ["Local memory", "Redis is away. Your session goes on in this worker's memory, and its guests hear you."],
   unknown: ["Session not known yet", "Redis is away, and this worker does not know your session yet. Messages do not count until it does."],
 };

@@ -45,7 +45,6 @@ async fn a_page_goes_on_while_redis_is_gone_and_finds_its_count_when_it_is_back_
     page.until_text("waiting", "0 sessions").await;
     page.say("Redis is back, empty").await;
     page.until("redis", 5).await;
-    page.screenshot("3-redis-again").await;
 
     // The other worker knows only what Redis has.
     page.open_beside(second.port).await;
@@ -68,14 +67,14 @@ async fn a_page_goes_on_while_redis_is_gone_and_finds_its_count_when_it_is_back_
 
     first.end().await;
     page.until("offline", 6).await;
-    page.screenshot("4-worker-gone").await;
+    page.screenshot("3-worker-gone").await;
     first.start_again().await;
     page.until("redis", 6).await;
     assert_eq!(page.text("session").await, session);
     page.say("The worker is back, and my count stands").await;
     page.until("redis", 7).await;
     assert_eq!(page.text("sequence").await, "7");
-    page.screenshot("5-worker-back").await;
+    page.screenshot("4-worker-back").await;
     assert_eq!(asked(&first, &session).await["message_count"], 7);
     page.close().await;
 }
