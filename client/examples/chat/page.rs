@@ -49,15 +49,15 @@ async fn websocket(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
-    };
     if !is_same_site(request.headers()) {
         return (StatusCode::FORBIDDEN, "this page is not of this site").into_response();
     }
     let Some(id) = session_of(request.headers()) else {
         return (StatusCode::BAD_REQUEST, "no session: load the page first").into_response();
+    };
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
     };
     upgrade.max_message_size(LARGEST).on_upgrade(move |socket| talk(worker, socket, id))
 }
@@ -73,11 +73,11 @@ fn session_of(headers: &HeaderMap) -> Option<String> {
     named.find(ours).map(str::to_owned)
 }
 
-/// Browsers let any page open a WebSocket anywhere, with cookies; they say which page it was.
+/// Browsers let any page open a WebSocket anywhere, with cookies; they say which page it was. What says nothing is no browser.
 fn is_same_site(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let from = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    from.is_none() || from == text(HOST.as_str())
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let from = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    from.is_some() && from == headers.get(HOST).and_then(|host| host.to_str().ok())
 }
 
 fn file(content_type: &'static str, text: &'static str) -> Response {

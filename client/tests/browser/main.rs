@@ -5,6 +5,7 @@
 //! `SQUALL_SCREENSHOTS` names.
 
 mod browser;
+mod handshake;
 #[expect(dead_code, reason = "the tests of the routes use more of it")]
 #[path = "../http/stage.rs"]
 mod http;
