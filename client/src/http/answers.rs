@@ -28,6 +28,8 @@ pub(super) struct StatusAnswer {
     pub(super) session_prefix: String,
     /// The breaker: `closed`, `open` or `half-open`.
     pub(super) breaker: &'static str,
+    /// Classes of calls that a breaker of their own has stopped: `reads`, `writes`, `upkeep`.
+    pub(super) stopped: Vec<&'static str>,
     /// Sessions whose newest Redis does not know yet.
     pub(super) dirty: u64,
 }
@@ -60,7 +62,7 @@ pub(super) struct SessionAnswer {
 #[derive(Serialize, ToSchema)]
 pub(super) struct AckAnswer {
     pub(super) id: String,
-    /// What it survives: `redis` the loss of this instance, `disk` the end of this process, `memory` the absence of Redis.
+    /// What it survives: `replicas` the loss of Redis too, `redis` the loss of this instance, `disk` the end of this process, `memory` the absence of Redis.
     pub(super) level: Level,
     pub(super) served_by: ServedBy,
     /// The time to live that it has from now on.
@@ -144,6 +146,7 @@ impl StatusAnswer {
             session_type: health.session_type,
             session_prefix: health.session_prefix,
             breaker: health.client.breaker,
+            stopped: health.client.stopped,
             dirty: health.client.dirty,
         }
     }

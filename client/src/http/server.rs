@@ -21,7 +21,7 @@ pub(super) async fn status<T: Data>(State(shared): State<Arc<Shared<T>>>) -> Res
 pub(super) async fn configuration<T: Data>(
     State(shared): State<Arc<Shared<T>>>,
 ) -> Result<Response, Problem> {
-    let settings = serde_json::to_value(shared.store.client().settings());
+    let settings = serde_json::to_value(&*shared.store.client().settings());
     let settings = settings.map_err(|_| Problem::damaged("the settings cannot be written as JSON"))?;
     let session_ttl_seconds = seconds(shared.session_ttl);
     Ok(json(StatusCode::OK, &ConfigurationAnswer { settings, session_ttl_seconds }))

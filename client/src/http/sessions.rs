@@ -83,7 +83,7 @@ pub(super) async fn clear<T: Data>(
 /// 200 once Redis has it, 202 while it waits to be brought there.
 fn acknowledged(id: String, ack: Ack, ttl: Option<Duration>) -> Response {
     let status = match ack.level {
-        Level::Redis => StatusCode::OK,
+        Level::Redis | Level::Replicas => StatusCode::OK,
         Level::Memory | Level::Disk => StatusCode::ACCEPTED,
     };
     json(status, &AckAnswer::of(id, ack, ttl))
