@@ -263,9 +263,14 @@ impl SessionClient {
         if !store.memory.lock().data_lost_lately(store.clock.now()) {
             return Ok(known);
         }
-        let Merged::Answer(answer) = store.script.merge(&Push::question(id), deadline).await? else {
+        let merged = store.script.merge(&Push::question(id), deadline).await?;
+        let Merged::Answer { answer, tombstone_damaged } = merged else {
+            store.tell_damaged();
             return Err(Unanswered::Damaged);
         };
+        if tombstone_damaged {
+            store.tell_damaged();
+        }
         match answer.fate {
             Fate::Alive => {
                 let now = store.clock.now();
@@ -273,7 +278,10 @@ impl SessionClient {
             }
             Fate::Destroyed | Fate::Expired => Ok(known),
             Fate::Absent => Err(CallError::NotNow("it has just lost its data".to_owned()).into()),
-            Fate::Damaged => Err(Unanswered::Damaged),
+            Fate::Damaged => {
+                store.tell_damaged();
+                Err(Unanswered::Damaged)
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 
 use crate::clock::Clock;
-use crate::core::encoding::{decode_record, decode_tombstone, encode_record, encode_tombstone};
+use crate::core::encoding::{decode_record, decode_tombstone, encode_record, encode_tombstone, id_check};
 use crate::core::push::{Answer, Fate, Push};
 use crate::core::record::{Expiry, Record};
 use crate::core::time::Time;
@@ -37,7 +37,12 @@ pub(crate) enum Stored {
 #[derive(Clone, Debug)]
 pub(crate) enum Merged {
     /// An answer.
-    Answer(Answer),
+    Answer {
+        /// What Redis answered.
+        answer: Answer,
+        /// The session's tombstone was damaged, and is removed.
+        tombstone_damaged: bool,
+    },
     /// The merge met a fact that is damaged: this is what Redis holds now.
     Damaged(Bytes),
 }
@@ -78,6 +83,7 @@ impl Script {
         command.arg(2).arg(key).arg(tombstone);
         command.arg(&record[..]).arg(&encode_tombstone(&push.id, &beside)[..]);
         command.arg(push.latest_expiry).arg(self.tombstone_ttl_ms).arg(&push.damaged[..]);
+        command.arg(id_check(&push.id));
     }
 }
 
@@ -91,8 +97,8 @@ struct Asked {
 fn answer(reply: Value, push: &Push, asked: Asked) -> Result<Merged, CallError> {
     let Asked { sent, received, repeated } = asked;
     let Value::Array(fields) = reply else { return Err(unexpected()) };
-    let [server_us, fate, record, tombstone, wrote] =
-        <[Value; 5]>::try_from(fields).map_err(|_| unexpected())?;
+    let [server_us, fate, record, tombstone, wrote, tombstone_damaged] =
+        <[Value; 6]>::try_from(fields).map_err(|_| unexpected())?;
     let server_us = String::from_utf8_lossy(&bytes(server_us)?).parse().map_err(|_| unexpected())?;
     let fate = fate_of(&bytes(fate)?).ok_or_else(unexpected)?;
     let (record, tombstone) = (bytes(record)?, bytes(tombstone)?);
@@ -108,7 +114,8 @@ fn answer(reply: Value, push: &Push, asked: Asked) -> Result<Merged, CallError> 
         known.merge(&decode_tombstone(&push.id, &tombstone).map_err(|_| unexpected())?);
     }
     let wrote = wrote != Value::Int(0);
-    Ok(Merged::Answer(Answer { sent, received, repeated, server_us, fate, known, wrote }))
+    let answer = Answer { sent, received, repeated, server_us, fate, known, wrote };
+    Ok(Merged::Answer { answer, tombstone_damaged: tombstone_damaged != Value::Int(0) })
 }
 
 fn fate_of(text: &[u8]) -> Option<Fate> {

@@ -154,7 +154,10 @@ impl Store {
                     settled_before = true;
                     bringing.push.damaged = found;
                 }
-                Merged::Answer(answer) => {
+                Merged::Answer { answer, tombstone_damaged } => {
+                    if tombstone_damaged {
+                        self.tell_damaged();
+                    }
                     settled_before = true;
                     let settled = self.memory.lock().settle(&bringing.push, &answer);
                     match settled {

@@ -32,7 +32,7 @@ pub enum Damage {
 pub fn encode_record(id: &str, record: &Record) -> Bytes {
     let mut out = BytesMut::with_capacity(HEADER_LEN + record.value.payload.len());
     out.put_slice(TAG);
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     put_version(&mut out, id, record.creation);
     put_expiry(&mut out, id, record.expiry);
     let version = record.value.version.digits();
@@ -46,7 +46,7 @@ pub fn encode_record(id: &str, record: &Record) -> Bytes {
 /// The record that `bytes` hold for the session `id`.
 pub fn decode_record(id: &str, bytes: &Bytes) -> Result<Record, Damage> {
     let header = header(bytes, HEADER_LEN)?;
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     let (creation, rest) = header.split_at(CREATION_LEN);
     let (expiry, value) = rest.split_at(EXPIRY_LEN);
     let (version, check) = value.split_at(Version::TEXT_LEN);
@@ -66,7 +66,7 @@ pub fn decode_record(id: &str, bytes: &Bytes) -> Result<Record, Damage> {
 pub fn encode_tombstone(id: &str, record: &Record) -> Bytes {
     let mut out = BytesMut::with_capacity(TAG.len() + CREATION_LEN + EXPIRY_LEN);
     out.put_slice(TAG);
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     put_version(&mut out, id, record.destruction);
     put_expiry(&mut out, id, record.expiry);
     out.freeze()
@@ -75,10 +75,15 @@ pub fn encode_tombstone(id: &str, record: &Record) -> Bytes {
 /// What a tombstone remembers of the session `id`.
 pub fn decode_tombstone(id: &str, bytes: &Bytes) -> Result<Record, Damage> {
     let header = header(bytes, TAG.len() + CREATION_LEN + EXPIRY_LEN)?;
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     let (destruction, expiry) = header.split_at(CREATION_LEN);
     let (destruction, expiry) = (version_of(id, destruction)?, expiry_of(id, expiry)?);
     Ok(Record { destruction, expiry, ..Record::default() })
+}
+
+/// The check of a session's id, with which the check of each of its facts begins.
+pub fn id_check(id: &str) -> u32 {
+    crc32c::crc32c(id.as_bytes())
 }
 
 fn header(bytes: &Bytes, len: usize) -> Result<&[u8], Damage> {
