@@ -90,10 +90,10 @@ pub enum SessionError {
     /// The local copy is full of what Redis does not know yet.
     #[error("the local copy is full of sessions that wait for redis")]
     Full,
-    /// The value is larger than all that the local copy may hold, so it could not outlive an outage.
-    #[error("the value has {bytes} bytes, and the local copy holds {most} at most: raise local.bytes")]
+    /// The session is larger than all that the local copy may hold, so it could not outlive an outage.
+    #[error("the session takes {bytes} bytes, and the local copy holds {most} at most: raise local.bytes")]
     TooLarge {
-        /// Its size.
+        /// What it takes: value, id, and what is kept beside them.
         bytes: u64,
         /// The setting `local.bytes`.
         most: u64,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 use crate::core::breaker::Force;
+use crate::core::local::LocalCopy;
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
@@ -21,7 +22,6 @@ use crate::environment::{Environment, StartError};
 use crate::error::CallError;
 use crate::event::Operation;
 use crate::gateway::Gateway;
-use crate::keys::key_problem;
 use crate::mode::Serving;
 use crate::script::{Merged, Script, Stored};
 use crate::settings::{Fallback, Settings};
@@ -157,22 +157,21 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
-        check(&write, self.store.settings.local.bytes)?;
+        self.check_write(id, &write)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);
         let synchronised = store.synchronise(deadline).await;
         let begun = store.memory.lock().write(store.clock.now(), id, &write);
         let begun = match begun {
             Err(Refusal::Missing) => {
-                self.find(id, deadline).await?;
-                store.memory.lock().write(store.clock.now(), id, &write)
+                let takes = self.find(id, deadline).await?;
+                let begun = store.memory.lock().write(store.clock.now(), id, &write);
+                begun.map_err(|_| self.no_room(takes))
             }
-            begun => begun,
+            Err(Refusal::Full) => Err(SessionError::Full),
+            Ok(push) => Ok(push),
         };
-        let push = begun.map_err(|refusal| match refusal {
-            Refusal::Missing => SessionError::NoSession,
-            Refusal::Full => SessionError::Full,
-        })?;
+        let push = begun?;
         let mut bringing = store.bringing(push);
         let brought = match synchronised {
             Ok(()) => store.bring(&mut bringing, deadline).await,
@@ -200,10 +199,10 @@ impl SessionClient {
         }
     }
 
-    /// Makes sure that the session is there, for a write that needs it.
-    async fn find(&self, id: &str, deadline: Time) -> Result<(), SessionError> {
+    /// Makes sure that the session is there, for a write that needs it, and says how many bytes it takes.
+    async fn find(&self, id: &str, deadline: Time) -> Result<u64, SessionError> {
         match self.ask(id, deadline).await {
-            Ok(Look::Alive { .. }) => Ok(()),
+            Ok(Look::Alive { payload, .. }) => Ok(LocalCopy::takes(id, payload.len())),
             Ok(Look::Destroyed | Look::Expired | Look::Unknown) => Err(SessionError::NoSession),
             Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
             Err(Unanswered::Call(error)) => {
@@ -326,15 +325,6 @@ impl SessionClient {
         self.store.memory.lock().local().ids().iter().map(ToString::to_string).collect()
     }
 
-    pub(crate) fn check_id(&self, id: &str) -> Result<(), SessionError> {
-        let problem = match id.len() {
-            0 => Some("the id is empty"),
-            1..=MAX_ID => key_problem(&self.store.settings.key_prefix, id),
-            _ => Some("the id is longer than 1 KiB"),
-        };
-        problem.map_or(Ok(()), |problem| Err(SessionError::Invalid(problem)))
-    }
-
     fn deadline(&self) -> Time {
         self.store.clock.now() + self.store.settings.deadline
     }
@@ -355,29 +345,4 @@ fn lookup(look: Look, served_by: ServedBy) -> Lookup {
     }
 }
 
-fn check(write: &Write, most: u64) -> Result<(), SessionError> {
-    let (payload, ttl) = match write {
-        Write::Create { payload, ttl } => (Some(payload), Some(*ttl)),
-        Write::Update { payload } => (Some(payload), None),
-        Write::Touch { ttl } => (None, Some(*ttl)),
-        Write::Destroy => (None, None),
-    };
-    if payload.is_some_and(|payload| payload.len() > MAX_VALUE) {
-        return Err(SessionError::Invalid("the value is larger than 500 MiB"));
-    }
-    if let Some(bytes) = payload.map(|payload| payload.len() as u64).filter(|bytes| *bytes > most) {
-        return Err(SessionError::TooLarge { bytes, most });
-    }
-    if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1) || ttl > MAX_TTL) {
-        return Err(SessionError::Invalid("the TTL must be from 1 ms to 100 years"));
-    }
-    Ok(())
-}
-
-/// The longest id, in bytes.
-const MAX_ID: usize = 1024;
-/// The largest value: Redis takes 512 MB, header included.
-const MAX_VALUE: usize = 500 * 1024 * 1024;
-/// The longest TTL: a hundred years.
-const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const DAMAGED: &str = "it was not written by this client, or is damaged";

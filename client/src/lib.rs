@@ -29,6 +29,7 @@ pub mod gateway;
 mod generation;
 pub mod health_check;
 mod keys;
+mod limits;
 mod lua;
 mod mode;
 pub mod observe;

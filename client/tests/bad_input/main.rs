@@ -10,4 +10,6 @@ mod redis;
 #[expect(dead_code, reason = "not every part has its tests yet")]
 mod support;
 
+mod memory;
 mod records;
+mod sizes;
