@@ -101,8 +101,8 @@ pub enum SessionError {
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(&'static str),
-    /// What Redis holds under the session's key is not a session of ours, or not whole.
-    #[error("what redis holds is no session: {0}")]
+    /// What Redis holds under the key is not ours, or not whole.
+    #[error("what redis holds is damaged or not ours: {0}")]
     Corrupt(&'static str),
     /// The call failed, and there is no fallback.
     #[error(transparent)]
@@ -110,6 +110,14 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// Why Redis could not be asked about more than one session.
+    pub(crate) fn of_redis(error: CallError) -> Self {
+        match error {
+            CallError::Refused(_) | CallError::Auth(_) | CallError::Closed => Self::Call(error),
+            error => Self::Unavailable(error),
+        }
+    }
+
     /// Whether the operation surely did not happen and never will.
     pub fn definite(&self) -> bool {
         match self {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 use crate::core::breaker::Force;
+use crate::core::encoding::Damage;
 use crate::core::local::LocalCopy;
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
@@ -39,7 +40,7 @@ pub struct SessionClient {
 /// Why a session could not be looked up at Redis.
 enum Unanswered {
     Call(CallError),
-    Damaged,
+    Damaged(Damage),
 }
 
 impl SessionClient {
@@ -129,7 +130,7 @@ impl SessionClient {
         self.check_id(id)?;
         match self.ask(id, self.deadline()).await {
             Ok(look) => Ok(lookup(look, ServedBy::Redis)),
-            Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
+            Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
             Err(Unanswered::Call(error)) => Ok(self.serve_locally(id, error)),
         }
     }
@@ -204,7 +205,7 @@ impl SessionClient {
         match self.ask(id, deadline).await {
             Ok(Look::Alive { payload, .. }) => Ok(LocalCopy::takes(id, payload.len())),
             Ok(Look::Destroyed | Look::Expired | Look::Unknown) => Err(SessionError::NoSession),
-            Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
+            Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
             Err(Unanswered::Call(error)) => {
                 let store = &*self.store;
                 let known = store.memory.lock().look(store.clock.now(), id);
@@ -227,9 +228,9 @@ impl SessionClient {
                 return Ok(store.memory.lock().learn(store.clock.now(), sent, id, &record));
             }
             Stored::Nothing => None,
-            Stored::Damaged(found) => {
+            Stored::Damaged(found, damage) => {
                 store.tell_damaged();
-                Some(found)
+                Some((found, damage))
             }
         };
         let known = store.memory.lock().look(store.clock.now(), id);
@@ -238,15 +239,22 @@ impl SessionClient {
             // What was damaged may be a session that somebody created again.
             Look::Destroyed if damaged.is_some() => self.bring_back(id, damaged, deadline).await,
             Look::Destroyed => Ok(known),
-            Look::Expired | Look::Unknown if damaged.is_some() => Err(Unanswered::Damaged),
-            Look::Expired | Look::Unknown => self.ask_for_the_tombstone(id, known, deadline).await,
+            Look::Expired | Look::Unknown => match damaged {
+                Some((_, damage)) => Err(Unanswered::Damaged(damage)),
+                None => self.ask_for_the_tombstone(id, known, deadline).await,
+            },
         }
     }
 
-    async fn bring_back(&self, id: &str, damaged: Option<Bytes>, deadline: Time) -> Result<Look, Unanswered> {
+    async fn bring_back(
+        &self,
+        id: &str,
+        damaged: Option<(Bytes, Damage)>,
+        deadline: Time,
+    ) -> Result<Look, Unanswered> {
         let store = &*self.store;
         let mut push = store.memory.lock().push(id);
-        push.damaged = damaged.unwrap_or_default();
+        push.damaged = damaged.map(|(found, _)| found).unwrap_or_default();
         let mut bringing = store.bringing(push);
         store.bring(&mut bringing, deadline).await?;
         Ok(store.memory.lock().look(store.clock.now(), id))
@@ -265,7 +273,7 @@ impl SessionClient {
         let merged = store.script.merge(&Push::question(id), deadline).await?;
         let Merged::Answer { answer, tombstone_damaged } = merged else {
             store.tell_damaged();
-            return Err(Unanswered::Damaged);
+            return Err(Unanswered::Damaged(Damage::Foreign));
         };
         if tombstone_damaged {
             store.tell_damaged();
@@ -279,7 +287,7 @@ impl SessionClient {
             Fate::Absent => Err(CallError::NotNow("it has just lost its data".to_owned()).into()),
             Fate::Damaged => {
                 store.tell_damaged();
-                Err(Unanswered::Damaged)
+                Err(Unanswered::Damaged(Damage::Foreign))
             }
         }
     }
@@ -344,5 +352,3 @@ fn lookup(look: Look, served_by: ServedBy) -> Lookup {
         Look::Destroyed | Look::Expired | Look::Unknown => Lookup::Absent { served_by },
     }
 }
-
-const DAMAGED: &str = "it was not written by this client, or is damaged";

@@ -15,7 +15,8 @@ use crate::core::health::Health;
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::settings::Settings;
+use crate::error::told::NO_REDIS;
+use crate::settings::{Protocol, Settings};
 use crate::tls;
 
 /// A connection that is open, or was. Calls of many tasks share it; each reply finds its own call.
@@ -82,7 +83,7 @@ impl Connection {
                 )),
                 checking: AsyncMutex::new(()),
             };
-            let greeting = connection.greet(endpoint).await?;
+            let greeting = connection.greet(endpoint, settings.protocol).await?;
             Ok((connection, greeting))
         };
         let opened = timeout(settings.connect_timeout, opening).await;
@@ -142,21 +143,31 @@ impl Connection {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn greet(&self, endpoint: &Endpoint) -> Result<Greeting, CallError> {
+    /// Logs in and learns what the client must know. The first commands go one by one: a server that answers with an error and
+    /// ends the connection is heard.
+    async fn greet(&self, endpoint: &Endpoint, protocol: Protocol) -> Result<Greeting, CallError> {
         let mut multiplexed = self.multiplexed.clone();
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("TIME").cmd("INFO").arg("server");
+        for command in endpoint.login(protocol) {
+            let reply = multiplexed.send_packed_command(&command).await.and_then(Value::extract_error);
+            reply.map_err(|error| refused(&error, endpoint))?;
+        }
         let asked = self.clock.now();
-        let replied = multiplexed.send_packed_commands(&pipeline, 0, 2).await;
+        let time = multiplexed.send_packed_command(&redis::cmd("TIME")).await.and_then(Value::extract_error);
         let answered = self.clock.now();
-        let replied: [Value; 2] = replied
-            .map_err(|error| refused(&error, endpoint))?
-            .try_into()
-            .map_err(|_| CallError::Connect("handshake: not as many replies as questions".to_owned()))?;
-        let [time, info] = replied.map(Value::extract_error);
         let time = time.map_err(|error| refused(&error, endpoint))?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
             .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
+        let mut pipeline = redis::pipe();
+        for (what, value) in [("LIB-NAME", env!("CARGO_PKG_NAME")), ("LIB-VER", env!("CARGO_PKG_VERSION"))] {
+            // For operators to see; a Redis before 7.2 does not know it.
+            pipeline.cmd("CLIENT").arg("SETINFO").arg(what).arg(value);
+        }
+        pipeline.cmd("INFO").arg("server");
+        let replied = multiplexed.send_packed_commands(&pipeline, 0, 3).await;
+        let info = replied.map_err(|error| refused(&error, endpoint))?.pop();
+        let info = info
+            .ok_or_else(|| CallError::Connect("handshake: not as many replies as questions".to_owned()))?
+            .extract_error();
         let info = match info.map_err(|error| CallError::from(&error)) {
             Ok(info) => String::from_redis_value(info).unwrap_or_default(),
             // INFO counts as dangerous: many a user may do all that sessions need, but not that.
@@ -174,6 +185,9 @@ impl Connection {
     }
 }
 
+/// Without Redis's time nothing can be written.
+const NO_TIME: &str = "this user may not do what every client must: give it +auth, +select and +time";
+
 /// A handshake that failed: nothing that a caller asked for was sent.
 fn refused(error: &redis::RedisError, endpoint: &Endpoint) -> CallError {
     // A server that does not take the client's certificate says so only when it is first spoken to.
@@ -181,7 +195,9 @@ fn refused(error: &redis::RedisError, endpoint: &Endpoint) -> CallError {
         return CallError::Tls(why);
     }
     match CallError::from(error) {
+        CallError::Auth(code) if code == "NOPERM" => CallError::Connect(format!("handshake: {NO_TIME}")),
         auth @ CallError::Auth(_) => auth,
+        CallError::Broken(why) if why == NO_REDIS => CallError::Connect(format!("handshake: {why}")),
         _ if error.kind() == redis::ErrorKind::AuthenticationFailed => {
             CallError::Auth("WRONGPASS".to_owned())
         }

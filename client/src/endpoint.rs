@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::{ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
+use redis::{Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
 use thiserror::Error;
 
 use crate::connect::{Connect, Tcp};
@@ -100,19 +100,37 @@ impl Endpoint {
     }
 
     pub(crate) fn info(&self, protocol: Protocol) -> RedisConnectionInfo {
-        let protocol = match protocol {
-            Protocol::Resp2 => ProtocolVersion::RESP2,
-            Protocol::Resp3 => ProtocolVersion::RESP3,
-        };
-        let mut info = RedisConnectionInfo::default().set_db(self.database).set_protocol(protocol);
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        match protocol {
+            // The login is sent with the greeting: so its error says what Redis says.
+            Protocol::Resp2 => info.set_protocol(ProtocolVersion::RESP2),
+            Protocol::Resp3 => {
+                let Login { username, password } = self.credentials.login();
+                let info = info.set_protocol(ProtocolVersion::RESP3).set_db(self.database);
+                let info = username.into_iter().fold(info, RedisConnectionInfo::set_username);
+                password.into_iter().fold(info, RedisConnectionInfo::set_password)
+            }
+        }
+    }
+
+    /// What is to be sent before anything else.
+    pub(crate) fn login(&self, protocol: Protocol) -> Vec<Cmd> {
+        let mut commands = Vec::new();
+        if protocol == Protocol::Resp3 {
+            return commands;
+        }
         let Login { username, password } = self.credentials.login();
-        if let Some(username) = username {
-            info = info.set_username(username);
-        }
         if let Some(password) = password {
-            info = info.set_password(password);
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(username).arg(password);
+            commands.push(auth);
         }
-        info
+        if self.database != 0 {
+            let mut select = redis::cmd("SELECT");
+            select.arg(self.database);
+            commands.push(select);
+        }
+        commands
     }
 }
 

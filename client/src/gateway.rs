@@ -19,6 +19,7 @@ use crate::core::breaker::{Breaker, Force, Outcome, Permit, Rejected, State};
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
+use crate::error::told::ANOTHER_FORM;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
 use crate::pool::{NoConnection, Pool, Urgency};
@@ -118,6 +119,20 @@ impl Gateway {
         }
     }
 
+    /// An answer to `command` was of another form than was asked for: nobody can say what was done, nor whose answers come next on
+    /// these connections.
+    pub(crate) fn unexpected(&self, command: &str) -> CallError {
+        let (shared, error) = (&*self.shared, CallError::Broken(ANOTHER_FORM.to_owned()));
+        let at = shared.clock.now();
+        shared.teller.push(Event::Failed { at, command: command.to_owned(), error: error.clone() });
+        if let Ok(permit) = shared.ask() {
+            shared.record(permit, Outcome::Failure);
+        }
+        shared.pool.clear();
+        shared.tell();
+        error
+    }
+
     /// The breaker's state.
     pub fn state(&self) -> State {
         lock(&self.shared.breaker).state()
@@ -172,7 +187,9 @@ impl Shared {
         if took > self.settings.slow_call {
             self.teller.push(Event::Slow { at: now, took });
         }
-        if let Err(error) = &reply {
+        if let Err(error) = &reply
+            && !is_noscript(error)
+        {
             self.teller.push(Event::Failed { at: now, command: name(command), error: error.clone() });
         }
         if reply.is_err() || took > self.settings.slow_call {
@@ -347,6 +364,11 @@ impl Drop for Pending<'_> {
             self.record(self.shared.outcome_without_reply(waited));
         }
     }
+}
+
+/// Whether Redis only asks for a script's text: the next call sends it.
+fn is_noscript(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(code) if code == "NOSCRIPT")
 }
 
 /// A command's name.

@@ -11,12 +11,7 @@ use crate::keys::key_problem;
 impl SessionClient {
     /// Whether it may be an id.
     pub(crate) fn check_id(&self, id: &str) -> Result<(), SessionError> {
-        let problem = match id.len() {
-            0 => Some("the id is empty"),
-            1..=MAX_ID => key_problem(&self.settings().key_prefix, id),
-            _ => Some("the id is longer than 1 KiB"),
-        };
-        problem.map_or(Ok(()), |problem| Err(SessionError::Invalid(problem)))
+        self::id(&self.settings().key_prefix, id).map_err(SessionError::Invalid)
     }
 
     /// Whether the session may be written so.
@@ -44,6 +39,16 @@ impl SessionClient {
     }
 }
 
+/// Whether it may be an id behind that prefix; if not, why not.
+pub(crate) fn id(prefix: &str, id: &str) -> Result<(), &'static str> {
+    let problem = match id.len() {
+        0 => Some("the id is empty"),
+        1..=MAX_ID => key_problem(prefix, id),
+        _ => Some("the id is longer than 1 KiB"),
+    };
+    problem.map_or(Ok(()), Err)
+}
+
 /// Whether something may live for so long.
 pub(crate) fn ttl(ttl: Duration) -> Result<(), SessionError> {
     if ttl < Duration::from_millis(1) || ttl > MAX_TTL {
@@ -52,8 +57,28 @@ pub(crate) fn ttl(ttl: Duration) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// The longest id, in bytes.
+/// Whether it may be a user's name.
+pub(crate) fn user(name: &str) -> Result<(), SessionError> {
+    match name.len() {
+        0 => Err(SessionError::Invalid("the user's name is empty: give none instead")),
+        1..=MAX_ID => Ok(()),
+        _ => Err(SessionError::Invalid("the user's name is longer than 1 KiB")),
+    }
+}
+
+/// Whether it may be a pattern of ids.
+pub(crate) fn pattern(pattern: &str) -> Result<(), SessionError> {
+    match pattern.len() {
+        0 => Err(SessionError::Invalid("the pattern is empty: * matches every id")),
+        1..=MAX_PATTERN => Ok(()),
+        _ => Err(SessionError::Invalid("the pattern is longer than 4 KiB")),
+    }
+}
+
+/// The longest id or name, in bytes.
 const MAX_ID: usize = 1024;
+/// The longest pattern: room for an id of which every byte is written as a literal.
+const MAX_PATTERN: usize = 4 * MAX_ID;
 /// The largest value: Redis takes 512 MB, header included.
 const MAX_VALUE: usize = 500 * 1024 * 1024;
 /// The longest TTL: a hundred years.

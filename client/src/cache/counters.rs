@@ -12,7 +12,9 @@ use crate::answer::{ServedBy, SessionError};
 use crate::core::breaker::State;
 use crate::core::time::Time;
 use crate::error::CallError;
+use crate::error::told::NO_NUMBER;
 use crate::keys::{COUNTED, beside, key};
+use crate::limits;
 use crate::lua::{self, LuaScript};
 use crate::settings::Fallback;
 use crate::store::Store;
@@ -50,9 +52,8 @@ impl Counters {
 
     /// Counts.
     pub(super) async fn add(&self, id: &str, by: i64, ttl: Option<Duration>) -> Result<Count, SessionError> {
-        if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1)) {
-            return Err(SessionError::Invalid("the TTL of a counter must be a millisecond at least"));
-        }
+        // Redis would refuse it only after it had counted, and the counter would live for ever.
+        ttl.map_or(Ok(()), limits::ttl)?;
         let shared = &*self.shared;
         let clock = &shared.store.clock;
         let deadline = clock.now() + shared.store.settings.deadline;
@@ -71,6 +72,10 @@ impl Counters {
             if error.definite() {
                 counter.take_back(by);
             }
+            if is_no_counter(&error) {
+                shared.store.tell_damaged();
+                return Err(SessionError::Corrupt(NO_COUNTER));
+            }
             return Err(SessionError::Call(error));
         }
         shared.store.serving.local();
@@ -87,6 +92,11 @@ impl Counters {
 /// Whether an error is told to the caller, and not made good for later.
 fn refuses(error: &CallError, fallback: Fallback) -> bool {
     fallback == Fallback::None || matches!(error, CallError::Refused(_) | CallError::Closed)
+}
+
+/// Whether the key holds something else.
+fn is_no_counter(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(name) if name == "WRONGTYPE" || name == NO_NUMBER)
 }
 
 impl Shared {
@@ -162,7 +172,8 @@ impl Shared {
                 command.arg(left.as_deref().unwrap_or_default());
             })
             .await?;
-        let (count, left, _) = <(i64, i64, i64)>::from_redis_value(reply).map_err(|_| unexpected())?;
+        let (count, left, _) = <(i64, i64, i64)>::from_redis_value(reply)
+            .map_err(|_| store.script.gateway.unexpected("EVALSHA"))?;
         Ok((count, milliseconds(left)))
     }
 
@@ -178,11 +189,15 @@ impl Shared {
         let reply = store.script.gateway.call(get.arg(&key), true, deadline).await?;
         let value = match reply {
             Value::Nil => 0,
-            reply => i64::from_redis_value(reply).map_err(|_| unexpected())?,
+            Value::BulkString(text) => {
+                whole(&text).ok_or_else(|| CallError::Refused(NO_NUMBER.to_owned()))?
+            }
+            _ => return Err(store.script.gateway.unexpected("GET")),
         };
         let mut pttl = redis::cmd("PTTL");
         let reply = store.script.gateway.call(pttl.arg(&key), true, deadline).await?;
-        let left = milliseconds(i64::from_redis_value(reply).map_err(|_| unexpected())?);
+        let left =
+            milliseconds(i64::from_redis_value(reply).map_err(|_| store.script.gateway.unexpected("PTTL"))?);
         counter.counted(store.clock.now(), value, left);
         Ok((value, left))
     }
@@ -230,9 +245,11 @@ fn milliseconds(left: i64) -> Option<Duration> {
     u64::try_from(left).ok().map(Duration::from_millis)
 }
 
-fn unexpected() -> CallError {
-    CallError::Refused("an answer of another form than was asked for".to_owned())
+fn whole(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
+
+const NO_COUNTER: &str = "it is no counter, so delete the key, or count under another";
 
 /// How often it is looked whether something waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

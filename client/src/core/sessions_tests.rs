@@ -281,7 +281,7 @@ fn a_full_copy_refuses_new_sessions_but_takes_writes_to_those_it_has() {
 
 #[test]
 fn a_full_copy_takes_new_sessions_while_all_are_brought_again() {
-    let local = crate::settings::LocalSettings { sessions: 2, ..Settings::default().local };
+    let local = LocalSettings { sessions: 2, ..Settings::default().local };
     let mut sessions = sessions_with(&Settings { local, ..Settings::default() }, 1);
     let write = |sessions: &mut Sessions, at, id: &str| {
         sessions.write(ms(at), id, &Write::Create { payload: bytes("x"), ttl: TTL })

@@ -10,6 +10,10 @@ mod redis;
 #[expect(dead_code, reason = "not every part has its tests yet")]
 mod support;
 
+mod crooked;
 mod memory;
 mod records;
+mod replies;
+mod servers;
 mod sizes;
+mod values;

@@ -50,7 +50,7 @@ async fn reads_what_is_no_session() {
     let a = redis.session_client(1, &settings);
     redis.ask::<i64>(&["SETRANGE", "session:s", &(SIZE - 1).to_string(), "x"]).await;
     let text = said(in_time(&settings, a.client.get("s")).await);
-    assert!(text.starts_with("what redis holds is no session"), "{text}");
+    assert!(text.contains("it is no session"), "{text}");
     damaged(&a, 1);
     create(&a, "s", "new", MINUTE).await;
     assert_eq!(fresh(&redis, "s").await.as_deref(), Some("new"));

@@ -39,7 +39,7 @@ async fn every_changed_byte_and_every_missing_one_of_a_record_is_told_and_never_
     for (number, bad) in (1..).zip(&bad) {
         put(&redis, "session:s", bad).await;
         let text = said(stranger.client.get("s").await);
-        assert!(text.starts_with("what redis holds is no session: "), "{text}");
+        assert!(text.starts_with("what redis holds is damaged or not ours: "), "{text}");
         assert_eq!(stranger.client.stats().damaged, number, "{bad:?}");
     }
     damaged(&stranger, bad.len() as u64);
