@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::keys;
+
 /// All settings. Durations are strings with units, such as `"1500ms"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -273,13 +275,10 @@ impl Settings {
     pub fn problems(&self) -> Vec<SettingsError> {
         let mut found = Problems(Vec::new());
         let prefix = &self.key_prefix;
-        let printable = prefix.len() <= 256 && !prefix.chars().any(char::is_control);
-        found.unless(
-            printable,
-            "key_prefix",
-            format!("{prefix:?}"),
-            "at most 256 bytes, no control characters",
-        );
+        let fine = prefix.len() <= 256 && !prefix.chars().any(char::is_control) && keys::is_free(prefix);
+        let cure =
+            "at most 256 bytes, no control characters, and not squall:, tomb:, counted: or aside: first";
+        found.unless(fine, "key_prefix", format!("{prefix:?}"), cure);
         found.length("connect_timeout", self.connect_timeout, MS, HOUR);
         found.length("operation_timeout", self.operation_timeout, MS, HOUR);
         found.length("deadline", self.deadline, self.operation_timeout, HOUR);

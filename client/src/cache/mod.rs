@@ -27,6 +27,7 @@ use crate::answer::{Ack, Lookup, SessionError};
 use crate::client::SessionClient;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, StartError};
+use crate::limits;
 use crate::settings::Settings;
 use crate::stats::Stats;
 use counters::Counters;
@@ -150,11 +151,12 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As of [`get`](Self::get); and what `load` said, to all who waited for it. The next to ask loads again.
+    /// As of [`get`](Self::get), when nothing may live for `ttl`, and what `load` said, to all who waited for it. The next to ask loads again.
     pub async fn get_or_set<F>(&self, key: &str, ttl: Duration, load: F) -> Result<Bytes, LoadError>
     where
         F: Future<Output = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        limits::ttl(ttl)?;
         if let Some(value) = self.get(key).await? {
             return Ok(value);
         }

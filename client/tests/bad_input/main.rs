@@ -11,9 +11,11 @@ mod redis;
 mod support;
 
 mod crooked;
+mod ids;
 mod memory;
 mod records;
 mod replies;
 mod servers;
 mod sizes;
+mod ttl;
 mod values;
