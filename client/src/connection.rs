@@ -15,9 +15,10 @@ use crate::core::health::Health;
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::error::told::NO_REDIS;
+use crate::error::told::{NO_REDIS, stream_error};
 use crate::settings::{Protocol, Settings};
 use crate::tls;
+use crate::watched::{Seen, Watched};
 
 /// A connection that is open, or was. Calls of many tasks share it; each reply finds its own call.
 pub(crate) struct Connection {
@@ -29,6 +30,7 @@ pub(crate) struct Connection {
     given_up: AtomicBool,
     in_flight: AtomicU32,
     health: Mutex<Health>,
+    seen: Arc<Seen>,
     /// Held while it is asked for a sign of life.
     pub(crate) checking: AsyncMutex<()>,
 }
@@ -55,8 +57,9 @@ impl Connection {
         clock: &Clock,
         sockets: &Arc<AtomicUsize>,
     ) -> Result<(Self, Greeting), CallError> {
+        let seen = Arc::new(Seen::new(settings));
         let opening = async {
-            let stream = endpoint.connect.connect().await?;
+            let stream = Watched::new(endpoint.connect.connect().await?, &seen);
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made =
@@ -81,13 +84,19 @@ impl Connection {
                     settings.operation_timeout,
                     settings.drop_after_timeouts,
                 )),
+                seen: Arc::clone(&seen),
                 checking: AsyncMutex::new(()),
             };
             let greeting = connection.greet(endpoint, settings.protocol).await?;
             Ok((connection, greeting))
         };
         let opened = timeout(settings.connect_timeout, opening).await;
-        opened.unwrap_or_else(|_| Err(CallError::Connect(endpoint.connect.stalled().to_owned())))
+        let opened =
+            opened.unwrap_or_else(|_| Err(CallError::Connect(endpoint.connect.stalled().to_owned())));
+        match (opened, seen.first_error()) {
+            (Err(CallError::Connect(_)), Some(error)) => Err(refused(&error, endpoint)),
+            (opened, _) => opened,
+        }
     }
 
     /// Sends one command and waits at most `limit` for its reply.
@@ -206,12 +215,6 @@ fn refused(error: &redis::RedisError, endpoint: &Endpoint) -> CallError {
     }
 }
 
-/// What the stream below an error said, if it was that.
-fn stream_error(error: &redis::RedisError) -> Option<&std::io::Error> {
-    type Shared = Arc<dyn std::error::Error + Send + Sync>;
-    std::error::Error::source(error)?.downcast_ref::<Shared>()?.downcast_ref()
-}
-
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
@@ -239,7 +242,10 @@ impl<'a> Waiting<'a> {
             Err(CallError::Broken(_)) => connection.give_up(),
             // A demoted primary stays reachable and refuses for ever; a new connection may reach the new one.
             Err(CallError::NotNow(code)) if code == "READONLY" => connection.give_up(),
-            Ok(_) | Err(_) => connection.health().replied(connection.clock.now()),
+            Ok(_) | Err(_) => {
+                connection.seen.replied();
+                connection.health().replied(connection.clock.now());
+            }
         }
         self.ended = true;
     }

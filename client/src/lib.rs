@@ -45,6 +45,7 @@ mod task;
 mod teller;
 pub mod tls;
 pub mod typed;
+mod watched;
 
 pub use answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 pub use cache::{Cache, CacheStats, Count, LoadError};

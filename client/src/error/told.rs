@@ -1,7 +1,10 @@
 //! What Redis says when it refuses: which kind of error that is, and what would mend it. Its text may quote what was sent, so
 //! only words of this file are kept of it.
 
+use std::sync::Arc;
+
 use super::CallError;
+use crate::watched::TOO_LARGE;
 
 /// Errors with which Redis says that it did not do what was asked, and that may pass, each with its cure.
 const NOT_NOW: [(&str, &str); 12] = [
@@ -28,7 +31,8 @@ const AUTH: [(&str, &str); 4] = [
 ];
 
 /// Errors that trying again does not mend, each with its cure.
-const REFUSED: [(&str, &str); 7] = [
+const REFUSED: [(&str, &str); 8] = [
+    ("DENIED", "it is in protected mode, so give it a password or an address to bind to"),
     ("WRONGTYPE", "the key holds something of another type, so find out who else writes it"),
     ("NOPROTO", "it does not speak RESP3, so set protocol to resp2"),
     (NO_DATABASE, "it has fewer databases, so give another number or raise databases there"),
@@ -92,6 +96,9 @@ impl From<&redis::RedisError> for CallError {
         if !name.is_empty() {
             return Self::Refused(name.to_owned());
         }
+        if stream_error(error).is_some_and(|error| error.to_string() == TOO_LARGE) {
+            return Self::Broken(TOO_LARGE.to_owned());
+        }
         if error.kind() == redis::ErrorKind::Parse {
             return Self::Broken(NO_REDIS.to_owned());
         }
@@ -124,6 +131,12 @@ fn within_a_script(error: &redis::RedisError) -> Option<&'static str> {
     let known = [&NOT_NOW[..], &AUTH, &REFUSED].concat();
     let mut words = detail.split([' ', ':']).map(|word| word.trim_start_matches('-'));
     words.find_map(|word| known.iter().find(|(name, _)| *name == word).map(|(name, _)| *name))
+}
+
+/// What the stream below an error said, if it was that.
+pub(crate) fn stream_error(error: &redis::RedisError) -> Option<&std::io::Error> {
+    type Shared = Arc<dyn std::error::Error + Send + Sync>;
+    std::error::Error::source(error)?.downcast_ref::<Shared>()?.downcast_ref()
 }
 
 fn says(error: &redis::RedisError, text: &str) -> bool {

@@ -2,9 +2,12 @@
 
 use std::process::Command;
 
-use crate::redis::{MINUTE, Redis, create, fresh};
+use squall_client::{CallError, Lookup};
+
+use crate::crooked::{Crooked, Then};
+use crate::redis::{MINUTE, Redis, create, eventually, fresh};
 use crate::sizes::{MIB, holding, large, length};
-use crate::support::{damaged, in_time, patient, said};
+use crate::support::{damaged, in_time, patient, said, works};
 
 const SIZE: usize = 100 * MIB;
 
@@ -17,7 +20,7 @@ fn peak_of(test: &str) -> Option<usize> {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let peak = text.split_once("peak: ")?.1.split_whitespace().next()?.parse().expect("a number");
-    eprintln!("{test}: {peak} MiB");
+    eprintln!("{test}: {peak} MiB\n{text}");
     Some(peak)
 }
 
@@ -55,6 +58,40 @@ async fn reads_what_is_no_session() {
     create(&a, "s", "new", MINUTE).await;
     assert_eq!(fresh(&redis, "s").await.as_deref(), Some("new"));
     tell_peak();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "another test runs it, as a process of its own"]
+async fn reads_without_end() {
+    let Some(redis) = Redis::start().await else { return };
+    let (crooked, mut settings) = (Crooked::before(&redis).await, holding(MIB as u64));
+    // Nothing but what is asked here.
+    settings.resync.enabled = false;
+    for (with, why) in [
+        (
+            "$1000000000000\r\n",
+            "a reply is larger than twice local.bytes, so raise that, or find out who writes such values",
+        ),
+        ("*1000000000\r\n", "what it answers is not the protocol of Redis, so check host and port"),
+        ("+OK\r\n", "an answer of another form than was asked for came, and ended it"),
+    ] {
+        let a = crooked.client(1, &settings);
+        create(&a, "s", "x", MINUTE).await;
+        crooked.answer("session:odd", with, Then::More);
+        let answer = in_time(&settings, a.client.get("odd")).await;
+        let because = CallError::Broken(why.to_owned());
+        assert_eq!(answer, Ok(Lookup::Unknown { because }), "{with}");
+        eventually("it is not read for ever", || async { a.client.stats().connections == 0 }).await;
+        crooked.honest();
+        works(&redis, &a).await;
+    }
+    tell_peak();
+}
+
+#[test]
+fn a_reply_without_end_ends_the_connection_and_costs_a_few_times_its_bound() {
+    let peak = peak_of("reads_without_end");
+    assert!(peak.is_none_or(|peak| (60..500).contains(&peak)), "{peak:?}");
 }
 
 #[test]
