@@ -6,6 +6,7 @@
 local ours = {}
 for at = 1, #KEYS, 2 do
   local head = redis.pcall('GETRANGE', KEYS[at], 0, 3)
+  if type(head) == 'table' and not head.err:find('WRONGTYPE', 1, true) then return head end
   local session = type(head) == 'string' and head:find('^sq%d;$')
   ours[#ours + 1] = (session or redis.call('EXISTS', KEYS[at + 1]) == 1) and 1 or 0
 end

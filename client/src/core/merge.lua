@@ -64,10 +64,13 @@ local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 local wrote = 0
 
-local stored = redis.pcall('GET', KEYS[1])
+local stored, tombstone = redis.pcall('GET', KEYS[1]), redis.pcall('GET', KEYS[2])
+for _, found in ipairs({ stored, tombstone }) do
+  -- A key of another type is damaged. Whatever else keeps a key from being read says nothing about what it holds.
+  if type(found) == 'table' and not found.err:find('WRONGTYPE', 1, true) then return found end
+end
 local damaged = stored and (not whole(stored, HEADER) or stored == ARGV[5])
 if damaged then stored = false end
-local tombstone = redis.pcall('GET', KEYS[2])
 local has_tombstone = tombstone and whole(tombstone, TOMBSTONE)
 
 local had_creation, had_expiry, had_value = of_record(stored, stored)

@@ -55,7 +55,8 @@ pub(crate) const NO_NUMBER: &str = "not a number";
 const OVERFLOW: &str = "overflow";
 
 /// What errors of the general kind say, and what they are called here.
-const GENERAL: [(&str, &str); 11] = [
+const GENERAL: [(&str, &str); 12] = [
+    ("The user executing the script can't", "NOPERM"),
     ("max number of clients", MAX_CLIENTS),
     ("without any password configured", NO_PASSWORD),
     ("no password is set", NO_PASSWORD),

@@ -12,6 +12,7 @@ mod support;
 
 mod crooked;
 mod ids;
+mod login;
 mod memory;
 mod records;
 mod replies;
