@@ -72,6 +72,11 @@ impl Endpoint {
     ///
     /// What is wrong with the URL, without its text, or with the files that TLS needs.
     pub fn parse(text: &str, keepalive: &KeepaliveSettings, tls: &TlsOptions) -> Result<Self, EndpointError> {
+        // The end of the line of a file does no harm; within, what reads URLs would leave it out without a word.
+        let text = text.trim();
+        if text.contains(char::is_control) {
+            return Err(EndpointError::Form);
+        }
         let (scheme, rest) = text.split_once("://").ok_or(EndpointError::Form)?;
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "redis" | "valkey" => false,
@@ -208,6 +213,9 @@ mod tests {
             "redis://pass/secret@h:1",
             "redis://:secret@h/?protocol=resp3",
             "redis://:pw#secret@h",
+            "redis://:sec\nret@h",
+            "redis://:secret@h\tx",
+            "redis://:secret@a b",
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains("address of Redis") && !error.contains("secret"), "{text}: {error}");

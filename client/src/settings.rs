@@ -331,7 +331,7 @@ impl RetrySettings {
 impl ResyncSettings {
     fn problems(&self, found: &mut Problems) {
         found.number("resync.rate_start", self.rate_start, 1.0, 1e6);
-        found.number("resync.rate_max", self.rate_max, self.rate_start, 1e6);
+        found.number("resync.rate_max", self.rate_max, self.rate_start.max(1.0), 1e6);
         found.number("resync.growth", self.growth, 1.0, 10.0);
         found.count("resync.batch", self.batch.into(), 1, 10_000);
         found.length("resync.start_delay_max", self.start_delay_max, Duration::ZERO, HOUR);
