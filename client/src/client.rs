@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use crate::answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 use crate::core::breaker::Force;
@@ -44,18 +45,19 @@ enum Unanswered {
 }
 
 impl SessionClient {
-    /// Starts a client. It does not wait for Redis: one that is down is what the client is for. Must be called within a
-    /// tokio runtime. With a durable fallback it reads the file, which blocks.
+    /// Starts a client. It does not wait for Redis: one that is down is what the client is for. With a durable fallback it reads
+    /// the file, which blocks.
     ///
     /// # Errors
     ///
-    /// When a setting is out of its range, or the file of the durable fallback cannot be used.
+    /// When a setting is out of its range, there is no tokio runtime, or the file of the durable fallback cannot be used.
     pub fn start(
         settings: Settings,
         endpoint: Endpoint,
         environment: Environment,
     ) -> Result<Self, StartError> {
         settings.validate()?;
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let Environment { clock, seed, writer, observer, disk } = environment;
         let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));
         let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, observer));
@@ -81,6 +83,7 @@ impl SessionClient {
         };
         let (damaged, disk_failures) = (AtomicU64::new(damaged), AtomicU64::new(0));
         let store = Arc::new(Store {
+            runtime,
             settings,
             writer,
             clock,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -22,6 +23,8 @@ use crate::settings::Settings;
 
 /// Everything that a client's tasks share.
 pub(crate) struct Store {
+    /// Where its tasks run, wherever what they are for is made.
+    pub(crate) runtime: Handle,
     pub(crate) settings: Settings,
     pub(crate) writer: u32,
     pub(crate) clock: Clock,

@@ -45,8 +45,9 @@ struct Shared {
 impl Counters {
     /// No counters yet, and the task that brings to Redis what it lacks.
     pub(super) fn start(store: Arc<Store>) -> Arc<Self> {
+        let runtime = store.runtime.clone();
         let shared = Arc::new(Shared { store, counters: Mutex::default() });
-        let bringing = tokio::spawn(bring_whenever_due(Arc::clone(&shared)));
+        let bringing = runtime.spawn(bring_whenever_due(Arc::clone(&shared)));
         Arc::new(Self { shared, _bringing: AbortOnDrop(bringing.abort_handle()) })
     }
 

@@ -44,11 +44,11 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Starts a cache with a client of its own. Must be called within a tokio runtime.
+    /// Starts a cache with a client of its own.
     ///
     /// # Errors
     ///
-    /// When a setting is out of its range.
+    /// As [`SessionClient::start`].
     pub fn start(
         settings: Settings,
         endpoint: Endpoint,
@@ -57,7 +57,7 @@ impl Cache {
         Ok(Self::over(SessionClient::start(settings, endpoint, environment)?))
     }
 
-    /// A cache of what a client holds. Must be called within a tokio runtime.
+    /// A cache of what a client holds.
     pub fn over(sessions: SessionClient) -> Self {
         let counters = Counters::start(Arc::clone(sessions.store()));
         Self { sessions, counters, flights: Arc::default(), tally: Arc::default() }

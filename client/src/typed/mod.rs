@@ -64,12 +64,12 @@ pub enum Opened {
 }
 
 impl<T: Serialize + DeserializeOwned> SessionStore<T> {
-    /// Sessions of `client`. Must be called within a tokio runtime.
+    /// Sessions of `client`.
     pub fn over(client: SessionClient) -> Self {
         let changing = (0..LOCKS).map(|_| Mutex::new(())).collect();
         let missing = Arc::<Missing>::default();
         let sweep = users::sweep(Arc::downgrade(client.store()), Arc::clone(&missing));
-        let sweeping = Arc::new(AbortOnDrop(tokio::spawn(sweep).abort_handle()));
+        let sweeping = Arc::new(AbortOnDrop(client.store().runtime.spawn(sweep).abort_handle()));
         Self { client, changing, missing, sweeping, data: PhantomData }
     }
 
