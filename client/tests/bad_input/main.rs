@@ -6,6 +6,7 @@ mod pki;
 #[expect(dead_code, reason = "each test binary uses its part")]
 #[path = "../redis/mod.rs"]
 mod redis;
+mod states;
 mod support;
 
 mod crooked;
