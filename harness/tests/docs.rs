@@ -8,9 +8,10 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
+    "docs/bad-input.md",
     "docs/checks.md",
     "docs/client.md",
     "docs/embedded-server.md",
@@ -160,26 +161,48 @@ fn the_table_of_subjects_says_what_their_tests_expect() {
 
 #[test]
 fn every_promise_names_tests_and_scenarios_that_exist() {
-    let text = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let rows = rows("docs/promises.md");
+    let tests = tests_that_exist(rows.iter().flat_map(|row| code(&row[2])));
+    for row in rows {
+        for scenario in code(&row[3]) {
+            assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
+        }
+        assert!(row[1] == "not yet" || !row[2].is_empty(), "nothing shows it: {row:?}");
+    }
+    assert!(tests > 40, "only {tests} tests");
+}
+
+#[test]
+fn every_kind_of_bad_input_names_a_test_that_exists() {
+    let rows = rows("docs/bad-input.md");
+    assert!(rows.iter().all(|row| row.iter().all(|cell| !cell.is_empty())), "{rows:#?}");
+    let tests = tests_that_exist(rows.iter().flat_map(|row| code(&row[3])));
+    assert!(tests > 50 && tests >= rows.len(), "only {tests} tests");
+}
+
+/// The rows of a document's tables of four columns, without their heads.
+fn rows(document: &str) -> Vec<[String; 4]> {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let is_table = |line: &&str| line.starts_with("| ");
+    let is_head = |index: usize| lines.get(index + 1).is_some_and(|line| line.starts_with("| ---"));
+    let rows = lines.iter().enumerate().filter(|(index, line)| is_table(line) && !is_head(*index));
+    rows.filter(|(_, line)| !line.starts_with("| ---"))
+        .map(|(_, line)| {
+            let cells = line.strip_prefix('|').and_then(|line| line.strip_suffix('|')).unwrap_or(line);
+            let cells: Vec<String> = cells.split('|').map(|cell| cell.trim().to_owned()).collect();
+            cells.try_into().unwrap_or_else(|cells| panic!("{document}: not four cells: {cells:?}"))
+        })
+        .collect()
+}
+
+/// How many tests these names are, each of which is a test of the client.
+fn tests_that_exist(names: impl Iterator<Item = String>) -> usize {
     let mut sources = String::new();
     for folder in ["client/src", "client/tests"] {
         read_all(&root().join(folder), &mut sources);
     }
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
-    let mut seen = 0;
-    for row in rows.filter(|row| !row.contains("| scenarios |")) {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        assert_eq!(cells.len(), 4, "{row}");
-        for test in code(cells[2]) {
-            assert!(sources.contains(&format!("fn {test}(")), "no test {test}");
-            seen += 1;
-        }
-        for scenario in code(cells[3]) {
-            assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
-        }
-        assert!(cells[1] == "not yet" || !cells[2].is_empty(), "nothing shows it: {row}");
-    }
-    assert!(seen > 40, "only {seen} tests");
+    names.inspect(|name| assert!(sources.contains(&format!("fn {name}(")), "no test {name}")).count()
 }
 
 fn read_all(folder: &Path, text: &mut String) {
