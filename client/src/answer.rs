@@ -88,7 +88,7 @@ pub enum SessionError {
     #[error("redis is away and this instance does not know the session: {0}")]
     Unavailable(CallError),
     /// The local copy is full of what Redis does not know yet.
-    #[error("the local copy is full of sessions that wait for redis")]
+    #[error("the local copy is full of sessions that wait for redis: raise local.bytes or local.sessions")]
     Full,
     /// The session is larger than all that the local copy may hold, so it could not outlive an outage.
     #[error("the session takes {bytes} bytes, and the local copy holds {most} at most: raise local.bytes")]

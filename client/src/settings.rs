@@ -168,7 +168,7 @@ pub struct ResyncSettings {
 pub struct LocalSettings {
     /// Sessions at most.
     pub sessions: u64,
-    /// Bytes at most.
+    /// Bytes at most. A reply of Redis may have twice as many, or 64 MiB if that is more.
     pub bytes: u64,
 }
 

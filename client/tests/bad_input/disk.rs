@@ -41,7 +41,7 @@ async fn a_file_that_cannot_be_one_is_refused_at_the_start_with_its_name() {
     );
     assert!(text.ends_with("; move it away to start without it"), "{text}");
     assert_eq!(std::fs::read(&letter).unwrap().len(), 17_000, "it is left alone");
-    for device in ["/dev/full", "/dev/null"] {
+    for device in ["/dev/full", "/dev/null", "/proc/sessions"] {
         let text = refused(Path::new(device));
         assert!(text.contains(device), "{text}");
     }

@@ -2,11 +2,11 @@
 
 use squall_client::{Cache, Lookup, SessionError, SessionStore, Settings};
 
-use crate::redis::{MINUTE, Redis, Told, create, free_port, quick, read, value};
-use crate::support::{said, works};
+use crate::redis::{MINUTE, Redis, Told, create, free_port, read, value};
+use crate::support::{calm, said, works};
 
 fn with_prefix(prefix: &str) -> Settings {
-    Settings { key_prefix: prefix.to_owned(), ..quick() }
+    Settings { key_prefix: prefix.to_owned(), ..calm() }
 }
 
 /// Ids that look odd and are as good as any.
@@ -72,7 +72,7 @@ async fn ids_of_every_kind_name_one_session_each() {
 #[tokio::test]
 async fn ids_that_cannot_be_are_refused_by_name_before_anything_is_sent() {
     let Some(redis) = Redis::start().await else { return };
-    let a = redis.session_client(1, &quick());
+    let a = redis.session_client(1, &calm());
     let braces = "a closing brace must end a hash tag, as in {user}:session";
     let long =
         ["x".repeat(1025), "x".repeat(10_000), "é".repeat(513)].map(|id| (id, "the id is longer than 1 KiB"));
@@ -186,7 +186,7 @@ async fn clearing_by_pattern_leaves_what_others_keep_whatever_the_prefix() {
 #[tokio::test]
 async fn a_key_that_no_id_makes_does_not_stop_a_clearing() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     create(&told, "a", "x", MINUTE).await;
     let theirs = [format!("session:{}", "x".repeat(2000)), "session:a}b".to_owned(), "session:".to_owned()];
     for key in &theirs {
@@ -201,7 +201,7 @@ async fn a_key_that_no_id_makes_does_not_stop_a_clearing() {
 #[tokio::test]
 async fn patterns_that_cannot_be_are_refused_and_odd_ones_match_as_they_say() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     let cache = Cache::over(told.client.clone());
     let long = "*".repeat(4097);
     for (pattern, why) in
@@ -220,7 +220,7 @@ async fn patterns_that_cannot_be_are_refused_and_odd_ones_match_as_they_say() {
 #[tokio::test]
 async fn names_of_users_of_every_kind_find_their_sessions_and_others_are_refused() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     let store: SessionStore<u8> = SessionStore::over(told.client.clone());
     for (number, user) in odd().iter().chain(["}".to_owned(), "{}".to_owned()].iter()).enumerate() {
         store.create(&format!("s{number}"), Some(user), &0, MINUTE).await.unwrap();
@@ -248,10 +248,10 @@ async fn what_is_refused_is_refused_without_redis_too() {
         let tcp = squall_client::Tcp {
             host: "127.0.0.1".to_owned(),
             port: free_port(),
-            keepalive: quick().keepalive,
+            keepalive: calm().keepalive,
         };
         let endpoint = squall_client::Endpoint::new(std::sync::Arc::new(tcp));
-        crate::redis::told(endpoint, 1, &quick(), squall_client::Clock::system())
+        crate::redis::told(endpoint, 1, &calm(), squall_client::Clock::system())
     };
     assert_eq!(told.client.get("").await, Err(SessionError::Invalid("the id is empty")));
     assert_eq!(

@@ -7,8 +7,8 @@ use squall_client::{
 
 use crate::crooked::{Crooked, Then};
 use crate::pki::{Pki, Validity};
-use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, fresh, quick, read, told, value};
-use crate::support::{figure, in_time, lines, patient, said, why_unknown, works};
+use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, fresh, read, told, value};
+use crate::support::{calm, figure, in_time, lines, patient, said, why_unknown, works};
 
 fn client(url: &str, settings: &Settings) -> Told {
     let endpoint =
@@ -22,7 +22,7 @@ fn failures(told: &Told, error_type: &str) -> u64 {
 
 /// Settings that ask nothing by themselves.
 fn quiet(protocol: Protocol) -> Settings {
-    let mut settings = Settings { protocol, ..quick() };
+    let mut settings = Settings { protocol, connect_timeout: std::time::Duration::from_secs(1), ..calm() };
     settings.resync.enabled = false;
     settings
 }
@@ -120,7 +120,7 @@ async fn user(redis: &Redis, rights: &[&str]) {
 async fn a_user_with_these_rights_alone_can_do_everything() {
     let Some(redis) = Redis::start().await else { return };
     user(&redis, &RIGHTS).await;
-    let a = client(&format!("redis://app:pw@127.0.0.1:{}", redis.port), &quick());
+    let a = client(&format!("redis://app:pw@127.0.0.1:{}", redis.port), &calm());
     let store: SessionStore<u8> = SessionStore::over(a.client.clone());
     let cache = Cache::over(a.client.clone());
     assert_eq!(create(&a, "{s}:t", "x", MINUTE).await, ServedBy::Redis);
@@ -154,7 +154,7 @@ async fn a_user_who_lacks_a_right_is_told_so_and_sessions_go_on_here_until_it_is
     ] {
         redis.ask::<()>(&["FLUSHALL"]).await;
         user(&redis, &[&RIGHTS[..], but].concat()).await;
-        let settings = quick();
+        let settings = calm();
         let a = client(&format!("redis://app:pw@127.0.0.1:{}", redis.port), &settings);
         match (in_time(&settings, a.client.get("unseen")).await.unwrap(), reads) {
             (Lookup::Unknown { because }, Some(text)) => assert_eq!(because.to_string(), text, "{but:?}"),
@@ -189,7 +189,7 @@ async fn a_user_who_lacks_a_right_is_told_so_and_sessions_go_on_here_until_it_is
 async fn without_the_right_to_scan_clearing_and_counting_say_so() {
     let Some(redis) = Redis::start().await else { return };
     user(&redis, &[&RIGHTS[..], &["-scan"]].concat()).await;
-    let a = client(&format!("redis://app:pw@127.0.0.1:{}", redis.port), &quick());
+    let a = client(&format!("redis://app:pw@127.0.0.1:{}", redis.port), &calm());
     let text = "redis refuses the user: NOPERM: this user lacks the right to a command or a key, which ACL SETUSER gives";
     assert_eq!(said(a.client.clear("*").await), text);
     assert_eq!(said(a.client.count().await), text);

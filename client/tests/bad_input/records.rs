@@ -1,7 +1,7 @@
 //! A session's record, and its tombstone, with every byte changed and every length cut.
 
-use crate::redis::{MINUTE, Redis, create, fresh, quick, read, value};
-use crate::support::{damaged, said, works};
+use crate::redis::{MINUTE, Redis, create, fresh, read, value};
+use crate::support::{calm, damaged, said, works};
 
 /// The bytes under a key.
 async fn bytes(redis: &Redis, key: &str) -> Vec<u8> {
@@ -32,7 +32,7 @@ fn spoiled(good: &[u8]) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn every_changed_byte_and_every_missing_one_of_a_record_is_told_and_never_served() {
     let Some(redis) = Redis::start().await else { return };
-    let (owner, stranger) = (redis.session_client(1, &quick()), redis.session_client(2, &quick()));
+    let (owner, stranger) = (redis.session_client(1, &calm()), redis.session_client(2, &calm()));
     create(&owner, "s", "value", MINUTE).await;
     let good = bytes(&redis, "session:s").await;
     let bad = spoiled(&good);
@@ -56,7 +56,7 @@ async fn every_changed_byte_and_every_missing_one_of_a_record_is_told_and_never_
 #[tokio::test]
 async fn a_session_lives_whatever_happens_to_its_tombstone() {
     let Some(redis) = Redis::start().await else { return };
-    let a = redis.session_client(1, &quick());
+    let a = redis.session_client(1, &calm());
     let beside = "{session:s}:tomb";
     create(&a, "s", "before", MINUTE).await;
     a.client.destroy("s").await.unwrap();

@@ -3,8 +3,8 @@
 use squall_client::{Event, Lookup};
 
 use crate::crooked::{Crooked, Then};
-use crate::redis::{MINUTE, Redis, create, quick};
-use crate::support::{figure, in_time, works};
+use crate::redis::{MINUTE, Redis, create};
+use crate::support::{calm, figure, in_time, works};
 
 const FORM: &str =
     "the connection ended before the reply: an answer of another form than was asked for came, and ended it";
@@ -33,7 +33,8 @@ fn replies() -> Vec<(Vec<u8>, Then, &'static str)> {
 #[tokio::test]
 async fn every_reply_that_is_none_is_told_once_in_time_and_the_next_is_right_again() {
     let Some(redis) = Redis::start().await else { return };
-    let (crooked, mut settings) = (Crooked::before(&redis).await, quick());
+    let (crooked, mut settings) = (Crooked::before(&redis).await, calm());
+    settings.operation_timeout = std::time::Duration::from_millis(500);
     // Nothing but what is asked here.
     settings.resync.enabled = false;
     for (with, then, expected) in replies() {

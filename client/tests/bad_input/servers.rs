@@ -3,8 +3,8 @@
 use squall_client::{Event, ServedBy};
 
 use crate::crooked::{Crooked, Then};
-use crate::redis::{MINUTE, Redis, create, quick, read, value};
-use crate::support::{figure, in_time, works};
+use crate::redis::{MINUTE, Redis, create, read, value};
+use crate::support::{calm, figure, in_time, works};
 
 /// What Redis says when it cannot, and what the client makes of it.
 const LINES: [(&str, &str); 9] = [
@@ -40,7 +40,7 @@ const LINES: [(&str, &str); 9] = [
 #[tokio::test]
 async fn a_redis_that_cannot_is_told_with_its_cure_and_the_local_copy_serves() {
     let Some(redis) = Redis::start().await else { return };
-    let (crooked, settings) = (Crooked::before(&redis).await, quick());
+    let (crooked, settings) = (Crooked::before(&redis).await, calm());
     for (line, expected) in LINES {
         let a = crooked.client(1, &settings);
         create(&a, "odd", "before", MINUTE).await;
@@ -64,4 +64,15 @@ async fn a_redis_that_cannot_is_told_with_its_cure_and_the_local_copy_serves() {
         works(&redis, &a).await;
         assert_eq!(read(&a, "odd").await.as_deref(), Some("after"), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_has_not_seen_the_scripts_is_no_trouble_to_tell_of() {
+    let Some(redis) = Redis::start().await else { return };
+    let a = redis.session_client(1, &calm());
+    for _ in 0..2 {
+        create(&a, "s", "x", MINUTE).await;
+        redis.ask::<()>(&["SCRIPT", "FLUSH"]).await;
+    }
+    assert_eq!(a.count(|event| matches!(event, Event::Failed { .. })), 0);
 }

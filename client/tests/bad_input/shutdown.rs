@@ -10,12 +10,12 @@ use squall_client::{
 };
 
 use crate::redis::{MINUTE, Redis, create, eventually, free_port, fresh, quick, value};
-use crate::support::{in_time, said, works};
+use crate::support::{calm, in_time, said, works};
 
 #[tokio::test]
 async fn every_call_after_the_shutdown_says_so_at_once() {
     let Some(redis) = Redis::start().await else { return };
-    let settings = quick();
+    let settings = calm();
     let a = redis.session_client(1, &settings);
     let (cache, store) = (Cache::over(a.client.clone()), SessionStore::<u8>::over(a.client.clone()));
     create(&a, "s", "x", MINUTE).await;
@@ -151,7 +151,7 @@ async fn one_call_more_than_may_be_in_flight_is_refused_and_counts_for_nobody() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_go_away_at_any_moment_leave_nothing_behind() {
     let Some(redis) = Redis::start().await else { return };
-    let a = Arc::new(redis.session_client(1, &quick()));
+    let a = Arc::new(redis.session_client(1, &calm()));
     let clock = Clock::system();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..2_000_u64 {

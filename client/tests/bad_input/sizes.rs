@@ -114,7 +114,8 @@ async fn many_large_values_at_once_keep_to_the_bound_and_are_refused_by_name_bey
             }
             Err(error) => {
                 assert_eq!(error, SessionError::Full);
-                assert_eq!(error.to_string(), "the local copy is full of sessions that wait for redis");
+                let text = "the local copy is full of sessions that wait for redis: raise local.bytes or local.sessions";
+                assert_eq!(error.to_string(), text);
                 full += 1;
             }
         }

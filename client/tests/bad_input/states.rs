@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use squall_client::{CallError, Event, Lookup, ServedBy, SessionError, Settings};
 
-use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, fresh, quick, read, value};
-use crate::support::{in_time, said, works};
+use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, fresh, read, value};
+use crate::support::{calm, in_time, said, works};
 
 /// What the client was told of Redis since `from`, each text once.
 fn told_since(told: &Told, from: usize) -> Vec<String> {
@@ -50,7 +50,7 @@ async fn goes_on_locally(
 #[tokio::test]
 async fn a_replica_takes_no_writes_and_says_whose_it_is() {
     let Some(redis) = Redis::start().await else { return };
-    let (a, settings) = (redis.session_client(1, &quick()), quick());
+    let (a, settings) = (redis.session_client(1, &calm()), calm());
     create(&a, "s", "before", MINUTE).await;
     redis.ask::<()>(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]).await;
     assert_eq!(read(&a, "s").await.as_deref(), Some("before"), "a replica still reads");
@@ -62,7 +62,7 @@ async fn a_replica_takes_no_writes_and_says_whose_it_is() {
 #[tokio::test]
 async fn a_replica_without_its_primary_that_serves_no_old_data_is_an_outage() {
     let Some(redis) = Redis::start().await else { return };
-    let (a, settings) = (redis.session_client(1, &quick()), quick());
+    let (a, settings) = (redis.session_client(1, &calm()), calm());
     create(&a, "s", "before", MINUTE).await;
     configure(&redis, &["replica-serve-stale-data", "no"]).await;
     redis.ask::<()>(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]).await;
@@ -75,7 +75,7 @@ async fn a_replica_without_its_primary_that_serves_no_old_data_is_an_outage() {
 async fn too_few_replicas_full_memory_and_a_disk_that_cannot_be_written_are_told_with_their_cures() {
     let options = ["--enable-protected-configs", "yes"].map(str::to_owned).to_vec();
     let Some(redis) = Redis::start_with(options).await else { return };
-    let (a, settings) = (redis.session_client(1, &quick()), quick());
+    let (a, settings) = (redis.session_client(1, &calm()), calm());
     create(&a, "s", "before", MINUTE).await;
     let text = "redis did not do it: NOREPLICAS: it has fewer replicas than min-replicas-to-write asks for";
     configure(&redis, &["min-replicas-to-write", "1"]).await;
@@ -103,7 +103,7 @@ async fn too_few_replicas_full_memory_and_a_disk_that_cannot_be_written_are_told
 #[tokio::test]
 async fn a_redis_that_is_busy_with_a_script_is_told_and_served_for_in_time() {
     let Some(redis) = Redis::start().await else { return };
-    let (a, settings) = (redis.session_client(1, &quick()), quick());
+    let (a, settings) = (redis.session_client(1, &calm()), calm());
     create(&a, "s", "before", MINUTE).await;
     configure(&redis, &["busy-reply-threshold", "10"]).await;
     let mut side = redis.side().await;
@@ -139,7 +139,7 @@ async fn a_redis_with_as_many_clients_as_it_takes_is_told_by_name() {
             .exec_async(&mut side)
             .await
             .unwrap();
-        let mut settings = quick();
+        let mut settings = calm();
         settings.resync.enabled = false;
         let a = redis.session_client(1, &settings);
         let login = (!password.is_empty()).then(|| password.to_owned());
@@ -170,7 +170,7 @@ async fn a_redis_whose_commands_are_renamed_refuses_by_name_and_nothing_is_left_
     let renamed =
         |command: &str| ["--rename-command".to_owned(), command.to_owned(), "hidden".to_owned()].to_vec();
     let text = "redis refuses: unknown command: it does not know a command that this client uses: Redis 6.2 is the oldest that does, none renamed";
-    let settings = quick();
+    let settings = calm();
     for (command, reads) in [("EVALSHA", true), ("GET", false)] {
         let Some(redis) = Redis::start_with(renamed(command)).await else { return };
         let a = redis.session_client(1, &settings);
@@ -203,7 +203,7 @@ async fn a_redis_whose_commands_are_renamed_refuses_by_name_and_nothing_is_left_
 async fn an_error_that_nobody_knows_is_told_by_its_first_word_and_without_its_text() {
     let Some(redis) = Redis::start().await else { return };
     let crooked = crate::crooked::Crooked::before(&redis).await;
-    let a = crooked.client(1, &quick());
+    let a = crooked.client(1, &calm());
     create(&a, "odd", "x", MINUTE).await;
     crooked.answer("session:odd", "-WHATEVER secret text\r\n", crate::crooked::Then::GoOn);
     let error = a.client.update("odd", value("y")).await.unwrap_err();
@@ -219,7 +219,7 @@ async fn clocks_an_hour_off_expire_nothing_early_and_keep_nothing_for_ever() {
     let now: (u64, u64) = redis.ask(&["TIME"]).await;
     let hour = 3_600_000;
     for epoch in [now.0 * 1000 - hour, now.0 * 1000 + hour, 0, u64::MAX] {
-        let (settings, clock) = (crate::support::patient(), squall_client::Clock::new(epoch));
+        let (settings, clock) = (calm(), squall_client::Clock::new(epoch));
         let a = redis.session_client_at(1, &settings, clock);
         create(&a, "s", "x", MINUTE).await;
         let left: i64 = redis.ask(&["PTTL", "session:s"]).await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use squall_client::{Cache, LoadError, SessionError, SessionStore, Settings};
 
-use crate::redis::{MINUTE, Redis, create, eventually, fresh, quick, read, value};
-use crate::support::works;
+use crate::redis::{MINUTE, Redis, create, eventually, fresh, read, value};
+use crate::support::{calm, works};
 
 const WHY: &str = "the TTL must be from 1 ms to 100 years";
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -28,7 +28,7 @@ fn bad() -> [Duration; 7] {
 #[tokio::test]
 async fn a_time_to_live_that_is_none_is_refused_everywhere_and_changes_nothing() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     let cache = Cache::over(told.client.clone());
     let store: SessionStore<u8> = SessionStore::over(told.client.clone());
     create(&told, "s", "x", MINUTE).await;
@@ -57,7 +57,7 @@ async fn a_time_to_live_that_is_none_is_refused_everywhere_and_changes_nothing()
 #[tokio::test]
 async fn the_shortest_and_the_longest_time_to_live_are_kept() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     let cache = Cache::over(told.client.clone());
     create(&told, "century", "x", CENTURY).await;
     cache.add("counter", 1, Some(CENTURY)).await.unwrap();
@@ -75,7 +75,7 @@ async fn the_shortest_and_the_longest_time_to_live_are_kept() {
 #[tokio::test]
 async fn a_session_that_was_to_live_longer_than_tombstones_do_stays_destroyed() {
     let Some(redis) = Redis::start().await else { return };
-    let mut settings: Settings = quick();
+    let mut settings: Settings = calm();
     settings.resync.tombstone_ttl = Duration::from_secs(1);
     let (a, b) = (redis.session_client(1, &settings), redis.session_client(2, &settings));
     create(&a, "s", "x", 60 * MINUTE).await;

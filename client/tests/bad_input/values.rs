@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use squall_client::{Cache, CallError, Lookup, Opened, SessionError, SessionStore};
 
-use crate::redis::{MINUTE, Redis, create, eventually, fresh, quick, read, value};
-use crate::support::{damaged, said, works};
+use crate::redis::{MINUTE, Redis, create, eventually, fresh, read, value};
+use crate::support::{calm, damaged, said, works};
 
 const OURS: &str = "what redis holds is damaged or not ours: ";
 const NO_SESSION: &str = "it is no session, so create it anew, or find out who else writes there";
@@ -27,7 +27,7 @@ async fn what_is_no_session_is_told_once_a_read_and_gives_way_to_a_new_session()
     let Some(redis) = Redis::start().await else { return };
     let text = format!("{OURS}{NO_SESSION}");
     for words in FOREIGN {
-        let a = redis.session_client(1, &quick());
+        let a = redis.session_client(1, &calm());
         redis.ask::<()>(&["DEL", "session:s"]).await;
         redis.ask::<::redis::Value>(words).await;
         assert_eq!(a.client.get("s").await, Err(SessionError::Corrupt(NO_SESSION)), "{words:?}");
@@ -49,7 +49,7 @@ async fn what_is_no_session_is_told_once_a_read_and_gives_way_to_a_new_session()
 #[tokio::test]
 async fn a_record_of_a_newer_version_is_told_as_such() {
     let Some(redis) = Redis::start().await else { return };
-    let a = redis.session_client(1, &quick());
+    let a = redis.session_client(1, &calm());
     redis.ask::<()>(&["SET", "session:s", &format!("sq2;{}", "0".repeat(200))]).await;
     let why = "a newer version of this client wrote the session, so use that one here too";
     assert_eq!(a.client.get("s").await, Err(SessionError::Corrupt(why)));
@@ -62,7 +62,7 @@ async fn a_record_of_a_newer_version_is_told_as_such() {
 async fn a_cache_takes_what_is_none_of_its_values_for_a_miss_and_counts_it() {
     let Some(redis) = Redis::start().await else { return };
     for words in FOREIGN {
-        let told = redis.session_client(1, &quick());
+        let told = redis.session_client(1, &calm());
         let cache = Cache::over(told.client.clone());
         redis.ask::<()>(&["DEL", "session:s"]).await;
         redis.ask::<::redis::Value>(words).await;
@@ -84,7 +84,7 @@ struct Chat {
 #[tokio::test]
 async fn a_session_with_data_of_another_type_is_told_and_begins_anew_when_it_is_opened() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     let (chats, words) = (
         SessionStore::<Chat>::over(told.client.clone()),
         SessionStore::<(u64, Vec<u64>)>::over(told.client.clone()),
@@ -128,7 +128,7 @@ async fn what_is_no_number_is_told_by_a_counter_and_nothing_is_counted() {
     let Some(redis) = Redis::start().await else { return };
     let why = "it is no counter, so delete the key, or count under another";
     for words in NO_COUNTERS {
-        let told = redis.session_client(1, &quick());
+        let told = redis.session_client(1, &calm());
         let cache = Cache::over(told.client.clone());
         redis.ask::<()>(&["DEL", "session:c", "{session:c}:counted"]).await;
         redis.ask::<::redis::Value>(words).await;
@@ -150,7 +150,7 @@ async fn what_is_no_number_is_told_by_a_counter_and_nothing_is_counted() {
 #[tokio::test]
 async fn a_sum_beyond_64_bits_is_refused_by_name_and_nothing_is_counted() {
     let Some(redis) = Redis::start().await else { return };
-    let cache = Cache::over(redis.session_client(1, &quick()).client);
+    let cache = Cache::over(redis.session_client(1, &calm()).client);
     cache.add("c", i64::MAX, None).await.unwrap();
     let error = cache.add("c", 1, None).await.unwrap_err();
     assert_eq!(error, SessionError::Call(CallError::Refused("overflow".to_owned())));
@@ -162,7 +162,7 @@ async fn a_sum_beyond_64_bits_is_refused_by_name_and_nothing_is_counted() {
 #[tokio::test]
 async fn an_index_of_users_that_is_none_is_told_and_what_is_known_here_serves_until_it_is_gone() {
     let Some(redis) = Redis::start().await else { return };
-    let told = redis.session_client(1, &quick());
+    let told = redis.session_client(1, &calm());
     let store: SessionStore<u8> = SessionStore::over(told.client.clone());
     let keys = ["squall:user:session:alice", "squall:users:session:"];
     for key in keys {
