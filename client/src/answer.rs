@@ -107,12 +107,12 @@ pub enum SessionError {
     #[error("redis is away and this instance does not know the session: {0}")]
     Unavailable(CallError),
     /// The local copy is full of what Redis does not know yet.
-    #[error("the local copy is full of sessions that wait for redis")]
+    #[error("the local copy is full of sessions that wait for redis: raise local.bytes or local.sessions")]
     Full,
-    /// The value is larger than all that the local copy may hold, so it could not outlive an outage.
-    #[error("the value has {bytes} bytes, and the local copy holds {most} at most: raise local.bytes")]
+    /// The session is larger than all that the local copy may hold, so it could not outlive an outage.
+    #[error("the session takes {bytes} bytes, and the local copy holds {most} at most: raise local.bytes")]
     TooLarge {
-        /// Its size.
+        /// What it takes: value, id, and what is kept beside them.
         bytes: u64,
         /// The setting `local.bytes`.
         most: u64,
@@ -120,8 +120,8 @@ pub enum SessionError {
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(&'static str),
-    /// What Redis holds under the session's key is not a session of ours, or not whole.
-    #[error("what redis holds is no session: {0}")]
+    /// What Redis holds under the key is not ours, or not whole.
+    #[error("what redis holds is damaged or not ours: {0}")]
     Corrupt(&'static str),
     /// The call failed, and there is no fallback.
     #[error(transparent)]
@@ -129,6 +129,14 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// Why Redis could not be asked about more than one session.
+    pub(crate) fn of_redis(error: CallError) -> Self {
+        match error {
+            CallError::Refused(_) | CallError::Auth(_) | CallError::Closed => Self::Call(error),
+            error => Self::Unavailable(error),
+        }
+    }
+
     /// Whether the operation surely did not happen and never will.
     pub fn definite(&self) -> bool {
         match self {

@@ -9,9 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use crate::answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 use crate::core::breaker::Force;
+use crate::core::encoding::Damage;
+use crate::core::local::LocalCopy;
 use crate::core::push::{Fate, Push};
 use crate::core::sessions::{Look, Refusal, Write};
 use crate::core::time::Time;
@@ -21,7 +24,6 @@ use crate::environment::{Environment, StartError};
 use crate::error::CallError;
 use crate::event::Operation;
 use crate::gateway::Gateway;
-use crate::keys::key_problem;
 use crate::mode::Serving;
 use crate::replicas::Replicas;
 use crate::script::{Merged, Script, Stored};
@@ -40,22 +42,23 @@ pub struct SessionClient {
 /// Why a session could not be looked up at Redis.
 enum Unanswered {
     Call(CallError),
-    Damaged,
+    Damaged(Damage),
 }
 
 impl SessionClient {
-    /// Starts a client. It does not wait for Redis: one that is down is what the client is for. Must be called within a
-    /// tokio runtime. With a durable fallback it reads the file, which blocks.
+    /// Starts a client. It does not wait for Redis: one that is down is what the client is for. With a durable fallback it reads
+    /// the file, which blocks.
     ///
     /// # Errors
     ///
-    /// When a setting is out of its range, or the file of the durable fallback cannot be used.
+    /// When a setting is out of its range, there is no tokio runtime, or the file of the durable fallback cannot be used.
     pub fn start(
         settings: Settings,
         endpoint: Endpoint,
         environment: Environment,
     ) -> Result<Self, StartError> {
         settings.validate()?;
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let Environment { clock, seed, writer, observer, disk } = environment;
         let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));
         let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, observer));
@@ -84,6 +87,7 @@ impl SessionClient {
         };
         let (damaged, disk_failures) = (AtomicU64::new(damaged), AtomicU64::new(0));
         let store = Arc::new(Store {
+            runtime,
             settings,
             writer,
             clock,
@@ -134,7 +138,7 @@ impl SessionClient {
         self.check_id(id)?;
         match self.ask(id, self.deadline()).await {
             Ok(look) => Ok(lookup(look, ServedBy::Redis)),
-            Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
+            Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
             Err(Unanswered::Call(error)) => Ok(self.serve_locally(id, error)),
         }
     }
@@ -163,22 +167,21 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
-        check(&write, self.store.settings.now().local.bytes)?;
+        self.check_write(id, &write)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);
         let synchronised = store.synchronise(deadline).await;
         let begun = store.memory.lock().write(store.clock.now(), id, &write);
         let begun = match begun {
             Err(Refusal::Missing) => {
-                self.find(id, deadline).await?;
-                store.memory.lock().write(store.clock.now(), id, &write)
+                let takes = self.find(id, deadline).await?;
+                let begun = store.memory.lock().write(store.clock.now(), id, &write);
+                begun.map_err(|_| self.no_room(takes))
             }
-            begun => begun,
+            Err(Refusal::Full) => Err(SessionError::Full),
+            Ok(push) => Ok(push),
         };
-        let push = begun.map_err(|refusal| match refusal {
-            Refusal::Missing => SessionError::NoSession,
-            Refusal::Full => SessionError::Full,
-        })?;
+        let push = begun?;
         let mut bringing = store.bringing(push);
         let brought = match synchronised {
             Ok(()) => store.bring(&mut bringing, deadline).await,
@@ -209,12 +212,12 @@ impl SessionClient {
         }
     }
 
-    /// Makes sure that the session is there, for a write that needs it.
-    async fn find(&self, id: &str, deadline: Time) -> Result<(), SessionError> {
+    /// Makes sure that the session is there, for a write that needs it, and says how many bytes it takes.
+    async fn find(&self, id: &str, deadline: Time) -> Result<u64, SessionError> {
         match self.ask(id, deadline).await {
-            Ok(Look::Alive { .. }) => Ok(()),
+            Ok(Look::Alive { payload, .. }) => Ok(LocalCopy::takes(id, payload.len())),
             Ok(Look::Destroyed | Look::Expired | Look::Unknown) => Err(SessionError::NoSession),
-            Err(Unanswered::Damaged) => Err(SessionError::Corrupt(DAMAGED)),
+            Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
             Err(Unanswered::Call(error)) => {
                 let store = &*self.store;
                 let known = store.memory.lock().look(store.clock.now(), id);
@@ -237,9 +240,9 @@ impl SessionClient {
                 return Ok(store.memory.lock().learn(store.clock.now(), sent, id, &record));
             }
             Stored::Nothing => None,
-            Stored::Damaged(found) => {
+            Stored::Damaged(found, damage) => {
                 store.tell_damaged();
-                Some(found)
+                Some((found, damage))
             }
         };
         let known = store.memory.lock().look(store.clock.now(), id);
@@ -248,15 +251,22 @@ impl SessionClient {
             // What was damaged may be a session that somebody created again.
             Look::Destroyed if damaged.is_some() => self.bring_back(id, damaged, deadline).await,
             Look::Destroyed => Ok(known),
-            Look::Expired | Look::Unknown if damaged.is_some() => Err(Unanswered::Damaged),
-            Look::Expired | Look::Unknown => self.ask_for_the_tombstone(id, known, deadline).await,
+            Look::Expired | Look::Unknown => match damaged {
+                Some((_, damage)) => Err(Unanswered::Damaged(damage)),
+                None => self.ask_for_the_tombstone(id, known, deadline).await,
+            },
         }
     }
 
-    async fn bring_back(&self, id: &str, damaged: Option<Bytes>, deadline: Time) -> Result<Look, Unanswered> {
+    async fn bring_back(
+        &self,
+        id: &str,
+        damaged: Option<(Bytes, Damage)>,
+        deadline: Time,
+    ) -> Result<Look, Unanswered> {
         let store = &*self.store;
         let mut push = store.memory.lock().push(id);
-        push.damaged = damaged.unwrap_or_default();
+        push.damaged = damaged.map(|(found, _)| found).unwrap_or_default();
         let mut bringing = store.bringing(push);
         store.bring(&mut bringing, deadline).await?;
         Ok(store.memory.lock().look(store.clock.now(), id))
@@ -272,9 +282,14 @@ impl SessionClient {
         if !store.memory.lock().data_lost_lately(store.clock.now()) {
             return Ok(known);
         }
-        let Merged::Answer(answer, _) = store.script.merge(&Push::question(id), deadline).await? else {
-            return Err(Unanswered::Damaged);
+        let merged = store.script.merge(&Push::question(id), deadline).await?;
+        let Merged::Answer { answer, tombstone_damaged, .. } = merged else {
+            store.tell_damaged();
+            return Err(Unanswered::Damaged(Damage::Foreign));
         };
+        if tombstone_damaged {
+            store.tell_damaged();
+        }
         match answer.fate {
             Fate::Alive => {
                 let now = store.clock.now();
@@ -282,7 +297,10 @@ impl SessionClient {
             }
             Fate::Destroyed | Fate::Expired => Ok(known),
             Fate::Absent => Err(CallError::NotNow("it has just lost its data".to_owned()).into()),
-            Fate::Damaged => Err(Unanswered::Damaged),
+            Fate::Damaged => {
+                store.tell_damaged();
+                Err(Unanswered::Damaged(Damage::Foreign))
+            }
         }
     }
 
@@ -330,15 +348,6 @@ impl SessionClient {
         self.store.memory.lock().local().ids().iter().map(ToString::to_string).collect()
     }
 
-    pub(crate) fn check_id(&self, id: &str) -> Result<(), SessionError> {
-        let problem = match id.len() {
-            0 => Some("the id is empty"),
-            1..=MAX_ID => key_problem(&self.store.settings.now().key_prefix, id),
-            _ => Some("the id is longer than 1 KiB"),
-        };
-        problem.map_or(Ok(()), |problem| Err(SessionError::Invalid(problem)))
-    }
-
     fn deadline(&self) -> Time {
         self.store.deadline()
     }
@@ -358,30 +367,3 @@ fn lookup(look: Look, served_by: ServedBy) -> Lookup {
         Look::Destroyed | Look::Expired | Look::Unknown => Lookup::Absent { served_by },
     }
 }
-
-fn check(write: &Write, most: u64) -> Result<(), SessionError> {
-    let (payload, ttl) = match write {
-        Write::Create { payload, ttl } => (Some(payload), Some(*ttl)),
-        Write::Update { payload } => (Some(payload), None),
-        Write::Touch { ttl } => (None, Some(*ttl)),
-        Write::Destroy => (None, None),
-    };
-    if payload.is_some_and(|payload| payload.len() > MAX_VALUE) {
-        return Err(SessionError::Invalid("the value is larger than 500 MiB"));
-    }
-    if let Some(bytes) = payload.map(|payload| payload.len() as u64).filter(|bytes| *bytes > most) {
-        return Err(SessionError::TooLarge { bytes, most });
-    }
-    if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1) || ttl > MAX_TTL) {
-        return Err(SessionError::Invalid("the TTL must be from 1 ms to 100 years"));
-    }
-    Ok(())
-}
-
-/// The longest id, in bytes.
-const MAX_ID: usize = 1024;
-/// The largest value: Redis takes 512 MB, header included.
-const MAX_VALUE: usize = 500 * 1024 * 1024;
-/// The longest TTL: a hundred years.
-const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-const DAMAGED: &str = "it was not written by this client, or is damaged";

@@ -15,8 +15,10 @@ use crate::core::health::Health;
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::CallError;
-use crate::settings::Settings;
+use crate::error::told::{NO_REDIS, stream_error};
+use crate::settings::{Protocol, Settings};
 use crate::tls;
+use crate::watched::{Seen, Watched};
 
 /// A connection that is open, or was. Calls of many tasks share it; each reply finds its own call.
 pub(crate) struct Connection {
@@ -29,6 +31,7 @@ pub(crate) struct Connection {
     given_up: AtomicBool,
     in_flight: AtomicU32,
     health: Mutex<Health>,
+    seen: Arc<Seen>,
     /// Held while it is asked for a sign of life.
     pub(crate) checking: AsyncMutex<()>,
 }
@@ -55,8 +58,9 @@ impl Connection {
         clock: &Clock,
         sockets: &Arc<AtomicUsize>,
     ) -> Result<(Self, Greeting), CallError> {
+        let seen = Arc::new(Seen::new(settings));
         let opening = async {
-            let stream = endpoint.connect.connect().await?;
+            let stream = Watched::new(endpoint.connect.connect().await?, &seen);
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made =
@@ -82,14 +86,20 @@ impl Connection {
                     settings.operation_timeout,
                     settings.drop_after_timeouts,
                 )),
+                seen: Arc::clone(&seen),
                 checking: AsyncMutex::new(()),
             };
-            let greeting = connection.greet(endpoint).await?;
+            let greeting = connection.greet(endpoint, settings.protocol).await?;
             connection.run_id = greeting.run_id.as_str().into();
             Ok((connection, greeting))
         };
         let opened = timeout(settings.connect_timeout, opening).await;
-        opened.unwrap_or_else(|_| Err(CallError::Connect(endpoint.connect.stalled().to_owned())))
+        let opened =
+            opened.unwrap_or_else(|_| Err(CallError::Connect(endpoint.connect.stalled().to_owned())));
+        match (opened, seen.first_error()) {
+            (Err(CallError::Connect(_)), Some(error)) => Err(refused(&error, endpoint)),
+            (opened, _) => opened,
+        }
     }
 
     /// Sends one command and waits at most `limit` for its reply.
@@ -150,22 +160,21 @@ impl Connection {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn greet(&self, endpoint: &Endpoint) -> Result<Greeting, CallError> {
+    /// Logs in and learns what the client must know. The first commands go one by one: a server that answers with an error and
+    /// ends the connection is heard.
+    async fn greet(&self, endpoint: &Endpoint, protocol: Protocol) -> Result<Greeting, CallError> {
         let mut multiplexed = self.multiplexed.clone();
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("TIME").cmd("INFO").arg("server").cmd("INFO").arg("replication");
+        for command in endpoint.login(protocol) {
+            let reply = multiplexed.send_packed_command(&command).await.and_then(Value::extract_error);
+            reply.map_err(|error| refused(&error, endpoint))?;
+        }
         let asked = self.clock.now();
-        let replied = multiplexed.send_packed_commands(&pipeline, 0, 3).await;
+        let time = multiplexed.send_packed_command(&redis::cmd("TIME")).await.and_then(Value::extract_error);
         let answered = self.clock.now();
-        let replied: [Value; 3] = replied
-            .map_err(|error| refused(&error, endpoint))?
-            .try_into()
-            .map_err(|_| CallError::Connect("handshake: not as many replies as questions".to_owned()))?;
-        let [time, server, replication] = replied.map(Value::extract_error);
         let time = time.map_err(|error| refused(&error, endpoint))?;
         let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
             .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
-        let (server, replication) = (info(server)?, info(replication)?);
+        let (server, replication) = self.ask_who_it_is(endpoint).await?;
         if field(&replication, "role:") == Some("slave") {
             // It would refuse every write; the primary may be known by this name again soon.
             return Err(CallError::NotNow("READONLY".to_owned()));
@@ -176,6 +185,24 @@ impl Connection {
             answered,
             run_id: field(&server, "run_id:").unwrap_or_default().to_owned(),
         })
+    }
+
+    /// What Redis says of itself, and of its role.
+    async fn ask_who_it_is(&self, endpoint: &Endpoint) -> Result<(String, String), CallError> {
+        let mut pipeline = redis::pipe();
+        for (what, value) in [("LIB-NAME", env!("CARGO_PKG_NAME")), ("LIB-VER", env!("CARGO_PKG_VERSION"))] {
+            // For operators to see; a Redis before 7.2 does not know it.
+            pipeline.cmd("CLIENT").arg("SETINFO").arg(what).arg(value);
+        }
+        pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
+        let mut multiplexed = self.multiplexed.clone();
+        let replied = multiplexed.send_packed_commands(&pipeline, 0, 4).await;
+        let replied: [Value; 4] = replied
+            .map_err(|error| refused(&error, endpoint))?
+            .try_into()
+            .map_err(|_| CallError::Connect("handshake: not as many replies as questions".to_owned()))?;
+        let [_, _, server, replication] = replied.map(Value::extract_error);
+        Ok((info(server)?, info(replication)?))
     }
 }
 
@@ -195,6 +222,9 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
+/// Without Redis's time nothing can be written.
+const NO_TIME: &str = "this user may not do what every client must: give it +auth, +select and +time";
+
 /// A handshake that failed: nothing that a caller asked for was sent.
 fn refused(error: &redis::RedisError, endpoint: &Endpoint) -> CallError {
     // A server that does not take the client's certificate says so only when it is first spoken to.
@@ -202,19 +232,15 @@ fn refused(error: &redis::RedisError, endpoint: &Endpoint) -> CallError {
         return CallError::Tls(why);
     }
     match CallError::from(error) {
+        CallError::Auth(code) if code == "NOPERM" => CallError::Connect(format!("handshake: {NO_TIME}")),
         auth @ CallError::Auth(_) => auth,
+        CallError::Broken(why) if why == NO_REDIS => CallError::Connect(format!("handshake: {why}")),
         _ if error.kind() == redis::ErrorKind::AuthenticationFailed => {
             CallError::Auth("WRONGPASS".to_owned())
         }
         CallError::Broken(_) => CallError::Connect(format!("handshake: {}", endpoint.connect.hung_up())),
         other => CallError::Connect(format!("handshake: {other}")),
     }
-}
-
-/// What the stream below an error said, if it was that.
-fn stream_error(error: &redis::RedisError) -> Option<&std::io::Error> {
-    type Shared = Arc<dyn std::error::Error + Send + Sync>;
-    std::error::Error::source(error)?.downcast_ref::<Shared>()?.downcast_ref()
 }
 
 impl Drop for Connection {
@@ -244,7 +270,10 @@ impl<'a> Waiting<'a> {
             Err(CallError::Broken(_)) => connection.give_up(),
             // A demoted primary stays reachable and refuses for ever; a new connection may reach the new one.
             Err(CallError::NotNow(code)) if code == "READONLY" => connection.give_up(),
-            Ok(_) | Err(_) => connection.health().replied(connection.clock.now()),
+            Ok(_) | Err(_) => {
+                connection.seen.replied();
+                connection.health().replied(connection.clock.now());
+            }
         }
         self.ended = true;
     }

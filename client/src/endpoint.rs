@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::{ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
+use redis::{Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
 use thiserror::Error;
 
 use crate::connect::{Connect, Tcp};
@@ -72,6 +72,11 @@ impl Endpoint {
     ///
     /// What is wrong with the URL, without its text, or with the files that TLS needs.
     pub fn parse(text: &str, keepalive: &KeepaliveSettings, tls: &TlsOptions) -> Result<Self, EndpointError> {
+        // The end of the line of a file does no harm; within, what reads URLs would leave it out without a word.
+        let text = text.trim();
+        if text.contains(char::is_control) {
+            return Err(EndpointError::Form);
+        }
         let (scheme, rest) = text.split_once("://").ok_or(EndpointError::Form)?;
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "redis" | "valkey" => false,
@@ -100,19 +105,37 @@ impl Endpoint {
     }
 
     pub(crate) fn info(&self, protocol: Protocol) -> RedisConnectionInfo {
-        let protocol = match protocol {
-            Protocol::Resp2 => ProtocolVersion::RESP2,
-            Protocol::Resp3 => ProtocolVersion::RESP3,
-        };
-        let mut info = RedisConnectionInfo::default().set_db(self.database).set_protocol(protocol);
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        match protocol {
+            // The login is sent with the greeting: so its error says what Redis says.
+            Protocol::Resp2 => info.set_protocol(ProtocolVersion::RESP2),
+            Protocol::Resp3 => {
+                let Login { username, password } = self.credentials.login();
+                let info = info.set_protocol(ProtocolVersion::RESP3).set_db(self.database);
+                let info = username.into_iter().fold(info, RedisConnectionInfo::set_username);
+                password.into_iter().fold(info, RedisConnectionInfo::set_password)
+            }
+        }
+    }
+
+    /// What is to be sent before anything else.
+    pub(crate) fn login(&self, protocol: Protocol) -> Vec<Cmd> {
+        let mut commands = Vec::new();
+        if protocol == Protocol::Resp3 {
+            return commands;
+        }
         let Login { username, password } = self.credentials.login();
-        if let Some(username) = username {
-            info = info.set_username(username);
-        }
         if let Some(password) = password {
-            info = info.set_password(password);
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(username).arg(password);
+            commands.push(auth);
         }
-        info
+        if self.database != 0 {
+            let mut select = redis::cmd("SELECT");
+            select.arg(self.database);
+            commands.push(select);
+        }
+        commands
     }
 }
 
@@ -190,6 +213,9 @@ mod tests {
             "redis://pass/secret@h:1",
             "redis://:secret@h/?protocol=resp3",
             "redis://:pw#secret@h",
+            "redis://:sec\nret@h",
+            "redis://:secret@h\tx",
+            "redis://:secret@a b",
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains("address of Redis") && !error.contains("secret"), "{text}: {error}");

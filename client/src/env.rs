@@ -36,6 +36,18 @@ pub enum EnvError {
         /// What it may be.
         cure: &'static str,
     },
+    /// It is no text. Its value may hold a password and is not shown.
+    #[error("{name} is no text in UTF-8; set it again as such")]
+    NoText {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A password ends or begins with what nobody types, such as the end of a line of a file. It is not shown.
+    #[error("{name} has a control character, such as the end of a line; it must be without")]
+    Control {
+        /// The variable.
+        name: &'static str,
+    },
     /// It is no address of a Redis. Its value may hold a password and is not shown.
     #[error("{name}: {why}")]
     Address {
@@ -208,6 +220,9 @@ impl Profile {
             session_ttl: Duration::from_secs(3600),
         };
         for (variable, value) in values {
+            if value.contains(NO_TEXT) {
+                return Err(EnvError::NoText { name: variable.name });
+            }
             variable.apply(&value, &mut configured, &mut address)?;
         }
         configured.endpoint = address.endpoint(&configured.settings, tls)?;
@@ -217,8 +232,12 @@ impl Profile {
 
 /// The value of a variable of this process.
 pub fn process_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    // What is no text must not look as if it were not set: the mark that stands for it is refused.
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
+
+/// What stands in a text for bytes that are none.
+const NO_TEXT: char = '\u{fffd}';
 
 const LOCAL: &str = "redis://localhost:6379/0";
 
@@ -254,9 +273,18 @@ impl Variable {
         let wrong = || EnvError::Value { name: self.name, value: value.to_owned(), cure: self.range };
         match self.set {
             Set::Url => address.url = Some((self.name, value.to_owned())),
-            Set::Host => address.host = Some(value.to_owned()),
+            Set::Host => {
+                let odd = |c: char| c.is_whitespace() || c.is_control() || "@/?#\\%".contains(c);
+                if value.contains(odd) {
+                    return Err(wrong());
+                }
+                address.host = Some(value.to_owned());
+            }
             Set::Port => {
                 address.port = Some(value.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?);
+            }
+            Set::Password if value.contains(char::is_control) => {
+                return Err(EnvError::Control { name: self.name });
             }
             Set::Password => address.password = Some(value.to_owned()),
             Set::Database => {

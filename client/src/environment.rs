@@ -39,6 +39,11 @@ impl Environment {
 /// Why a client does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// There is no tokio runtime for its tasks.
+    #[error(
+        "a client starts within a tokio runtime with time and IO: in an async function, or after Runtime::enter"
+    )]
+    NoRuntime,
     /// A setting is out of its range.
     #[error(transparent)]
     Settings(#[from] SettingsError),

@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use crate::tls;
 
+pub(crate) mod told;
+
 /// Why a call to Redis brought no reply, or an error as its reply.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
@@ -17,7 +19,7 @@ pub enum CallError {
         retry_after: Duration,
     },
     /// So many calls are in flight that this one was not taken.
-    #[error("too many calls in flight")]
+    #[error("too many calls in flight: pool.in_flight says how many may be")]
     Overloaded,
     /// No connection could be had in time, or at all. Nothing was sent.
     #[error("no connection: {0}")]
@@ -25,8 +27,8 @@ pub enum CallError {
     /// TLS cannot be spoken with it: certificates, names or keys do not fit, or it does not speak TLS. Nothing was sent.
     #[error("no TLS: {0}")]
     Tls(String),
-    /// Redis refuses the credentials. Nothing was sent but them.
-    #[error("redis refuses the credentials: {0}")]
+    /// Redis refuses the credentials, and nothing was sent but them; or this user lacks the right to what was asked.
+    #[error("redis refuses the user: {0}{cure}", cure = told::cure(.0))]
     Auth(String),
     /// The operation's time ran out before anything was sent.
     #[error("out of time before anything was sent")]
@@ -38,10 +40,10 @@ pub enum CallError {
     #[error("the connection ended before the reply: {0}")]
     Broken(String),
     /// Redis answered that it did not do it, for a reason that may pass: LOADING, BUSY, READONLY and their like.
-    #[error("redis did not do it: {0}")]
+    #[error("redis did not do it: {0}{cure}", cure = told::cure(.0))]
     NotNow(String),
     /// Redis answered with an error that trying again does not mend.
-    #[error("redis refuses: {0}")]
+    #[error("redis refuses: {0}{cure}", cure = told::cure(.0))]
     Refused(String),
     /// The client is shut down.
     #[error("the client is shut down")]
@@ -124,64 +126,15 @@ impl CallError {
     }
 }
 
-/// Errors with which Redis says that it did not do what was asked, and that may pass.
-const NOT_NOW: [&str; 11] = [
-    "LOADING",
-    "BUSY",
-    "READONLY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "MISCONF",
-    "NOREPLICAS",
-    "OOM",
-    "MOVED",
-    "ASK",
-];
-
-/// Errors about who is asking.
-const AUTH: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
-
 /// Errors among these two kinds that a healthy Redis gives: one that is full still serves reads, and what this user may not
 /// do, or this node does not hold, says nothing about the rest.
 const HEALTHY: [&str; 4] = ["OOM", "MOVED", "ASK", "NOPERM"];
-
-impl From<&redis::RedisError> for CallError {
-    fn from(error: &redis::RedisError) -> Self {
-        if error.is_timeout() {
-            return Self::Timeout;
-        }
-        let code = error.code().unwrap_or_default();
-        // The text of a server's error may quote what was sent, so only its first word is kept.
-        if AUTH.contains(&code) {
-            return Self::Auth(code.to_owned());
-        }
-        if NOT_NOW.contains(&code) || says(error, "max number of clients") {
-            return Self::NotNow(code.to_owned());
-        }
-        if says(error, "Protocol error") {
-            // Redis lost track of what it was sent, and ends the connection.
-            return Self::Broken("protocol error".to_owned());
-        }
-        if !code.is_empty() {
-            return Self::Refused(code.to_owned());
-        }
-        if error.is_io_error() || error.is_unrecoverable_error() {
-            return Self::Broken(error.category().to_owned());
-        }
-        Self::Refused(error.category().to_owned())
-    }
-}
 
 impl From<std::io::Error> for CallError {
     /// A stream that was not opened.
     fn from(error: std::io::Error) -> Self {
         tls::failure(&error).map_or_else(|| Self::Connect(error.kind().to_string()), Self::Tls)
     }
-}
-
-fn says(error: &redis::RedisError, text: &str) -> bool {
-    error.detail().is_some_and(|detail| detail.contains(text))
 }
 
 #[cfg(test)]
@@ -194,6 +147,42 @@ mod tests {
         assert!(!CallError::Broken(String::new()).definite());
         assert!(CallError::Connect(String::new()).definite());
         assert!(CallError::NotNow("LOADING".to_owned()).definite());
+    }
+
+    #[test]
+    fn what_redis_says_is_told_with_its_cure() {
+        for (line, text) in [
+            (
+                "READONLY You can't write",
+                "redis did not do it: READONLY: it is a replica, so give the address of the primary",
+            ),
+            (
+                "ERR max number of clients reached",
+                "redis did not do it: max number of clients reached: it serves no more clients, so raise maxclients there or lower pool.connections here",
+            ),
+            (
+                "WRONGPASS invalid",
+                "redis refuses the user: WRONGPASS: user or password is wrong, or the user is disabled",
+            ),
+            (
+                "ERR DB index is out of range",
+                "redis refuses: no such database: it has fewer databases, so give another number or raise databases there",
+            ),
+            ("ERR something else", "redis refuses: ERR"),
+        ] {
+            assert_eq!(told(line).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_an_older_redis_says_within_a_script_is_the_same() {
+        let within =
+            |text: &str| told(&format!("ERR Error running script (call to f_a1): @user_script:73: {text}"));
+        assert_eq!(within("@user_script: 73: -READONLY You can't write"), told("READONLY You can't write"));
+        assert_eq!(within("@user_script: 73: -OOM command not allowed"), told("OOM command not allowed"));
+        assert_eq!(within("WRONGTYPE Operation against a key"), told("WRONGTYPE Operation against a key"));
+        assert_eq!(within("ERR syntax error"), told("ERR syntax error"));
+        assert_eq!(within("ERR hunter2"), CallError::Refused("ERR".to_owned()));
     }
 
     /// What the client makes of a server's error line.

@@ -24,6 +24,7 @@ use crate::core::class::Class;
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
 use crate::endpoint::Endpoint;
+use crate::error::told::ANOTHER_FORM;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
 use crate::lua;
@@ -136,6 +137,21 @@ impl Gateway {
                 Err(rejected) => return Err(unknown.unwrap_or(rejected)),
             };
         }
+    }
+
+    /// An answer to `command` was of another form than was asked for: nobody can say what was done, nor whose answers come next on
+    /// these connections.
+    pub(crate) fn unexpected(&self, command: &str) -> CallError {
+        let (shared, error) = (&*self.shared, CallError::Broken(ANOTHER_FORM.to_owned()));
+        let at = shared.clock.now();
+        shared.teller.push(Event::Failed { at, command: command.to_owned(), error: error.clone() });
+        if let Ok(pass) = shared.ask(Class::of(command.as_bytes())) {
+            let outcome = (Outcome::Failure, Scope::Endpoint);
+            shared.breakers.record(pass, outcome, shared.random(), &shared.teller);
+        }
+        shared.pool.clear();
+        shared.breakers.told(&shared.teller);
+        error
     }
 
     /// The breaker's state.

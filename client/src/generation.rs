@@ -109,7 +109,7 @@ impl Store {
         match self.script.gateway.call(command, true, deadline).await? {
             Value::BulkString(bytes) => Ok(Some(bytes)),
             Value::Nil | Value::Okay => Ok(None),
-            _ => Err(CallError::Refused("an answer of another form than was asked for".to_owned())),
+            _ => Err(self.script.gateway.unexpected("GET")),
         }
     }
 }

@@ -47,11 +47,19 @@ const WORDS: [&str; 3] = [TOMBSTONE, COUNTED, ASIDE];
 pub(crate) const TOMBSTONE: &str = "tomb";
 
 /// What is wrong with an id, if anything. The tombstone must lie in the session's cluster slot, and a brace outside of a hash
-/// tag would make that impossible.
+/// tag would make that impossible. A session where the client keeps something else would be taken for that.
 pub(crate) fn key_problem(prefix: &str, id: &str) -> Option<&'static str> {
-    let braced = prefix.contains('}') || id.contains('}');
-    let fine = !braced || has_hash_tag(&key(prefix, id));
-    (!fine).then_some("a closing brace must end a hash tag, as in {user}:session")
+    let key = key(prefix, id);
+    if key.contains('}') && !has_hash_tag(&key) {
+        return Some("a closing brace must end a hash tag, as in {user}:session");
+    }
+    (is_beside(&key) || is_about_all(&key)).then_some("the client keeps something of its own under that key")
+}
+
+/// Whether no key that begins so is one of the client's own.
+pub(crate) fn is_free(prefix: &str) -> bool {
+    let word = prefix.split_once(':').map(|(word, _)| word);
+    !prefix.starts_with("squall:") && !word.is_some_and(|word| WORDS.contains(&word))
 }
 
 /// Whether a part of the key alone decides on its slot: what stands in the first braces, unless that is nothing.
@@ -71,6 +79,27 @@ mod tests {
         for key in ["session:a", "session:{user}:a", "a", "tombs:a"] {
             assert!(WORDS.iter().all(|word| is_beside(&beside(key, word))) && !is_beside(key), "{key}");
         }
+    }
+
+    #[test]
+    fn an_id_that_would_lie_where_the_client_keeps_something_is_refused() {
+        for (prefix, id) in [
+            ("", "{a}:tomb"),
+            ("", "tomb:{a}b"),
+            ("", "{a}:counted"),
+            ("{", "a}:aside"),
+            ("", "squall:generation:session:"),
+            ("squ", "all:user:session:alice"),
+            ("squall", ":users:"),
+        ] {
+            assert!(key_problem(prefix, id).is_some(), "{prefix} {id}");
+        }
+        for (prefix, id) in [("session:", "{a}:tomb"), ("", "tomb"), ("", "squall"), ("s:", "squall:user:x")]
+        {
+            assert_eq!(key_problem(prefix, id), None, "{prefix} {id}");
+        }
+        assert!(is_free("session:") && is_free("") && is_free("tombs:") && is_free("squalls:"));
+        assert!(!is_free("tomb:") && !is_free("counted:x") && !is_free("squall:user:"));
     }
 
     #[test]

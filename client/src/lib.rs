@@ -32,6 +32,7 @@ pub mod health_check;
 #[cfg(feature = "http")]
 pub mod http;
 mod keys;
+mod limits;
 mod lua;
 mod mode;
 pub mod observe;
@@ -49,6 +50,7 @@ mod task;
 mod teller;
 pub mod tls;
 pub mod typed;
+mod watched;
 
 pub use answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
 pub use cache::{Cache, CacheStats, Count, LoadError};

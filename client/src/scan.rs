@@ -7,8 +7,11 @@ use redis::{FromRedisValue as _, Value};
 use crate::answer::SessionError;
 use crate::client::SessionClient;
 use crate::core::glob;
+use crate::core::time::Time;
 use crate::error::CallError;
-use crate::keys;
+use crate::keys::{COUNTED, beside};
+use crate::limits;
+use crate::lua::{self, LuaScript};
 use crate::store::Store;
 
 /// Keys that Redis looks at in one step.
@@ -20,12 +23,13 @@ impl SessionClient {
     ///
     /// # Errors
     ///
-    /// When Redis cannot be scanned, or a session not be ended. What was ended until then stays so.
+    /// When the pattern makes no sense, Redis cannot be scanned, or a session not be ended. What was ended until then stays so.
     pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
+        limits::pattern(pattern)?;
         // A scan may give a key twice.
         let (mut cleared, mut cursor) = (HashSet::new(), 0);
         loop {
-            let (next, ids) = step(self.store(), cursor, pattern).await.map_err(SessionError::Unavailable)?;
+            let (next, ids) = step(self.store(), cursor, pattern).await.map_err(SessionError::of_redis)?;
             for id in ids {
                 if !cleared.contains(&id) {
                     self.destroy(&id).await?;
@@ -54,7 +58,7 @@ impl SessionClient {
     ///
     /// When Redis cannot be scanned.
     pub async fn count(&self) -> Result<u64, SessionError> {
-        count(self.store()).await.map_err(SessionError::Unavailable)
+        count(self.store()).await.map_err(SessionError::of_redis)
     }
 }
 
@@ -73,18 +77,42 @@ pub(crate) async fn count(store: &Store) -> Result<u64, CallError> {
 
 /// The next ids that match a pattern, and where to go on; 0 is the end.
 pub(crate) async fn step(store: &Store, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), CallError> {
-    let prefix = &store.settings.now().key_prefix;
+    let settings = store.settings.now();
+    let prefix = &settings.key_prefix;
     let mut command = redis::cmd("SCAN");
     command.arg(cursor).arg("MATCH").arg(literal(prefix) + pattern).arg("COUNT").arg(STEP);
     let deadline = store.deadline();
     let reply = store.script.gateway.call(&command, true, deadline).await?;
-    let (next, found) = <(u64, Vec<Value>)>::from_redis_value(reply)
-        .map_err(|_| CallError::Refused("an answer of another form than was asked for".to_owned()))?;
-    // A key that is no text is none of ours.
+    let (next, found) =
+        <(u64, Vec<Value>)>::from_redis_value(reply).map_err(|_| store.script.gateway.unexpected("SCAN"))?;
+    // A key that is no text is none of ours, nor is one that no id of ours makes.
     let found = found.into_iter().filter_map(|key| String::from_redis_value(key).ok());
-    let ids = found.filter(|key| !keys::is_beside(key) && !keys::is_about_all(key));
-    Ok((next, ids.filter_map(|key| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()))
+    let ids = found.filter_map(|key| key.strip_prefix(prefix.as_str()).map(str::to_owned));
+    let ids: Vec<String> = ids.filter(|id| limits::id(prefix, id).is_ok()).collect();
+    let ids = if prefix.is_empty() { only_ours(store, ids, deadline).await? } else { ids };
+    Ok((next, ids))
 }
+
+/// Those under whose keys there is something of ours: with an empty prefix, the keys of all who share the database are found.
+async fn only_ours(store: &Store, ids: Vec<String>, deadline: Time) -> Result<Vec<String>, CallError> {
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let gateway = &store.script.gateway;
+    let said = OURS
+        .run(gateway, deadline, |command| {
+            command.arg(2 * ids.len());
+            ids.iter().for_each(|key| {
+                command.arg(key).arg(beside(key, COUNTED));
+            });
+        })
+        .await?;
+    let ours = Vec::<u8>::from_redis_value(said.value).map_err(|_| gateway.unexpected("EVALSHA"))?;
+    Ok(ids.into_iter().zip(ours).filter(|(_, ours)| *ours == 1).map(|(id, _)| id).collect())
+}
+
+static OURS: LuaScript = LuaScript::new(OURS_TEXT, || lua::hash(OURS_TEXT));
+const OURS_TEXT: &str = include_str!("ours.lua");
 
 /// A text as a pattern that matches it alone.
 fn literal(text: &str) -> String {

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 
 use crate::clock::Clock;
-use crate::core::encoding::{decode_record, decode_tombstone, encode_record, encode_tombstone};
+use crate::core::encoding::{
+    Damage, decode_record, decode_tombstone, encode_record, encode_tombstone, id_check,
+};
 use crate::core::push::{Answer, Fate, Push};
 use crate::core::record::{Expiry, Record};
 use crate::core::time::Time;
@@ -32,14 +34,21 @@ pub(crate) enum Stored {
     /// Nothing.
     Nothing,
     /// Something that is not a session of ours, or not whole.
-    Damaged(Bytes),
+    Damaged(Bytes, Damage),
 }
 
 /// What the merge brought.
 #[derive(Clone, Debug)]
 pub(crate) enum Merged {
-    /// An answer, by the process of Redis of this name; empty if it is not known.
-    Answer(Answer, Arc<str>),
+    /// An answer.
+    Answer {
+        /// What Redis answered.
+        answer: Answer,
+        /// The process of Redis that answered; empty if its name is not known.
+        by: Arc<str>,
+        /// The session's tombstone was damaged, and is removed.
+        tombstone_damaged: bool,
+    },
     /// The merge met a fact that is damaged: this is what Redis holds now.
     Damaged(Bytes),
 }
@@ -52,10 +61,15 @@ impl Script {
         match self.gateway.call(&get, true, deadline).await {
             Ok(Value::Nil) => Ok(Stored::Nothing),
             Ok(reply) => {
-                let bytes = bytes(reply)?;
-                Ok(decode_record(id, &bytes).map_or(Stored::Damaged(bytes), Stored::Record))
+                let bytes = bytes(reply).ok_or_else(|| self.gateway.unexpected("GET"))?;
+                Ok(match decode_record(id, &bytes) {
+                    Ok(record) => Stored::Record(record),
+                    Err(damage) => Stored::Damaged(bytes, damage),
+                })
             }
-            Err(CallError::Refused(code)) if code == "WRONGTYPE" => Ok(Stored::Damaged(Bytes::new())),
+            Err(CallError::Refused(code)) if code == "WRONGTYPE" => {
+                Ok(Stored::Damaged(Bytes::new(), Damage::Foreign))
+            }
             Err(error) => Err(error),
         }
     }
@@ -68,7 +82,8 @@ impl Script {
         let Replied { value, repeated, by } =
             MERGE.run(&self.gateway, deadline, |command| self.arguments(command, push, &record)).await?;
         let received = self.clock.now();
-        answer(value, push, Asked { sent, received, repeated, by })
+        let merged = answer(value, push, Asked { sent, received, repeated, by });
+        merged.ok_or_else(|| self.gateway.unexpected("EVALSHA"))
     }
 
     fn arguments(&self, command: &mut Cmd, push: &Push, record: &Bytes) {
@@ -80,6 +95,7 @@ impl Script {
         command.arg(2).arg(key).arg(tombstone);
         command.arg(&record[..]).arg(&encode_tombstone(&push.id, &beside)[..]);
         command.arg(push.latest_expiry).arg(self.tombstone_ttl_ms).arg(&push.damaged[..]);
+        command.arg(id_check(&push.id));
     }
 }
 
@@ -91,27 +107,28 @@ struct Asked {
     by: Arc<str>,
 }
 
-fn answer(reply: Value, push: &Push, asked: Asked) -> Result<Merged, CallError> {
+fn answer(reply: Value, push: &Push, asked: Asked) -> Option<Merged> {
     let Asked { sent, received, repeated, by } = asked;
-    let Value::Array(fields) = reply else { return Err(unexpected()) };
-    let [server_us, fate, record, tombstone, wrote] =
-        <[Value; 5]>::try_from(fields).map_err(|_| unexpected())?;
-    let server_us = String::from_utf8_lossy(&bytes(server_us)?).parse().map_err(|_| unexpected())?;
-    let fate = fate_of(&bytes(fate)?).ok_or_else(unexpected)?;
+    let Value::Array(fields) = reply else { return None };
+    let [server_us, fate, record, tombstone, wrote, tombstone_damaged] =
+        <[Value; 6]>::try_from(fields).ok()?;
+    let server_us = String::from_utf8_lossy(&bytes(server_us)?).parse().ok()?;
+    let fate = fate_of(&bytes(fate)?)?;
     let (record, tombstone) = (bytes(record)?, bytes(tombstone)?);
     let mut known = match &record[..] {
         b"" => Record::default(),
         b"=" => Record { destruction: Version::NEVER, ..push.record.clone() },
         _ => match decode_record(&push.id, &record) {
             Ok(known) => known,
-            Err(_) => return Ok(Merged::Damaged(record)),
+            Err(_) => return Some(Merged::Damaged(record)),
         },
     };
     if !tombstone.is_empty() {
-        known.merge(&decode_tombstone(&push.id, &tombstone).map_err(|_| unexpected())?);
+        known.merge(&decode_tombstone(&push.id, &tombstone).ok()?);
     }
     let wrote = wrote != Value::Int(0);
-    Ok(Merged::Answer(Answer { sent, received, repeated, server_us, fate, known, wrote }, by))
+    let answer = Answer { sent, received, repeated, server_us, fate, known, wrote };
+    Some(Merged::Answer { answer, by, tombstone_damaged: tombstone_damaged != Value::Int(0) })
 }
 
 fn fate_of(text: &[u8]) -> Option<Fate> {
@@ -125,15 +142,11 @@ fn fate_of(text: &[u8]) -> Option<Fate> {
     }
 }
 
-fn bytes(value: Value) -> Result<Bytes, CallError> {
+fn bytes(value: Value) -> Option<Bytes> {
     match value {
-        Value::BulkString(bytes) => Ok(bytes.into()),
-        _ => Err(unexpected()),
+        Value::BulkString(bytes) => Some(bytes.into()),
+        _ => None,
     }
-}
-
-fn unexpected() -> CallError {
-    CallError::Refused("an answer of another form than was asked for".to_owned())
 }
 
 /// It says itself what it does.

@@ -13,6 +13,7 @@ use problems::Problems;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::keys;
 pub use breaker::{BreakerSettings, Thresholds};
 pub(crate) use live::Live;
 pub use live::ReconfigureError;
@@ -135,7 +136,7 @@ pub struct ResyncSettings {
 pub struct LocalSettings {
     /// Sessions at most.
     pub sessions: u64,
-    /// Bytes at most.
+    /// Bytes at most. A reply of Redis may have twice as many, or 64 MiB if that is more.
     pub bytes: u64,
 }
 
@@ -214,13 +215,10 @@ impl Settings {
     pub fn problems(&self) -> Vec<SettingsError> {
         let mut found = Problems(Vec::new());
         let prefix = &self.key_prefix;
-        let printable = prefix.len() <= 256 && !prefix.chars().any(char::is_control);
-        found.unless(
-            printable,
-            "key_prefix",
-            format!("{prefix:?}"),
-            "at most 256 bytes, no control characters",
-        );
+        let fine = prefix.len() <= 256 && !prefix.chars().any(char::is_control) && keys::is_free(prefix);
+        let cure =
+            "at most 256 bytes, no control characters, and not squall:, tomb:, counted: or aside: first";
+        found.unless(fine, "key_prefix", format!("{prefix:?}"), cure);
         found.length("connect_timeout", self.connect_timeout, MS, HOUR);
         found.length("operation_timeout", self.operation_timeout, MS, HOUR);
         found.length("deadline", self.deadline, self.operation_timeout, HOUR);
@@ -250,7 +248,7 @@ impl Settings {
 impl ResyncSettings {
     fn problems(&self, found: &mut Problems) {
         found.number("resync.rate_start", self.rate_start, 1.0, 1e6);
-        found.number("resync.rate_max", self.rate_max, self.rate_start, 1e6);
+        found.number("resync.rate_max", self.rate_max, self.rate_start.max(1.0), 1e6);
         found.number("resync.growth", self.growth, 1.0, 10.0);
         found.count("resync.batch", self.batch.into(), 1, 10_000);
         found.length("resync.start_delay_max", self.start_delay_max, Duration::ZERO, HOUR);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -23,6 +24,8 @@ use crate::settings::{Live, Settings};
 
 /// Everything that a client's tasks share.
 pub(crate) struct Store {
+    /// Where its tasks run, wherever what they are for is made.
+    pub(crate) runtime: Handle,
     pub(crate) settings: Arc<Live>,
     pub(crate) writer: u32,
     pub(crate) clock: Clock,
@@ -165,7 +168,10 @@ impl Store {
                     settled_before = true;
                     bringing.push.damaged = found;
                 }
-                Merged::Answer(answer, by) => {
+                Merged::Answer { answer, by, tombstone_damaged } => {
+                    if tombstone_damaged {
+                        self.tell_damaged();
+                    }
                     settled_before = true;
                     let settled = self.memory.lock().settle(&bringing.push, &answer);
                     match settled {

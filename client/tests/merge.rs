@@ -10,7 +10,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use squall_client::core::encoding::{decode_record, decode_tombstone, encode_record, encode_tombstone};
+use squall_client::core::encoding::{
+    decode_record, decode_tombstone, encode_record, encode_tombstone, id_check,
+};
 use squall_client::core::record::{Expiry, Life, Record, Value};
 use squall_client::core::version::Version;
 
@@ -43,8 +45,8 @@ impl Merge {
             Record { expiry: if whole { Expiry::default() } else { record.expiry }, ..record.clone() };
         let mut invocation = self.script.key("session:s");
         invocation.key("{session:s}:tomb").arg(&sent[..]).arg(&encode_tombstone("s", &beside)[..]);
-        invocation.arg(latest_expiry).arg(TOMBSTONE_TTL_MS).arg(damaged);
-        let (_, fate, stored, tombstone, wrote): (String, String, Vec<u8>, Vec<u8>, u8) =
+        invocation.arg(latest_expiry).arg(TOMBSTONE_TTL_MS).arg(damaged).arg(id_check("s"));
+        let (_, fate, stored, tombstone, wrote, _): (String, String, Vec<u8>, Vec<u8>, u8, u8) =
             invocation.invoke_async(&mut self.server).await.expect("the script runs");
         let mut known = match &stored[..] {
             b"" => Record::default(),

@@ -15,6 +15,7 @@ use squall::world::Kind;
 const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
+    "docs/bad-input.md",
     "docs/checks.md",
     "docs/client.md",
     "docs/embedded-server.md",
@@ -168,35 +169,37 @@ fn the_table_of_subjects_says_what_their_tests_expect() {
 
 #[test]
 fn every_promise_names_tests_and_scenarios_that_exist() {
-    let mut sources = String::new();
-    for folder in ["client/src", "client/tests", "client/examples"] {
-        read_all(&root().join(folder), &mut sources);
-    }
-    let mut seen = 0;
-    for (row, cells) in promises() {
-        for test in code(&cells[2]) {
-            assert!(sources.contains(&format!("fn {test}(")), "no test {test}");
-            seen += 1;
-        }
-        for scenario in code(&cells[3]) {
+    let rows = rows::<5>("docs/promises.md");
+    let tests = tests_that_exist(rows.iter().flat_map(|row| code(&row[2])));
+    for row in rows {
+        for scenario in code(&row[3]) {
             assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
         }
-        assert!(cells[1] == "not yet" || !cells[2].is_empty(), "nothing shows it: {row}");
+        assert!(row[1] == "not yet" || !row[2].is_empty(), "nothing shows it: {row:?}");
     }
-    assert!(seen > 40, "only {seen} tests");
+    assert!(tests > 40, "only {tests} tests");
 }
 
 #[test]
 fn the_promises_say_in_which_worlds_their_scenarios_run() {
-    let wrong: Vec<String> = promises()
-        .filter_map(|(row, cells)| {
-            let can = |world: &Kind| code(&cells[3]).iter().any(|name| runs_in(name, *world));
+    let wrong: Vec<String> = rows::<5>("docs/promises.md")
+        .into_iter()
+        .filter_map(|row| {
+            let can = |world: &Kind| code(&row[3]).iter().any(|name| runs_in(name, *world));
             let worlds = [Kind::Sim, Kind::Local, Kind::Containers].into_iter().filter(can).map(Kind::name);
             let expected = worlds.collect::<Vec<_>>().join(", ");
-            (expected != cells[4]).then(|| format!("{expected:?} are the worlds of {row}"))
+            (expected != row[4]).then(|| format!("{expected:?} are the worlds of {row:?}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_kind_of_bad_input_names_a_test_that_exists() {
+    let rows = rows::<4>("docs/bad-input.md");
+    assert!(rows.iter().all(|row| row.iter().all(|cell| !cell.is_empty())), "{rows:#?}");
+    let tests = tests_that_exist(rows.iter().flat_map(|row| code(&row[3])));
+    assert!(tests > 50 && tests >= rows.len(), "only {tests} tests");
 }
 
 /// Whether a world can do all that a scenario asks of it.
@@ -208,17 +211,29 @@ fn runs_in(name: &str, world: Kind) -> bool {
     plan.strikes.iter().all(|strike| perform::unsupported(&setting, &strike.act).is_none())
 }
 
-/// The rows of the tables of promises, with their cells.
-fn promises() -> impl Iterator<Item = (String, Vec<String>)> {
-    let text = std::fs::read_to_string(root().join("docs/promises.md")).unwrap();
-    let rows: Vec<String> = text.lines().filter(|line| line.starts_with("| ")).map(str::to_owned).collect();
-    let rows = rows.into_iter().filter(|row| !row.starts_with("| ---") && !row.contains("| scenarios |"));
-    rows.map(|row| {
-        let inner = row.strip_prefix('|').and_then(|row| row.strip_suffix('|')).unwrap();
-        let cells: Vec<String> = inner.split('|').map(|cell| cell.trim().to_owned()).collect();
-        assert_eq!(cells.len(), 5, "{row}");
-        (row, cells)
-    })
+/// The rows of a document's tables of so many columns, without their heads.
+fn rows<const COLUMNS: usize>(document: &str) -> Vec<[String; COLUMNS]> {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let is_table = |line: &&str| line.starts_with("| ");
+    let is_head = |index: usize| lines.get(index + 1).is_some_and(|line| line.starts_with("| ---"));
+    let rows = lines.iter().enumerate().filter(|(index, line)| is_table(line) && !is_head(*index));
+    rows.filter(|(_, line)| !line.starts_with("| ---"))
+        .map(|(_, line)| {
+            let cells = line.strip_prefix('|').and_then(|line| line.strip_suffix('|')).unwrap_or(line);
+            let cells: Vec<String> = cells.split('|').map(|cell| cell.trim().to_owned()).collect();
+            cells.try_into().unwrap_or_else(|cells| panic!("{document}: not {COLUMNS} cells: {cells:?}"))
+        })
+        .collect()
+}
+
+/// How many tests these names are, each of which is a test of the client.
+fn tests_that_exist(names: impl Iterator<Item = String>) -> usize {
+    let mut sources = String::new();
+    for folder in ["client/src", "client/tests", "client/examples"] {
+        read_all(&root().join(folder), &mut sources);
+    }
+    names.inspect(|name| assert!(sources.contains(&format!("fn {name}(")), "no test {name}")).count()
 }
 
 fn read_all(folder: &Path, text: &mut String) {

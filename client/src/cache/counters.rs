@@ -12,7 +12,9 @@ use crate::answer::{ServedBy, SessionError};
 use crate::core::breaker::State;
 use crate::core::time::Time;
 use crate::error::CallError;
+use crate::error::told::NO_NUMBER;
 use crate::keys::{COUNTED, beside, key};
+use crate::limits;
 use crate::lua::{self, LuaScript};
 use crate::settings::Fallback;
 use crate::store::Store;
@@ -43,16 +45,16 @@ struct Shared {
 impl Counters {
     /// No counters yet, and the task that brings to Redis what it lacks.
     pub(super) fn start(store: Arc<Store>) -> Arc<Self> {
+        let runtime = store.runtime.clone();
         let shared = Arc::new(Shared { store, counters: Mutex::default() });
-        let bringing = tokio::spawn(bring_whenever_due(Arc::clone(&shared)));
+        let bringing = runtime.spawn(bring_whenever_due(Arc::clone(&shared)));
         Arc::new(Self { shared, _bringing: AbortOnDrop(bringing.abort_handle()) })
     }
 
     /// Counts.
     pub(super) async fn add(&self, id: &str, by: i64, ttl: Option<Duration>) -> Result<Count, SessionError> {
-        if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1)) {
-            return Err(SessionError::Invalid("the TTL of a counter must be a millisecond at least"));
-        }
+        // Redis would refuse it only after it had counted, and the counter would live for ever.
+        ttl.map_or(Ok(()), limits::ttl)?;
         let shared = &*self.shared;
         let clock = &shared.store.clock;
         let deadline = clock.now() + shared.store.settings.now().deadline;
@@ -71,6 +73,10 @@ impl Counters {
             if error.definite() {
                 counter.take_back(by);
             }
+            if is_no_counter(&error) {
+                shared.store.tell_damaged();
+                return Err(SessionError::Corrupt(NO_COUNTER));
+            }
             return Err(SessionError::Call(error));
         }
         shared.store.serving.local();
@@ -87,6 +93,11 @@ impl Counters {
 /// Whether an error is told to the caller, and not made good for later.
 fn refuses(error: &CallError, fallback: Fallback) -> bool {
     fallback == Fallback::None || matches!(error, CallError::Refused(_) | CallError::Closed)
+}
+
+/// Whether the key holds something else.
+fn is_no_counter(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(name) if name == "WRONGTYPE" || name == NO_NUMBER)
 }
 
 impl Shared {
@@ -162,8 +173,8 @@ impl Shared {
                 command.arg(left.as_deref().unwrap_or_default());
             })
             .await?;
-        let (count, left, _) =
-            <(i64, i64, i64)>::from_redis_value(counted.value).map_err(|_| unexpected())?;
+        let (count, left, _) = <(i64, i64, i64)>::from_redis_value(counted.value)
+            .map_err(|_| store.script.gateway.unexpected("EVALSHA"))?;
         Ok((count, milliseconds(left)))
     }
 
@@ -179,11 +190,15 @@ impl Shared {
         let reply = store.script.gateway.call(get.arg(&key), true, deadline).await?;
         let value = match reply {
             Value::Nil => 0,
-            reply => i64::from_redis_value(reply).map_err(|_| unexpected())?,
+            Value::BulkString(text) => {
+                whole(&text).ok_or_else(|| CallError::Refused(NO_NUMBER.to_owned()))?
+            }
+            _ => return Err(store.script.gateway.unexpected("GET")),
         };
         let mut pttl = redis::cmd("PTTL");
         let reply = store.script.gateway.call(pttl.arg(&key), true, deadline).await?;
-        let left = milliseconds(i64::from_redis_value(reply).map_err(|_| unexpected())?);
+        let left =
+            milliseconds(i64::from_redis_value(reply).map_err(|_| store.script.gateway.unexpected("PTTL"))?);
         counter.counted(store.clock.now(), value, left);
         Ok((value, left))
     }
@@ -231,9 +246,11 @@ fn milliseconds(left: i64) -> Option<Duration> {
     u64::try_from(left).ok().map(Duration::from_millis)
 }
 
-fn unexpected() -> CallError {
-    CallError::Refused("an answer of another form than was asked for".to_owned())
+fn whole(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
+
+const NO_COUNTER: &str = "it is no counter, so delete the key, or count under another";
 
 /// How often it is looked whether something waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

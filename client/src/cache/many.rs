@@ -9,6 +9,7 @@ use super::Cache;
 use crate::answer::{Ack, SessionError};
 use crate::core::glob;
 use crate::error::CallError;
+use crate::limits;
 use crate::scan;
 
 /// Keys that are asked for at once. Redis gets them in one go, as they share its connections.
@@ -33,14 +34,14 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// When Redis cannot be scanned, or a key not be deleted. What was deleted until then stays deleted.
+    /// When the pattern makes no sense, Redis cannot be scanned, or a key not be deleted. What was deleted until then stays deleted.
     pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
+        limits::pattern(pattern)?;
         let mut cleared = 0;
         let mut cursor = 0;
         loop {
-            let (next, keys) = scan::step(self.sessions.store(), cursor, pattern)
-                .await
-                .map_err(SessionError::Unavailable)?;
+            let (next, keys) =
+                scan::step(self.sessions.store(), cursor, pattern).await.map_err(SessionError::of_redis)?;
             cleared += self.delete_all(keys).await?;
             cursor = next;
             if cursor == 0 {

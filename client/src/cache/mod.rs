@@ -27,6 +27,7 @@ use crate::answer::{Ack, Lookup, SessionError};
 use crate::client::SessionClient;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, StartError};
+use crate::limits;
 use crate::settings::Settings;
 use crate::stats::Stats;
 use counters::Counters;
@@ -43,11 +44,11 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Starts a cache with a client of its own. Must be called within a tokio runtime.
+    /// Starts a cache with a client of its own.
     ///
     /// # Errors
     ///
-    /// When a setting is out of its range.
+    /// As [`SessionClient::start`].
     pub fn start(
         settings: Settings,
         endpoint: Endpoint,
@@ -56,7 +57,7 @@ impl Cache {
         Ok(Self::over(SessionClient::start(settings, endpoint, environment)?))
     }
 
-    /// A cache of what a client holds. Must be called within a tokio runtime.
+    /// A cache of what a client holds.
     pub fn over(sessions: SessionClient) -> Self {
         let counters = Counters::start(Arc::clone(sessions.store()));
         Self { sessions, counters, flights: Arc::default(), tally: Arc::default() }
@@ -150,11 +151,12 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// As of [`get`](Self::get); and what `load` said, to all who waited for it. The next to ask loads again.
+    /// As of [`get`](Self::get), when nothing may live for `ttl`, and what `load` said, to all who waited for it. The next to ask loads again.
     pub async fn get_or_set<F>(&self, key: &str, ttl: Duration, load: F) -> Result<Bytes, LoadError>
     where
         F: Future<Output = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
+        limits::ttl(ttl)?;
         if let Some(value) = self.get(key).await? {
             return Ok(value);
         }

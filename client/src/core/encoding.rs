@@ -26,13 +26,27 @@ pub enum Damage {
     /// They do, but are not what was written for this session.
     #[error("the session is damaged")]
     Changed,
+    /// They begin with a header of a later form.
+    #[error("a session of a later form")]
+    Newer,
+}
+
+impl Damage {
+    /// What it is, and what to do about it.
+    pub fn cure(self) -> &'static str {
+        match self {
+            Self::Foreign => "it is no session, so create it anew, or find out who else writes there",
+            Self::Changed => "the session was changed since it was written, so create it anew",
+            Self::Newer => "a newer version of this client wrote the session, so use that one here too",
+        }
+    }
 }
 
 /// The bytes of a record. Its destruction is not among them: that is the tombstone's.
 pub fn encode_record(id: &str, record: &Record) -> Bytes {
     let mut out = BytesMut::with_capacity(HEADER_LEN + record.value.payload.len());
     out.put_slice(TAG);
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     put_version(&mut out, id, record.creation);
     put_expiry(&mut out, id, record.expiry);
     let version = record.value.version.digits();
@@ -45,8 +59,11 @@ pub fn encode_record(id: &str, record: &Record) -> Bytes {
 
 /// The record that `bytes` hold for the session `id`.
 pub fn decode_record(id: &str, bytes: &Bytes) -> Result<Record, Damage> {
+    if is_newer(bytes) {
+        return Err(Damage::Newer);
+    }
     let header = header(bytes, HEADER_LEN)?;
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     let (creation, rest) = header.split_at(CREATION_LEN);
     let (expiry, value) = rest.split_at(EXPIRY_LEN);
     let (version, check) = value.split_at(Version::TEXT_LEN);
@@ -66,7 +83,7 @@ pub fn decode_record(id: &str, bytes: &Bytes) -> Result<Record, Damage> {
 pub fn encode_tombstone(id: &str, record: &Record) -> Bytes {
     let mut out = BytesMut::with_capacity(TAG.len() + CREATION_LEN + EXPIRY_LEN);
     out.put_slice(TAG);
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     put_version(&mut out, id, record.destruction);
     put_expiry(&mut out, id, record.expiry);
     out.freeze()
@@ -75,10 +92,23 @@ pub fn encode_tombstone(id: &str, record: &Record) -> Bytes {
 /// What a tombstone remembers of the session `id`.
 pub fn decode_tombstone(id: &str, bytes: &Bytes) -> Result<Record, Damage> {
     let header = header(bytes, TAG.len() + CREATION_LEN + EXPIRY_LEN)?;
-    let id = crc32c::crc32c(id.as_bytes());
+    let id = id_check(id);
     let (destruction, expiry) = header.split_at(CREATION_LEN);
     let (destruction, expiry) = (version_of(id, destruction)?, expiry_of(id, expiry)?);
     Ok(Record { destruction, expiry, ..Record::default() })
+}
+
+/// The check of a session's id, with which the check of each of its facts begins.
+pub fn id_check(id: &str) -> u32 {
+    crc32c::crc32c(id.as_bytes())
+}
+
+/// Whether they begin with the mark of a form that this version does not know.
+fn is_newer(bytes: &[u8]) -> bool {
+    match bytes {
+        [b's', b'q', form, b';', ..] => (b'2'..=b'9').contains(form),
+        _ => false,
+    }
 }
 
 fn header(bytes: &Bytes, len: usize) -> Result<&[u8], Damage> {
@@ -190,6 +220,13 @@ mod tests {
     fn a_record_of_another_session_is_found_out() {
         let bytes = encode_record("s1", &record(b"value".to_vec()));
         assert_eq!(decode_record("s2", &bytes), Err(Damage::Changed));
+    }
+
+    #[test]
+    fn a_record_of_a_later_form_is_told_apart() {
+        let mut bytes = encode_record("s1", &record(b"value".to_vec())).to_vec();
+        bytes[2] = b'2';
+        assert_eq!(decode_record("s1", &Bytes::from(bytes)), Err(Damage::Newer));
     }
 
     #[test]

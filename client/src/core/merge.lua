@@ -4,7 +4,9 @@
 -- ARGV  1 the record, or ''   2 a tombstone: the destruction and, if there is no record, the expiry that the client knows
 --       3 the latest expiry that any copy of the session may still believe in, in ms since 1970
 --       4 how long to remember a destruction, in ms   5 a stored value that the client found damaged, or ''
--- Returns { Redis's time in us, what became of the session, record or '=' when it is ARGV[1], tombstone, whether it wrote }
+--       6 the check of the session's id, with which those of its facts begin
+-- Returns { Redis's time in us, what became of the session, record or '=' when it is ARGV[1], tombstone, whether it wrote,
+--           whether the tombstone was damaged }
 --
 -- A key that has expired leaves no trace, so a copy that missed a shortening of the expiry would bring the session back. The
 -- tombstone therefore also remembers a shortened expiry, for as long as any copy may believe in the longer one.
@@ -44,21 +46,47 @@ local function of_tombstone(text, is_whole)
   return text:sub(5, 30), text:sub(31, 68)
 end
 
+-- A fact that is as it was written, or ''. Its check is CRC-32C, of which it keeps the last byte. No client would find out what
+-- a damaged tombstone has done by then: end a session that lives.
+local function unchanged(fact)
+  local crc = bit.bnot(tonumber(ARGV[6]))
+  for at = 1, #fact - 2 do
+    crc = bit.bxor(crc, fact:byte(at))
+    for _ = 1, 8 do
+      crc = bit.bxor(bit.rshift(crc, 1), bit.band(-bit.band(crc, 1), 0x82f63b78))
+    end
+  end
+  return bit.tohex(bit.bnot(crc), 2) == fact:sub(-2) and fact or ''
+end
+
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 local wrote = 0
 
-local stored = redis.pcall('GET', KEYS[1])
+local stored, tombstone = redis.pcall('GET', KEYS[1]), redis.pcall('GET', KEYS[2])
+for _, found in ipairs({ stored, tombstone }) do
+  -- A key of another type is damaged. Whatever else keeps a key from being read says nothing about what it holds.
+  if type(found) == 'table' and not found.err:find('WRONGTYPE', 1, true) then return found end
+end
 local damaged = stored and (not whole(stored, HEADER) or stored == ARGV[5])
 if damaged then stored = false end
-local tombstone = redis.pcall('GET', KEYS[2])
 local has_tombstone = tombstone and whole(tombstone, TOMBSTONE)
 
 local had_creation, had_expiry, had_value = of_record(stored, stored)
 -- What the client sends is whole, if it is not empty.
 local new_creation, new_expiry, new_value = of_record(ARGV[1], #ARGV[1] >= HEADER)
 local had_destruction, old_expiry = of_tombstone(tombstone, has_tombstone)
+local spoilt = tombstone and not has_tombstone
+if has_tombstone then
+  had_destruction, old_expiry = unchanged(had_destruction), unchanged(old_expiry)
+  spoilt = had_destruction == '' or old_expiry == ''
+end
+if spoilt then
+  -- What is right of it is written again where it is needed.
+  redis.call('DEL', KEYS[2])
+  tombstone, has_tombstone, wrote = false, false, 1
+end
 local new_destruction, other_expiry = of_tombstone(ARGV[2], #ARGV[2] >= TOMBSTONE)
 
 local creation = newer(had_creation, new_creation)
@@ -71,7 +99,7 @@ local latest = math.max(tonumber(ARGV[3]), when(had_expiry), when(new_expiry), w
 
 local function answer(fate, record, grave)
   if record ~= '' and record == ARGV[1] then record = '=' end
-  return { string.format('%.0f', now_us), fate, record, grave, wrote }
+  return { string.format('%.0f', now_us), fate, record, grave, wrote, spoilt and 1 or 0 }
 end
 
 -- Remembers what is gone: until `needed` at least, until `wanted` if it is written at all, never shorter than before.
@@ -85,7 +113,7 @@ end
 
 if version(destruction) ~= NEVER and version(destruction) >= version(creation) then
   -- DEL first: a Redis that is full refuses a script's writes only as long as it has made none.
-  wrote = redis.call('DEL', KEYS[1])
+  wrote = math.max(wrote, redis.call('DEL', KEYS[1]))
   local grave = 'sq1;' .. destruction .. remembered
   bury(grave, latest + MARGIN_MS, now + tonumber(ARGV[4]))
   return answer('destroyed', '', grave)
@@ -105,6 +133,6 @@ if expires > now then
   return answer('alive', record, '')
 end
 
-if stored then wrote = redis.call('DEL', KEYS[1]) end
+if stored then wrote = math.max(wrote, redis.call('DEL', KEYS[1])) end
 if latest > now then bury(grave, latest + MARGIN_MS, 0) end
 return answer('expired', '', grave)

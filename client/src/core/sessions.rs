@@ -198,7 +198,9 @@ impl Sessions {
             }
         });
         self.place(&id);
-        self.look(now, &id)
+        let look = self.look(now, &id);
+        self.local.trim(&id);
+        look
     }
 
     /// What the instance knows of a session.
@@ -294,6 +296,7 @@ impl Sessions {
             entry.wanted &= entry.dirty;
         });
         self.place(id);
+        self.local.trim(id);
     }
 
     /// A write is refused: takes it back, as far as nobody has written over it since.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::record::{Expiry, Value};
 use crate::core::version::Version;
+use crate::settings::LocalSettings;
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -280,7 +281,7 @@ fn a_full_copy_refuses_new_sessions_but_takes_writes_to_those_it_has() {
 
 #[test]
 fn a_full_copy_takes_new_sessions_while_all_are_brought_again() {
-    let local = crate::settings::LocalSettings { sessions: 2, ..Settings::default().local };
+    let local = LocalSettings { sessions: 2, ..Settings::default().local };
     let mut sessions = sessions_with(&Settings { local, ..Settings::default() }, 1);
     let write = |sessions: &mut Sessions, at, id: &str| {
         sessions.write(ms(at), id, &Write::Create { payload: bytes("x"), ttl: TTL })
@@ -297,4 +298,28 @@ fn a_full_copy_takes_new_sessions_while_all_are_brought_again() {
     let rest: Vec<String> = sessions.next_pushes(9, false).iter().map(|push| push.id.to_string()).collect();
     assert_eq!(rest, ["c", "b"]);
     assert_eq!(write(&mut sessions, 30, "d").unwrap_err(), Refusal::Full, "what is being brought stays");
+}
+
+#[test]
+fn what_others_let_grow_keeps_to_the_bound_too() {
+    let settings = Settings { local: LocalSettings { sessions: 100, bytes: 4096 }, ..Settings::default() };
+    let mut sessions = sessions_with(&settings, 1);
+    let large = |length: usize, at: u64| {
+        let (creation, payload) = (Version::new(1_000_000_000 + at, 0, 2), vec![b'x'; length].into());
+        let expiry = Expiry { version: creation, unix_ms: 2_000_000_000 };
+        Record { creation, expiry, value: Value { version: creation, payload }, ..Record::default() }
+    };
+    for id in ["a", "b", "c", "d"] {
+        sessions.learn(ms(10), ms(9), id, &large(1, 5));
+    }
+    for (id, at) in [("a", 20), ("b", 30), ("c", 40)] {
+        let look = sessions.learn(ms(at), ms(at - 1), id, &large(2000, at - 2));
+        assert!(matches!(look, Look::Alive { payload, .. } if payload.len() == 2000), "{id}");
+        assert!(sessions.local().bytes() <= 4096, "{}", sessions.local().bytes());
+    }
+    // One that is larger than the whole copy is served, and leaves the others alone.
+    let before = sessions.local().len();
+    let look = sessions.learn(ms(50), ms(49), "c", &large(5000, 48));
+    assert!(matches!(look, Look::Alive { payload, .. } if payload.len() == 5000));
+    assert_eq!(sessions.local().len(), before - 1);
 }

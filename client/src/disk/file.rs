@@ -8,7 +8,7 @@ use bytes::Bytes;
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageError,
-    TableDefinition,
+    TableDefinition, TableHandle as _,
 };
 use thiserror::Error;
 
@@ -57,6 +57,7 @@ impl DiskFile {
     /// Opens the file, or makes it, readable by its owner only.
     pub(crate) fn open(path: &Path) -> Result<Self, DiskError> {
         let database = open(path)?;
+        check_is_ours(path, &database)?;
         Ok(Self { path: path.to_owned(), database: Some(database) })
     }
 
@@ -108,6 +109,20 @@ fn open(path: &Path) -> Result<Database, DiskError> {
         }
         why => DiskError::Damaged { path: path.to_owned(), why: why.to_string() },
     })
+}
+
+/// A store of this kind may be another program's, or that of a later version of this client.
+fn check_is_ours(path: &Path, database: &Database) -> Result<(), DiskError> {
+    let damaged = |why: String| DiskError::Damaged { path: path.to_owned(), why };
+    let reading = database.begin_read().map_err(|why| damaged(why.to_string()))?;
+    for table in reading.list_tables().map_err(|why| damaged(why.to_string()))? {
+        let name = table.name();
+        if name != SESSIONS.name() {
+            let who = if name.starts_with("squall-sessions-") { "version of this client" } else { "program" };
+            return Err(damaged(format!("another {who} wrote it, in {name:?}")));
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> std::io::Result<File> {

@@ -104,7 +104,11 @@ fn an_address_that_is_none_is_told_without_its_text() {
         assert!(error.starts_with(&format!("{name}: the address of Redis")), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
-    assert!(error(Profile::Companion, "REDIS_HOST", "a b").starts_with("REDIS_HOST: "));
+    for host in ["a b", " h", "h\n", "h/3", "user@h", "h?x", "h#x", "a%b"] {
+        let error = error(Profile::Companion, "REDIS_HOST", host);
+        assert_eq!(error, format!("REDIS_HOST is {host:?}; it must be a host name or an address"));
+    }
+    assert!(error(Profile::Companion, "REDIS_HOST", "h:7000").starts_with("REDIS_HOST: "));
 }
 
 #[test]

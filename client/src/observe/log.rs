@@ -120,9 +120,10 @@ pub struct HealthLine {
 }
 
 impl HealthLine {
-    /// Writes the first line at once, and then one `every` so often. Must be called within a tokio runtime.
+    /// Writes the first line at once, and then one `every` so often.
     pub fn start(client: SessionClient, every: Duration) -> Self {
-        let task = tokio::spawn(async move {
+        let runtime = client.store().runtime.clone();
+        let task = runtime.spawn(async move {
             loop {
                 line(&client).await;
                 tokio::time::sleep(every).await;

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::client::SessionClient;
+use crate::limits;
 use crate::task::AbortOnDrop;
 use payload::{About, NotOurs};
 use users::Missing;
@@ -63,12 +64,12 @@ pub enum Opened {
 }
 
 impl<T: Serialize + DeserializeOwned> SessionStore<T> {
-    /// Sessions of `client`. Must be called within a tokio runtime.
+    /// Sessions of `client`.
     pub fn over(client: SessionClient) -> Self {
         let changing = (0..LOCKS).map(|_| Mutex::new(())).collect();
         let missing = Arc::<Missing>::default();
         let sweep = users::sweep(Arc::downgrade(client.store()), Arc::clone(&missing));
-        let sweeping = Arc::new(AbortOnDrop(tokio::spawn(sweep).abort_handle()));
+        let sweeping = Arc::new(AbortOnDrop(client.store().runtime.spawn(sweep).abort_handle()));
         Self { client, changing, missing, sweeping, data: PhantomData }
     }
 
@@ -216,6 +217,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         data: &T,
         ttl: Duration,
     ) -> Result<(About, Ack), SessionError> {
+        user.map_or(Ok(()), limits::user)?;
         let about =
             About { created: self.client.unix_ms(), user: user.map(str::to_owned), ..About::default() };
         let ack = self.client.create(id, value(&about, data)?, ttl).await?;
@@ -236,6 +238,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         let user = session.user.clone();
         session.last_activity_unix_ms = self.client.unix_ms();
         change(&mut session);
+        session.user.as_deref().map_or(Ok(()), limits::user)?;
         let ack = self.client.update(id, value(&session.about(), &session.data)?).await?;
         session.served_by = ack.served_by;
         if session.user != user {
@@ -271,8 +274,11 @@ fn read<T: DeserializeOwned>(
     found: Found,
     served_by: ServedBy,
 ) -> Result<Session<T>, SessionError> {
-    let (about, data) = payload::decode(&found.value)
-        .map_err(|NotOurs| SessionError::Corrupt("its value is not of the form that was asked for"))?;
+    let (about, data) = payload::decode(&found.value).map_err(|NotOurs| {
+        SessionError::Corrupt(
+            "the session has data of another type, so read it as that type, or create it anew",
+        )
+    })?;
     Ok(Session::new(id, about, data, found.ttl, served_by))
 }
 

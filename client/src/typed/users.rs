@@ -20,6 +20,7 @@ use crate::core::breaker::State;
 use crate::core::sessions::Look;
 use crate::core::time::Time;
 use crate::error::CallError;
+use crate::limits;
 use crate::lua::{self, LuaScript};
 use crate::scan;
 use crate::store::Store;
@@ -83,13 +84,19 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// As [`SessionClient::get`](crate::SessionClient::get). A session whose data are of another form is left out.
+    /// When it is no name of a user, and as [`SessionClient::get`](crate::SessionClient::get). A session whose data are of another form is left out.
     pub async fn of_user(&self, user: &str) -> Result<Vec<Session<T>>, SessionError> {
+        limits::user(user)?;
         let store = self.client().store();
         let ids = match indexed(store, user).await {
             Ok(ids) => ids,
             Err(CallError::Closed) => return Err(SessionError::Call(CallError::Closed)),
-            Err(_) => known_here(store, user),
+            Err(error) => {
+                if is_no_index(&error) {
+                    store.tell_damaged();
+                }
+                known_here(store, user)
+            }
         };
         let mut sessions = Vec::new();
         for id in ids {
@@ -97,7 +104,9 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
                 Ok(Lookup::Found { session, .. }) if session.user.as_deref() == Some(user) => {
                     sessions.push(session);
                 }
-                Ok(Lookup::Found { .. } | Lookup::Absent { .. }) => forget(store, user, &id).await,
+                Ok(Lookup::Found { .. } | Lookup::Absent { .. }) | Err(SessionError::Invalid(_)) => {
+                    forget(store, user, &id).await;
+                }
                 Ok(Lookup::Unknown { .. }) | Err(SessionError::Corrupt(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -112,10 +121,10 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     /// When Redis cannot be asked.
     pub async fn statistics(&self) -> Result<Statistics, SessionError> {
         let store = self.client().store();
-        let total_sessions = scan::count(store).await.map_err(SessionError::Unavailable)?;
+        let total_sessions = scan::count(store).await.map_err(SessionError::of_redis)?;
         let mut command = redis::cmd("ZCOUNT");
         command.arg(users_key(store)).arg(format!("({}", store.unix_ms())).arg("+inf");
-        let active_users = number(ask(store, &command).await.map_err(SessionError::Unavailable)?);
+        let active_users = number(ask(store, &command).await.map_err(|error| not_indexed(store, error))?);
         Ok(Statistics { total_sessions, active_users })
     }
 
@@ -128,8 +137,22 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         let store = self.client().store();
         let mut command = redis::cmd("ZREMRANGEBYSCORE");
         command.arg(users_key(store)).arg("-inf").arg(store.unix_ms());
-        ask(store, &command).await.map(number).map_err(SessionError::Unavailable)
+        ask(store, &command).await.map(number).map_err(|error| not_indexed(store, error))
     }
+}
+
+/// Whether something else lies where the index should.
+fn is_no_index(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(name) if name == "WRONGTYPE")
+}
+
+/// Why the index of all users does not answer.
+fn not_indexed(store: &Store, error: CallError) -> SessionError {
+    if is_no_index(&error) {
+        store.tell_damaged();
+        return SessionError::Corrupt("the index of users is none, so delete its key, and it is made again");
+    }
+    SessionError::of_redis(error)
 }
 
 /// Notes whose session it is. Says whether Redis took it.
@@ -197,7 +220,10 @@ async fn indexed(store: &Store, user: &str) -> Result<Vec<String>, CallError> {
     let mut command = redis::cmd("ZRANGEBYSCORE");
     command.arg(index_key(store, user)).arg(format!("({}", store.unix_ms())).arg("+inf");
     let reply = ask(store, &command).await?;
-    Vec::from_redis_value(reply).map_err(|_| CallError::Refused("the index is damaged".to_owned()))
+    let ids = Vec::<Value>::from_redis_value(reply)
+        .map_err(|_| store.script.gateway.unexpected("ZRANGEBYSCORE"))?;
+    // What is no text is no id of ours.
+    Ok(ids.into_iter().filter_map(|id| String::from_redis_value(id).ok()).collect())
 }
 
 fn known_here(store: &Store, user: &str) -> Vec<String> {

@@ -17,6 +17,7 @@ pub(crate) struct Pki {
 pub(crate) enum Validity {
     Valid,
     Expired,
+    NotYet,
 }
 
 impl Pki {
@@ -41,6 +42,9 @@ impl Pki {
         if validity == Validity::Expired {
             parameters.not_before = date_time_ymd(2019, 1, 1);
             parameters.not_after = date_time_ymd(2020, 1, 1);
+        }
+        if validity == Validity::NotYet {
+            parameters.not_before = date_time_ymd(2090, 1, 1);
         }
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
         fs::write(self.certificate(name), certificate.pem()).expect("it can be written");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use squall_client::{
     Clock, Endpoint, Environment, Event, Lookup, Mode, ServedBy, SessionClient, Settings, Tcp,
@@ -81,7 +82,10 @@ impl Redis {
 
     /// A connection beside all clients.
     pub(crate) async fn side(&self) -> MultiplexedConnection {
-        self.client().get_multiplexed_async_connection().await.expect("redis-server answers")
+        // What a test asks for beside may be large, on a machine that is busy.
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
+        let side = self.client().get_multiplexed_async_connection_with_config(&config).await;
+        side.expect("redis-server answers")
     }
 
     /// What a command brings.

@@ -1,0 +1,162 @@
+//! A stream that is watched for what Redis says first, and for replies that do not end.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::connect::BoxStream;
+use crate::settings::Settings;
+
+/// What came in on a stream.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Its first bytes, [`FIRST`] at most.
+    first: Mutex<Vec<u8>>,
+    since_reply: AtomicU64,
+    most: u64,
+}
+
+/// The stream. It ends when a reply is larger than may be.
+pub(crate) struct Watched {
+    stream: BoxStream,
+    seen: Arc<Seen>,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let most = settings.local.bytes.saturating_mul(2).max(LEAST);
+        Self { first: Mutex::default(), since_reply: AtomicU64::new(0), most }
+    }
+
+    /// A reply has ended, so what comes now is another.
+    pub(crate) fn replied(&self) {
+        self.since_reply.store(0, Ordering::Relaxed);
+    }
+
+    /// What the server said first, if that is an error. One that serves nobody says so before it is asked, and ends the
+    /// connection.
+    pub(crate) fn first_error(&self) -> Option<redis::RedisError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let line =
+            first.split_inclusive(|byte| *byte == b'\n').next().filter(|line| line.first() == Some(&b'-'))?;
+        redis::parse_redis_value(line).ok()?.extract_error().err()
+    }
+
+    /// So many bytes came.
+    fn came(&self, bytes: &[u8]) -> io::Result<()> {
+        let length = bytes.len() as u64;
+        let since = self.since_reply.fetch_add(length, Ordering::Relaxed).saturating_add(length);
+        if since == length {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.is_empty() {
+                first.extend_from_slice(&bytes[..bytes.len().min(FIRST)]);
+            }
+        }
+        if since > self.most { Err(io::Error::other(TOO_LARGE)) } else { Ok(()) }
+    }
+}
+
+impl Watched {
+    pub(crate) fn new(stream: BoxStream, seen: &Arc<Seen>) -> Self {
+        Self { stream, seen: Arc::clone(seen) }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = self.stream.as_mut().poll_read(context, buffer);
+        match read {
+            Poll::Ready(Ok(())) => Poll::Ready(self.seen.came(&buffer.filled()[before..])),
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// What is said of a reply that is larger than may be.
+pub(crate) const TOO_LARGE: &str =
+    "a reply is larger than twice local.bytes, so raise that, or find out who writes such values";
+
+/// Replies of so many bytes are read whatever the local copy may hold.
+const LEAST: u64 = 64 * 1024 * 1024;
+
+/// Room for an error line.
+const FIRST: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::CallError;
+
+    #[test]
+    fn a_reply_may_be_as_large_as_twice_the_local_copy_and_no_larger() {
+        let mut settings = Settings::default();
+        settings.local.bytes = LEAST;
+        let (seen, part) = (Seen::new(&settings), vec![b'x'; 1 << 24]);
+        for _ in 0..8 {
+            assert!(seen.came(&part).is_ok());
+        }
+        seen.replied();
+        for _ in 0..8 {
+            assert!(seen.came(&part).is_ok());
+        }
+        assert_eq!(seen.came(b"x").unwrap_err().to_string(), TOO_LARGE);
+    }
+
+    #[test]
+    fn only_an_error_that_comes_first_is_one() {
+        let first = |text: &str| {
+            let seen = Seen::new(&Settings::default());
+            seen.came(text.as_bytes()).unwrap();
+            seen.came(b"-ERR later\r\n").unwrap();
+            seen.first_error().map(|error| CallError::from(&error))
+        };
+        let full = CallError::NotNow("max number of clients reached".to_owned());
+        assert_eq!(first("-ERR max number of clients reached\r\n"), Some(full));
+        assert_eq!(
+            first("-DENIED Redis is running\r\n+OK\r\n"),
+            Some(CallError::Refused("DENIED".to_owned()))
+        );
+        assert_eq!(first("+OK\r\n"), None);
+        assert_eq!(first("-no end"), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! A session's record, and its tombstone, with every byte changed and every length cut.
+
+use crate::redis::{MINUTE, Redis, create, fresh, read, value};
+use crate::support::{calm, damaged, said, works};
+
+/// The bytes under a key.
+async fn bytes(redis: &Redis, key: &str) -> Vec<u8> {
+    redis.ask::<Vec<u8>>(&["GET", key]).await
+}
+
+/// Puts bytes under a key, and keeps its TTL.
+async fn put(redis: &Redis, key: &str, bytes: &[u8]) {
+    let mut set = ::redis::cmd("SET");
+    set.arg(key).arg(bytes).arg("KEEPTTL");
+    set.exec_async(&mut redis.side().await).await.expect("it is set");
+}
+
+/// All that can become of a text when one byte is changed, once or more for each byte, or what is behind one is lost.
+fn spoiled(good: &[u8]) -> Vec<Vec<u8>> {
+    let flipped = (0..good.len()).flat_map(|at| {
+        // The last bit makes another digit of most digits; the others make what is none.
+        [0x01, 0x80].map(|bits| {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= bits;
+            bytes
+        })
+    });
+    let cut = (0..good.len()).map(|length| good[..length].to_vec());
+    flipped.chain(cut).collect()
+}
+
+#[tokio::test]
+async fn every_changed_byte_and_every_missing_one_of_a_record_is_told_and_never_served() {
+    let Some(redis) = Redis::start().await else { return };
+    let (owner, stranger) = (redis.session_client(1, &calm()), redis.session_client(2, &calm()));
+    create(&owner, "s", "value", MINUTE).await;
+    let good = bytes(&redis, "session:s").await;
+    let bad = spoiled(&good);
+    for (number, bad) in (1..).zip(&bad) {
+        put(&redis, "session:s", bad).await;
+        let text = said(stranger.client.get("s").await);
+        assert!(text.starts_with("what redis holds is damaged or not ours: "), "{text}");
+        assert_eq!(stranger.client.stats().damaged, number, "{bad:?}");
+    }
+    damaged(&stranger, bad.len() as u64);
+    // Who knows the session brings it back.
+    for bad in bad.iter().step_by(7) {
+        put(&redis, "session:s", bad).await;
+        assert_eq!(read(&owner, "s").await.as_deref(), Some("value"));
+        assert_eq!(fresh(&redis, "s").await.as_deref(), Some("value"));
+    }
+    damaged(&owner, bad.len().div_ceil(7) as u64);
+    works(&redis, &stranger).await;
+}
+
+#[tokio::test]
+async fn a_session_lives_whatever_happens_to_its_tombstone() {
+    let Some(redis) = Redis::start().await else { return };
+    let a = redis.session_client(1, &calm());
+    let beside = "{session:s}:tomb";
+    create(&a, "s", "before", MINUTE).await;
+    a.client.destroy("s").await.unwrap();
+    let good = bytes(&redis, beside).await;
+    let bad = spoiled(&good);
+    for (number, bad) in bad.iter().enumerate() {
+        create(&a, "s", "again", MINUTE).await;
+        put(&redis, beside, bad).await;
+        let text = number.to_string();
+        let ack = a.client.update("s", value(&text)).await;
+        assert!(ack.is_ok(), "{ack:?} with {:?}", String::from_utf8_lossy(bad));
+        assert_eq!(fresh(&redis, "s").await, Some(text), "{:?}", String::from_utf8_lossy(bad));
+    }
+    damaged(&a, bad.len() as u64);
+    redis.ask::<()>(&["DEL", beside]).await;
+    redis.ask::<i64>(&["RPUSH", beside, "no", "tombstone"]).await;
+    a.client.destroy("s").await.unwrap();
+    assert_eq!(fresh(&redis, "s").await, None);
+    damaged(&a, bad.len() as u64 + 1);
+}
