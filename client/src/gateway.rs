@@ -4,14 +4,12 @@
 //! attempt), the retry and its budget, the pool, the operation timeout. A task of its own sends the breaker's probes: a user's
 //! call never is one.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use redis::{Cmd, Value};
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, TryAcquireError};
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Greeting};
@@ -21,6 +19,8 @@ use crate::core::time::Time;
 use crate::endpoint::Endpoint;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
+use crate::guarded::{Guarded, Pending};
+use crate::lock::{Mutex, lock};
 use crate::pool::{NoConnection, Pool, Urgency};
 use crate::settings::Settings;
 use crate::task::AbortOnDrop;
@@ -37,14 +37,11 @@ pub struct Gateway {
 struct Shared {
     settings: Settings,
     clock: Clock,
-    teller: Teller,
-    pool: Pool,
-    breaker: Mutex<Breaker>,
+    teller: Arc<Teller>,
+    pool: Arc<Pool>,
+    breaker: Guarded,
     budget: Mutex<Budget>,
-    chance: Mutex<ChaCha8Rng>,
     in_flight: Semaphore,
-    /// Told after every change of the breaker.
-    changed: Notify,
 }
 
 impl Gateway {
@@ -57,16 +54,22 @@ impl Gateway {
         observer: Observer,
         on_greeting: impl Fn(&Greeting) + Send + Sync + 'static,
     ) -> Self {
+        let teller = Arc::new(Teller::new(observer));
+        let pool = Pool::new(endpoint, settings.clone(), clock.clone(), seed, Box::new(on_greeting));
+        let (pool, breaker) = (Arc::new(pool), Breaker::new(settings.breaker.clone()));
+        let hung = Arc::clone(&pool);
+        // What made it open may hang on these connections for ever; the probe opens its own.
+        let on_open = move || hung.clear();
+        let patience = settings.operation_timeout;
+        let breaker = Guarded::new(breaker, patience, clock.clone(), seed, Arc::clone(&teller), on_open);
         let shared = Arc::new(Shared {
-            pool: Pool::new(endpoint, settings.clone(), clock.clone(), seed, Box::new(on_greeting)),
-            breaker: Mutex::new(Breaker::new(settings.breaker.clone())),
             budget: Mutex::new(Budget::new(&settings.retry)),
-            chance: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             in_flight: Semaphore::new(settings.pool.in_flight as usize),
-            changed: Notify::new(),
+            pool,
+            breaker,
             settings,
             clock,
-            teller: Teller::new(observer),
+            teller,
         });
         let probing = tokio::spawn(probe_whenever_due(Arc::clone(&shared))).abort_handle();
         Self { shared, probing: Arc::new(AbortOnDrop(probing)) }
@@ -120,21 +123,17 @@ impl Gateway {
 
     /// The breaker's state.
     pub fn state(&self) -> State {
-        lock(&self.shared.breaker).state()
+        self.shared.breaker.state()
     }
 
     /// Decides over the breaker's head, or lets it decide again.
     pub(crate) fn force(&self, force: Force) {
-        let mut breaker = lock(&self.shared.breaker);
-        breaker.force(self.shared.clock.now(), force);
-        self.shared.take_changes(breaker);
-        // A probe may be due without a change.
-        self.shared.changed.notify_waiters();
+        self.shared.breaker.force(force);
     }
 
     /// Ends when the breaker changes, counted from this call on.
     pub(crate) fn changed(&self) -> Notified<'_> {
-        self.shared.changed.notified()
+        self.shared.breaker.changed()
     }
 
     /// How many connections are open.
@@ -157,13 +156,12 @@ impl Gateway {
 
 impl Shared {
     fn ask(&self) -> Result<Permit, CallError> {
-        let asked = lock(&self.breaker).ask(self.clock.now());
-        asked.map_err(|Rejected { retry_after }| CallError::Rejected { retry_after })
+        self.breaker.ask().map_err(rejected)
     }
 
     async fn attempt(&self, permit: Permit, command: &Cmd, deadline: Time) -> Result<Value, CallError> {
-        let asked = self.clock.now();
-        let mut pending = Pending { shared: self, permit: Some(permit), asked, counted: false };
+        let mut pending = self.breaker.pending(permit);
+        let asked = pending.asked;
         let reply = self.send_permitted(&mut pending, command, deadline).await;
         let now = self.clock.now();
         let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, now.since(asked)) };
@@ -176,7 +174,7 @@ impl Shared {
             self.teller.push(Event::Failed { at: now, command: name(command), error: error.clone() });
         }
         if reply.is_err() || took > self.settings.slow_call {
-            self.tell();
+            self.breaker.tell();
         }
         reply
     }
@@ -196,7 +194,7 @@ impl Shared {
                     error
                 })?;
                 // The breaker may have opened while the connection was awaited.
-                pending.permit = Some(self.ask()?);
+                pending.ask_again().map_err(rejected)?;
                 connection
             }
         };
@@ -222,7 +220,7 @@ impl Shared {
     fn outcome(&self, reply: &Result<Value, CallError>, waited: Duration) -> Outcome {
         match reply {
             Ok(_) => Outcome::Success,
-            Err(CallError::Timeout | CallError::TooLate) => self.outcome_without_reply(waited),
+            Err(CallError::Timeout | CallError::TooLate) => self.breaker.outcome_without_reply(waited),
             Err(error) => match error.blame() {
                 Blame::Redis => Outcome::Failure,
                 Blame::Nobody => Outcome::Neutral,
@@ -230,48 +228,8 @@ impl Shared {
         }
     }
 
-    /// A call that its deadline or its caller cut short says nothing, unless it had waited for as long as one may.
-    fn outcome_without_reply(&self, waited: Duration) -> Outcome {
-        if waited >= self.settings.operation_timeout { Outcome::Failure } else { Outcome::Neutral }
-    }
-
-    fn record(&self, permit: Permit, outcome: Outcome) {
-        let random = self.random();
-        let mut breaker = lock(&self.breaker);
-        breaker.record(self.clock.now(), permit, outcome, random);
-        self.take_changes(breaker);
-    }
-
-    /// Takes the breaker's changes into the order of events while it is still locked, then tells them.
-    fn take_changes(&self, mut breaker: MutexGuard<'_, Breaker>) {
-        let mut changed = false;
-        while let Some(change) = breaker.poll() {
-            changed = true;
-            if change.to == State::Open {
-                // What made it open may hang on these connections for ever; the probe opens its own.
-                self.pool.clear();
-            }
-            self.teller.push(Event::Breaker {
-                at: change.at,
-                from: change.from,
-                to: change.to,
-                reason: change.reason,
-            });
-        }
-        drop(breaker);
-        if changed {
-            self.tell();
-        }
-    }
-
-    fn tell(&self) {
-        if self.teller.tell() {
-            self.changed.notify_waiters();
-        }
-    }
-
     fn random(&self) -> f64 {
-        lock(&self.chance).random()
+        self.breaker.random()
     }
 
     /// Whether Redis answers. It ends with the probe's lease at the latest.
@@ -298,24 +256,17 @@ impl Shared {
 /// Sends a probe whenever the breaker has cooled down.
 async fn probe_whenever_due(shared: Arc<Shared>) {
     loop {
-        let changed = shared.changed.notified();
-        let due = lock(&shared.breaker).next_deadline();
+        let changed = shared.breaker.changed();
+        let due = shared.breaker.next_deadline();
         let Some(due) = due else {
             changed.await;
             continue;
         };
         tokio::time::sleep_until(shared.clock.instant(due)).await;
-        let random = shared.random();
-        let permit = {
-            let mut breaker = lock(&shared.breaker);
-            let permit = breaker.ask_probe(shared.clock.now(), random);
-            shared.take_changes(breaker);
-            permit
-        };
-        match permit {
+        match shared.breaker.ask_probe() {
             Some(permit) => {
                 let outcome = shared.probe().await;
-                shared.record(permit, outcome);
+                shared.breaker.record(permit, outcome);
             }
             // Timers are exact to a millisecond only.
             None => tokio::time::sleep(Duration::from_millis(1)).await,
@@ -323,30 +274,8 @@ async fn probe_whenever_due(shared: Arc<Shared>) {
     }
 }
 
-/// A call whose outcome the breaker awaits. A caller that goes away is no outcome, unless it had waited out the timeout.
-struct Pending<'a> {
-    shared: &'a Shared,
-    permit: Option<Permit>,
-    asked: Time,
-    /// Its connection ended, or could not be opened, and another call has told the breaker so.
-    counted: bool,
-}
-
-impl Pending<'_> {
-    fn record(&mut self, outcome: Outcome) {
-        if let Some(permit) = self.permit.take() {
-            self.shared.record(permit, outcome);
-        }
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if self.permit.is_some() {
-            let waited = self.shared.clock.now().since(self.asked);
-            self.record(self.shared.outcome_without_reply(waited));
-        }
-    }
+fn rejected(Rejected { retry_after }: Rejected) -> CallError {
+    CallError::Rejected { retry_after }
 }
 
 /// A command's name.
@@ -355,10 +284,6 @@ fn name(command: &Cmd) -> String {
         Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name).into_owned(),
         Some(_) | None => String::new(),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -27,8 +27,10 @@ mod evictions;
 mod fake_redis;
 pub mod gateway;
 mod generation;
+mod guarded;
 pub mod health_check;
 mod keys;
+mod lock;
 mod lua;
 mod mode;
 pub mod observe;
@@ -42,6 +44,8 @@ mod store;
 mod sync;
 mod task;
 mod teller;
+#[cfg(test)]
+mod teller_tests;
 pub mod tls;
 pub mod typed;
 

@@ -220,7 +220,7 @@ async fn nothing_is_sent_by_a_call_that_got_its_connection_after_the_breaker_ope
         sleep(100 * MS).await;
         for _ in 0..3 {
             let permit = bench.gateway.shared.ask().unwrap();
-            bench.gateway.shared.record(permit, Outcome::Failure);
+            bench.gateway.shared.breaker.record(permit, Outcome::Failure);
         }
     };
     let (outcomes, ()) = tokio::join!(waiting, opening);
