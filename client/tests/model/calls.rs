@@ -35,8 +35,9 @@ fn what_calls_of_earlier_times_bring_changes_nothing() {
     });
 }
 
-/// A call passes or not; it must not if the breaker was surely not closed from before it was asked until after.
-fn no_call_passes(callers: usize) {
+/// A call passes or not; it must not if the breaker was surely not closed from before it was asked until after. A breaker that opens
+/// may close again, too.
+fn no_call_passes(callers: usize, closes: bool) {
     let stage = Arc::new(Stage::new());
     let permit = stage.permit();
     let closing = Arc::new(AtomicBool::new(false));
@@ -56,26 +57,30 @@ fn no_call_passes(callers: usize) {
         let stage = Arc::clone(&stage);
         move || {
             stage.breaker.record(permit, Outcome::Failure);
-            stage.clock.go_on(crate::stage::COOL_DOWN);
-            let probe = stage.breaker.ask_probe().unwrap();
-            closing.store(true, Ordering::SeqCst);
-            stage.breaker.record(probe, Outcome::Success);
+            if closes {
+                stage.clock.go_on(crate::stage::COOL_DOWN);
+                let probe = stage.breaker.ask_probe().unwrap();
+                closing.store(true, Ordering::SeqCst);
+                stage.breaker.record(probe, Outcome::Success);
+            }
         }
     });
     calling.into_iter().for_each(|thread| thread.join().unwrap());
     closing.join().unwrap();
     assert!(passed.load(Ordering::SeqCst) <= callers as u64);
-    assert_eq!(stage.path(), [State::Open, State::HalfOpen, State::Closed]);
+    let path = [State::Open, State::HalfOpen, State::Closed];
+    assert_eq!(stage.path(), path[..if closes { 3 } else { 1 }]);
 }
 
 #[test]
 fn a_call_never_passes_while_it_is_not_closed() {
-    in_every_order(|| no_call_passes(1));
+    in_every_order(|| no_call_passes(1, false));
+    in_every_order(|| no_call_passes(1, true));
 }
 
 #[test]
 fn no_call_of_many_passes_while_it_is_not_closed() {
-    in_many_orders(|| no_call_passes(4));
+    in_many_orders(|| no_call_passes(4, true));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use shuttle::{Config, Runner};
 const ALL: usize = 100_000;
 
 /// How many orders chance picks of a larger case, and from where. The seed is fixed, so that a failure is one on every machine.
-const SOME: usize = 3_000;
+const SOME: usize = 2_000;
 const SEED: u64 = 7;
 
 /// Changes of the running thread at which an error may need to happen: most need two or three.
