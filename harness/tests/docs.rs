@@ -8,12 +8,13 @@ use std::process::Command;
 use clap::Parser as _;
 use squall::cli::Cli;
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/checks.md",
     "docs/client.md",
     "docs/embedded-server.md",
+    "docs/field.md",
     "docs/how-to-add.md",
     "docs/promises.md",
     "docs/protocol.md",
@@ -122,9 +123,11 @@ fn every_test_target_that_is_named_is_there() {
         named.filter_map(|code| Some(code.split_once("--test ")?.1.split(' ').next()?.to_owned())).collect();
     assert!(!targets.is_empty());
     for target in targets {
-        let file = root().join(format!("harness/tests/{target}.rs"));
-        let folder = root().join(format!("harness/tests/{target}/main.rs"));
-        assert!(file.exists() || folder.exists(), "{target}");
+        let of = |part: &str| {
+            let tests = root().join(part).join("tests");
+            tests.join(format!("{target}.rs")).exists() || tests.join(&target).join("main.rs").exists()
+        };
+        assert!(of("harness") || of("client"), "{target}");
     }
 }
 
@@ -180,6 +183,21 @@ fn every_promise_names_tests_and_scenarios_that_exist() {
         assert!(cells[1] == "not yet" || !cells[2].is_empty(), "nothing shows it: {row}");
     }
     assert!(seen > 40, "only {seen} tests");
+}
+
+#[test]
+fn the_table_of_the_field_has_a_row_for_every_case_and_no_other() {
+    let text = std::fs::read_to_string(root().join("docs/field.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| V"));
+    let mut named: Vec<String> = rows.flat_map(code).filter(|code| code.contains("::")).collect();
+    let main = std::fs::read_to_string(root().join("harness/tests/field/main.rs")).unwrap();
+    let cases = main.split_once("cases!(").unwrap().1.split_once("]").unwrap().0;
+    let lines = cases.lines().map(|line| line.trim().trim_end_matches(','));
+    let mut cases: Vec<String> = lines.filter(|line| line.contains("::")).map(str::to_owned).collect();
+    named.sort();
+    named.dedup();
+    cases.sort();
+    assert!(cases.len() > 15 && named == cases, "{named:?}\n{cases:?}");
 }
 
 fn read_all(folder: &Path, text: &mut String) {
