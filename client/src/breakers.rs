@@ -1,7 +1,13 @@
-//! The breakers, shared by all tasks of a client: every change is told once, in order, outside of every lock.
+//! The breakers as all tasks of a client share them: behind one lock, every change told once and in order, every outcome recorded.
+//!
+//! `tests/model` compiles this very file, and `teller.rs`, with locks that try the orders in which threads can run.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -11,82 +17,59 @@ use crate::core::circuits::{Circuit, Circuits, Pass, Probe, Scope};
 use crate::core::class::Class;
 use crate::core::time::Time;
 use crate::event::Event;
+use crate::lock::{Mutex, MutexGuard, lock};
 use crate::settings::BreakerSettings;
 use crate::teller::Teller;
 
-/// What is done as soon as the endpoint's breaker opens, before anybody is told.
-pub(crate) type OnOpen = Box<dyn Fn() + Send + Sync>;
-
-/// The breakers.
+/// Breakers that tasks share.
 pub(crate) struct Breakers {
-    clock: Clock,
     circuits: Mutex<Circuits>,
-    on_open: OnOpen,
+    /// Jitters the cool-down.
+    chance: Mutex<ChaCha8Rng>,
+    clock: Clock,
+    teller: Arc<Teller>,
+    /// Called when the endpoint's opens, before anybody can ask again.
+    on_open: Box<dyn Fn() + Send + Sync>,
     /// Told after every change.
     changed: Notify,
+    /// How long a call may wait for its reply, in nanoseconds: one that was given up after that is a failure.
+    patience: AtomicU64,
 }
 
 impl Breakers {
-    /// Closed ones.
-    pub(crate) fn new(settings: &BreakerSettings, clock: Clock, on_open: OnOpen) -> Self {
-        Self { clock, circuits: Mutex::new(Circuits::new(settings)), on_open, changed: Notify::new() }
-    }
-
-    /// See [`Circuits::ask`].
-    pub(crate) fn ask(&self, class: Class) -> Result<Pass, Rejected> {
-        self.lock().ask(self.clock.now(), class)
-    }
-
-    /// Records what came of a call. `random` is from 0 to 1.
-    pub(crate) fn record(&self, pass: Pass, outcome: (Outcome, Scope), random: f64, teller: &Teller) {
-        let mut circuits = self.lock();
-        circuits.record(self.clock.now(), pass, outcome, random);
-        self.tell(circuits, teller);
-    }
-
-    /// See [`Circuits::ask_probe`].
-    pub(crate) fn ask_probe(&self, random: f64, teller: &Teller) -> Option<Probe> {
-        let mut circuits = self.lock();
-        let probe = circuits.ask_probe(self.clock.now(), random);
-        self.tell(circuits, teller);
-        probe
-    }
-
-    /// Records what came of a probe.
-    pub(crate) fn record_probe(&self, probe: Probe, outcome: Outcome, random: f64, teller: &Teller) {
-        let mut circuits = self.lock();
-        circuits.record_probe(self.clock.now(), probe, outcome, random);
-        self.tell(circuits, teller);
-    }
-
-    /// Decides over their head, or lets them decide again.
-    pub(crate) fn force(&self, force: Force, teller: &Teller) {
-        let mut circuits = self.lock();
-        circuits.force(self.clock.now(), force);
-        self.tell(circuits, teller);
-        // A probe may be due without a change.
-        self.changed.notify_waiters();
-    }
-
-    /// Goes on with other settings.
-    pub(crate) fn apply(&self, settings: &BreakerSettings) {
-        self.lock().apply(settings);
-        self.changed.notify_waiters();
+    /// Shares breakers that nobody has asked yet.
+    pub(crate) fn new(
+        circuits: Circuits,
+        patience: Duration,
+        clock: Clock,
+        seed: u64,
+        teller: Arc<Teller>,
+        on_open: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            circuits: Mutex::new(circuits),
+            chance: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
+            clock,
+            teller,
+            on_open: Box::new(on_open),
+            changed: Notify::new(),
+            patience: AtomicU64::new(nanos(patience)),
+        }
     }
 
     /// The state of the endpoint's.
     pub(crate) fn state(&self) -> State {
-        self.lock().state()
+        lock(&self.circuits).state()
     }
 
     /// The state of a class's own, if it has one.
     pub(crate) fn state_of(&self, class: Class) -> Option<State> {
-        self.lock().state_of(class)
+        lock(&self.circuits).state_of(class)
     }
 
-    /// When a probe is due next.
+    /// When [`ask_probe`](Self::ask_probe) should be asked next; `None` while all are closed.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        self.lock().next_deadline()
+        lock(&self.circuits).next_deadline()
     }
 
     /// Ends when one changes, counted from this call on.
@@ -94,30 +77,126 @@ impl Breakers {
         self.changed.notified()
     }
 
-    /// Tells what waits, and wakes those who await a change.
-    pub(crate) fn told(&self, teller: &Teller) {
-        if teller.tell() {
-            self.changed.notify_waiters();
-        }
+    /// A number from 0 to 1, below 1.
+    pub(crate) fn random(&self) -> f64 {
+        lock(&self.chance).random()
+    }
+
+    /// Asks to make a call.
+    pub(crate) fn ask(&self, class: Class) -> Result<Pass, Rejected> {
+        lock(&self.circuits).ask(self.clock.now(), class)
+    }
+
+    /// Records what came of a call.
+    pub(crate) fn record(&self, pass: Pass, outcome: (Outcome, Scope)) {
+        let random = self.random();
+        let mut circuits = lock(&self.circuits);
+        circuits.record(self.clock.now(), pass, outcome, random);
+        self.take_changes(circuits);
+    }
+
+    /// Asks to make a probe.
+    pub(crate) fn ask_probe(&self) -> Option<Probe> {
+        let random = self.random();
+        let mut circuits = lock(&self.circuits);
+        let probe = circuits.ask_probe(self.clock.now(), random);
+        self.take_changes(circuits);
+        probe
+    }
+
+    /// Records what came of a probe.
+    pub(crate) fn record_probe(&self, probe: Probe, outcome: Outcome) {
+        let random = self.random();
+        let mut circuits = lock(&self.circuits);
+        circuits.record_probe(self.clock.now(), probe, outcome, random);
+        self.take_changes(circuits);
+    }
+
+    /// Decides over their head, or lets them decide again.
+    pub(crate) fn force(&self, force: Force) {
+        let mut circuits = lock(&self.circuits);
+        circuits.force(self.clock.now(), force);
+        self.take_changes(circuits);
+        // A probe may be due without a change.
+        self.changed.notify_waiters();
+    }
+
+    /// Goes on with other settings.
+    pub(crate) fn apply(&self, settings: &BreakerSettings, patience: Duration) {
+        self.patience.store(nanos(patience), Ordering::Relaxed);
+        lock(&self.circuits).apply(settings);
+        self.changed.notify_waiters();
+    }
+
+    /// A call that has just been let pass.
+    pub(crate) fn pending(&self, pass: Pass) -> Pending<'_> {
+        Pending { breakers: self, pass: Some(pass), asked: self.clock.now(), counted: false }
+    }
+
+    /// A call that its deadline or its caller cut short says nothing, unless it had waited for as long as one may.
+    pub(crate) fn outcome_without_reply(&self, waited: Duration) -> Outcome {
+        let patience = Duration::from_nanos(self.patience.load(Ordering::Relaxed));
+        if waited >= patience { Outcome::Failure } else { Outcome::Neutral }
     }
 
     /// Takes the changes into the order of events while they are still locked, then tells them.
-    fn tell(&self, mut circuits: MutexGuard<'_, Circuits>, teller: &Teller) {
+    fn take_changes(&self, mut circuits: MutexGuard<'_, Circuits>) {
         let mut changed = false;
         while let Some((circuit, change)) = circuits.poll() {
             changed = true;
             if circuit == Circuit::Endpoint && change.to == State::Open {
                 (self.on_open)();
             }
-            teller.push(Event::of_breaker(circuit, change));
+            self.teller.push(Event::of_breaker(circuit, change));
         }
         drop(circuits);
         if changed {
-            self.told(teller);
+            self.tell();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Circuits> {
-        self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Tells what waits to be told, and wakes who waits for a change.
+    pub(crate) fn tell(&self) {
+        if self.teller.tell() {
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A call whose outcome the breakers await. A caller that goes away is no outcome, unless it had waited out the timeout.
+pub(crate) struct Pending<'a> {
+    breakers: &'a Breakers,
+    pass: Option<Pass>,
+    /// When it was let pass first.
+    pub(crate) asked: Time,
+    /// Its connection ended, or could not be opened, and another call has told the breakers so.
+    pub(crate) counted: bool,
+}
+
+impl Pending<'_> {
+    /// Asks again: the breakers may have changed since.
+    pub(crate) fn ask_again(&mut self, class: Class) -> Result<(), Rejected> {
+        self.pass = Some(self.breakers.ask(class)?);
+        Ok(())
+    }
+
+    /// Records what came of it.
+    pub(crate) fn record(&mut self, outcome: (Outcome, Scope)) {
+        if let Some(pass) = self.pass.take() {
+            self.breakers.record(pass, outcome);
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if self.pass.is_some() {
+            let waited = self.breakers.clock.now().since(self.asked);
+            self.record((self.breakers.outcome_without_reply(waited), Scope::Call));
+        }
     }
 }

@@ -94,7 +94,7 @@ pub enum Event {
 
 impl Event {
     /// A breaker changed.
-    pub(crate) fn of_breaker(circuit: Circuit, change: Transition) -> Self {
+    pub fn of_breaker(circuit: Circuit, change: Transition) -> Self {
         let Transition { at, from, to, reason } = change;
         match circuit {
             Circuit::Endpoint => Self::Breaker { at, from, to, reason },

@@ -6,20 +6,18 @@
 
 mod probe;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use redis::{Cmd, Value};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Semaphore, TryAcquireError};
 
-use crate::breakers::Breakers;
+use crate::breakers::{Breakers, Pending};
 use crate::clock::Clock;
 use crate::connection::{Connection, Greeting};
 use crate::core::breaker::{Force, Outcome, Rejected, State};
-use crate::core::circuits::{Pass, Scope};
+use crate::core::circuits::{Circuits, Pass, Scope};
 use crate::core::class::Class;
 use crate::core::retry::{Budget, Decision, Failed, Retries};
 use crate::core::time::Time;
@@ -27,6 +25,7 @@ use crate::endpoint::Endpoint;
 use crate::error::told::ANOTHER_FORM;
 use crate::error::{Blame, CallError};
 use crate::event::{Event, Observer};
+use crate::lock::{Mutex, lock};
 use crate::lua;
 use crate::pool::{NoConnection, Pool, Urgency};
 use crate::settings::{Live, Settings};
@@ -54,11 +53,10 @@ pub(crate) struct Replied {
 struct Shared {
     settings: Arc<Live>,
     clock: Clock,
-    teller: Teller,
+    teller: Arc<Teller>,
     pool: Arc<Pool>,
     breakers: Breakers,
     budget: Mutex<Budget>,
-    chance: Mutex<ChaCha8Rng>,
     in_flight: Semaphore,
 }
 
@@ -77,16 +75,18 @@ impl Gateway {
             Arc::new(Pool::new(endpoint, Arc::clone(&settings), clock.clone(), seed, Box::new(on_greeting)));
         let opened = Arc::clone(&pool);
         // What made it open may hang on these connections for ever; the probe opens its own.
-        let on_open = Box::new(move || opened.clear());
+        let on_open = move || opened.clear();
+        let (teller, circuits) = (Arc::new(Teller::new(observer)), Circuits::new(&now.breaker));
+        let patience = now.operation_timeout;
+        let breakers = Breakers::new(circuits, patience, clock.clone(), seed, Arc::clone(&teller), on_open);
         let shared = Arc::new(Shared {
             pool,
-            breakers: Breakers::new(&now.breaker, clock.clone(), on_open),
+            breakers,
             budget: Mutex::new(Budget::new(&now.retry)),
-            chance: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             in_flight: Semaphore::new(now.pool.in_flight as usize),
             settings,
             clock,
-            teller: Teller::new(observer),
+            teller,
         });
         let probing = tokio::spawn(probe::whenever_due(Arc::clone(&shared))).abort_handle();
         Self { shared, probing: Arc::new(AbortOnDrop(probing)) }
@@ -146,11 +146,10 @@ impl Gateway {
         let at = shared.clock.now();
         shared.teller.push(Event::Failed { at, command: command.to_owned(), error: error.clone() });
         if let Ok(pass) = shared.ask(Class::of(command.as_bytes())) {
-            let outcome = (Outcome::Failure, Scope::Endpoint);
-            shared.breakers.record(pass, outcome, shared.random(), &shared.teller);
+            shared.breakers.record(pass, (Outcome::Failure, Scope::Endpoint));
         }
         shared.pool.clear();
-        shared.breakers.told(&shared.teller);
+        shared.breakers.tell();
         error
     }
 
@@ -171,13 +170,13 @@ impl Gateway {
 
     /// Decides over the breaker's head, or lets it decide again.
     pub(crate) fn force(&self, force: Force) {
-        self.shared.breakers.force(force, &self.shared.teller);
+        self.shared.breakers.force(force);
     }
 
     /// Goes on with these settings.
     pub(crate) fn apply(&self, settings: &Settings) {
         lock(&self.shared.budget).apply(&settings.retry);
-        self.shared.breakers.apply(&settings.breaker);
+        self.shared.breakers.apply(&settings.breaker, settings.operation_timeout);
     }
 
     /// Ends when the breaker changes, counted from this call on.
@@ -213,8 +212,7 @@ impl Gateway {
 
 impl Shared {
     fn ask(&self, class: Class) -> Result<Pass, CallError> {
-        let asked = self.breakers.ask(class);
-        asked.map_err(|Rejected { retry_after }| CallError::Rejected { retry_after })
+        self.breakers.ask(class).map_err(rejected)
     }
 
     /// The reply, and the process that gave it.
@@ -224,8 +222,8 @@ impl Shared {
         command: &Cmd,
         deadline: Time,
     ) -> Result<(Value, Arc<str>), CallError> {
-        let asked = self.clock.now();
-        let mut pending = Pending { shared: self, pass: Some(pass), asked, counted: false };
+        let mut pending = self.breakers.pending(pass);
+        let asked = pending.asked;
         let reply = self.send_permitted(&mut pending, command, deadline).await;
         let now = self.clock.now();
         let took = now.since(asked);
@@ -241,7 +239,7 @@ impl Shared {
             self.teller.push(Event::Failed { at: now, command: shown(command), error: error.clone() });
         }
         if reply.is_err() || slow {
-            self.breakers.told(&self.teller);
+            self.breakers.tell();
         }
         reply
     }
@@ -261,7 +259,7 @@ impl Shared {
                     error
                 })?;
                 // The breaker may have opened while the connection was awaited.
-                pending.pass = Some(self.ask(Class::of(name(command)))?);
+                pending.ask_again(Class::of(name(command))).map_err(rejected)?;
                 connection
             }
         };
@@ -288,7 +286,7 @@ impl Shared {
         match reply {
             Ok(_) if slow => Outcome::Slow,
             Ok(_) => Outcome::Success,
-            Err(CallError::Timeout | CallError::TooLate) => self.outcome_without_reply(waited),
+            Err(CallError::Timeout | CallError::TooLate) => self.breakers.outcome_without_reply(waited),
             Err(error) => match error.blame() {
                 Blame::Redis => Outcome::Failure,
                 Blame::Nobody => Outcome::Neutral,
@@ -296,41 +294,13 @@ impl Shared {
         }
     }
 
-    /// A call that its deadline or its caller cut short says nothing, unless it had waited for as long as one may.
-    fn outcome_without_reply(&self, waited: Duration) -> Outcome {
-        if waited >= self.settings.now().operation_timeout { Outcome::Failure } else { Outcome::Neutral }
-    }
-
     fn random(&self) -> f64 {
-        lock(&self.chance).random()
+        self.breakers.random()
     }
 }
 
-/// A call whose outcome the breaker awaits. A caller that goes away is no outcome, unless it had waited out the timeout.
-struct Pending<'a> {
-    shared: &'a Shared,
-    pass: Option<Pass>,
-    asked: Time,
-    /// Its connection ended, or could not be opened, and another call has told the breaker so.
-    counted: bool,
-}
-
-impl Pending<'_> {
-    fn record(&mut self, outcome: (Outcome, Scope)) {
-        if let Some(pass) = self.pass.take() {
-            let shared = self.shared;
-            shared.breakers.record(pass, outcome, shared.random(), &shared.teller);
-        }
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if self.pass.is_some() {
-            let waited = self.shared.clock.now().since(self.asked);
-            self.record((self.shared.outcome_without_reply(waited), Scope::Call));
-        }
-    }
+fn rejected(Rejected { retry_after }: Rejected) -> CallError {
+    CallError::Rejected { retry_after }
 }
 
 /// What a call that ended so tells about.
@@ -354,10 +324,6 @@ fn name(command: &Cmd) -> &[u8] {
 
 fn shown(command: &Cmd) -> String {
     String::from_utf8_lossy(name(command)).into_owned()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

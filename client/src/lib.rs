@@ -33,6 +33,7 @@ pub mod health_check;
 pub mod http;
 mod keys;
 mod limits;
+mod lock;
 mod lua;
 mod mode;
 pub mod observe;
@@ -48,6 +49,8 @@ mod store;
 mod sync;
 mod task;
 mod teller;
+#[cfg(test)]
+mod teller_tests;
 pub mod tls;
 pub mod typed;
 mod watched;

@@ -148,7 +148,7 @@ impl Default for Settings {
             operation_timeout: Duration::from_millis(500),
             deadline: Duration::from_secs(2),
             ping_after_idle: Duration::from_secs(30),
-            drop_after_timeouts: 2,
+            drop_after_timeouts: 1,
             slow_call: Duration::from_millis(500),
             fallback: Fallback::Memory,
             protocol: Protocol::Resp2,

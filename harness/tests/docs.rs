@@ -12,13 +12,14 @@ use squall::plan::Plan;
 use squall::scenario;
 use squall::world::Kind;
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/bad-input.md",
     "docs/checks.md",
     "docs/client.md",
     "docs/embedded-server.md",
+    "docs/field.md",
     "docs/how-to-add.md",
     "docs/http.md",
     "docs/promises.md",
@@ -234,6 +235,21 @@ fn tests_that_exist(names: impl Iterator<Item = String>) -> usize {
         read_all(&root().join(folder), &mut sources);
     }
     names.inspect(|name| assert!(sources.contains(&format!("fn {name}(")), "no test {name}")).count()
+}
+
+#[test]
+fn the_table_of_the_field_has_a_row_for_every_case_and_no_other() {
+    let text = std::fs::read_to_string(root().join("docs/field.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| V"));
+    let mut named: Vec<String> = rows.flat_map(code).filter(|code| code.contains("::")).collect();
+    let main = std::fs::read_to_string(root().join("harness/tests/field/main.rs")).unwrap();
+    let cases = main.split_once("cases!(").unwrap().1.split_once("]").unwrap().0;
+    let lines = cases.lines().map(|line| line.trim().trim_end_matches(','));
+    let mut cases: Vec<String> = lines.filter(|line| line.contains("::")).map(str::to_owned).collect();
+    named.sort();
+    named.dedup();
+    cases.sort();
+    assert!(cases.len() > 15 && named == cases, "{named:?}\n{cases:?}");
 }
 
 fn read_all(folder: &Path, text: &mut String) {

@@ -1,13 +1,14 @@
 //! One load at a time for each key, whoever asks and whoever goes away.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::answer::SessionError;
+use crate::lock::{Mutex, MutexGuard, lock};
 
 /// Why a value was not loaded.
 #[derive(Clone, Debug, Error)]
@@ -66,7 +67,7 @@ impl Flights {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Landed>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -51,10 +51,16 @@ impl Health {
             waited: Duration::ZERO,
             timeouts: 0,
         });
-        unanswered.since = unanswered.since.min(silent_from);
+        let timed_out = now.since(sent) >= self.timeout;
+        if timed_out && unanswered.timeouts == 0 {
+            // Callers that went away before proved nothing: the replies to them may have come.
+            unanswered.since = silent_from;
+        } else if timed_out || unanswered.timeouts == 0 {
+            unanswered.since = unanswered.since.min(silent_from);
+        }
         unanswered.waited += now.since(silent_from.max(unanswered.until));
         unanswered.until = unanswered.until.max(now);
-        if now.since(sent) >= self.timeout {
+        if timed_out {
             unanswered.timeouts = unanswered.timeouts.saturating_add(1);
         }
         unanswered.timeouts >= self.drop_after_timeouts
@@ -90,6 +96,17 @@ mod tests {
         assert!(!health.unanswered(at(100), at(600)));
         assert!(health.unanswered(at(150), at(650)));
         assert_eq!(health.silent_since(), Some(at(100)));
+    }
+
+    #[test]
+    fn it_is_silent_since_the_call_that_timed_out_and_not_since_one_that_was_given_up_before() {
+        let mut health = health();
+        assert!(!health.unanswered(at(100), at(110)));
+        assert!(!health.unanswered(at(2000), at(2500)));
+        assert_eq!(health.silent_since(), Some(at(2000)));
+        assert!(!health.unanswered(at(1900), at(1910)));
+        assert!(health.unanswered(at(1950), at(2600)));
+        assert_eq!(health.silent_since(), Some(at(1950)));
     }
 
     #[test]

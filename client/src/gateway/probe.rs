@@ -65,10 +65,10 @@ pub(super) async fn whenever_due(shared: Arc<Shared>) {
             () = tokio::time::sleep_until(shared.clock.instant(due)) => {}
             () = changed => continue,
         }
-        match shared.breakers.ask_probe(shared.random(), &shared.teller) {
+        match shared.breakers.ask_probe() {
             Some(probe) => {
                 let outcome = shared.probe(probe.circuit()).await;
-                shared.breakers.record_probe(probe, outcome, shared.random(), &shared.teller);
+                shared.breakers.record_probe(probe, outcome);
             }
             // Timers are exact to a millisecond only.
             None => tokio::time::sleep(Duration::from_millis(1)).await,

@@ -221,7 +221,7 @@ async fn nothing_is_sent_by_a_call_that_got_its_connection_after_the_breaker_ope
         for _ in 0..3 {
             let shared = &bench.gateway.shared;
             let pass = shared.ask(Class::Reads).unwrap();
-            shared.breakers.record(pass, (Outcome::Failure, Scope::Call), 0.5, &shared.teller);
+            shared.breakers.record(pass, (Outcome::Failure, Scope::Call));
         }
     };
     let (outcomes, ()) = tokio::join!(waiting, opening);
