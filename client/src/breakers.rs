@@ -121,16 +121,20 @@ impl Breakers {
         self.changed.notify_waiters();
     }
 
-    /// Goes on with other settings.
+    /// Goes on with other settings. What changes by that is to be [told](Self::tell) after it.
     pub(crate) fn apply(&self, settings: &BreakerSettings, patience: Duration) {
         self.patience.store(nanos(patience), Ordering::Relaxed);
-        lock(&self.circuits).apply(settings);
+        let mut circuits = lock(&self.circuits);
+        circuits.apply(self.clock.now(), settings);
+        self.push_changes(&mut circuits);
+        drop(circuits);
         self.changed.notify_waiters();
     }
 
     /// A call that has just been let pass.
-    pub(crate) fn pending(&self, pass: Pass) -> Pending<'_> {
-        Pending { breakers: self, pass: Some(pass), asked: self.clock.now(), counted: false }
+    pub(crate) fn pending(&self, pass: Pass, class: Class) -> Pending<'_> {
+        let asked = self.clock.now();
+        Pending { breakers: self, pass: Some(pass), class, asked, unconnected: false, counted: false }
     }
 
     /// A call that its deadline or its caller cut short says nothing, unless it had waited for as long as one may.
@@ -141,6 +145,14 @@ impl Breakers {
 
     /// Takes the changes into the order of events while they are still locked, then tells them.
     fn take_changes(&self, mut circuits: MutexGuard<'_, Circuits>) {
+        let changed = self.push_changes(&mut circuits);
+        drop(circuits);
+        if changed {
+            self.tell();
+        }
+    }
+
+    fn push_changes(&self, circuits: &mut Circuits) -> bool {
         let mut changed = false;
         while let Some((circuit, change)) = circuits.poll() {
             changed = true;
@@ -149,10 +161,7 @@ impl Breakers {
             }
             self.teller.push(Event::of_breaker(circuit, change));
         }
-        drop(circuits);
-        if changed {
-            self.tell();
-        }
+        changed
     }
 
     /// Tells what waits to be told, and wakes who waits for a change.
@@ -171,16 +180,21 @@ fn nanos(length: Duration) -> u64 {
 pub(crate) struct Pending<'a> {
     breakers: &'a Breakers,
     pass: Option<Pass>,
-    /// When it was let pass first.
+    /// What kind of call it is.
+    pub(crate) class: Class,
+    /// When it was let pass; once it has waited for its connection, since then.
     pub(crate) asked: Time,
+    /// It failed for want of a connection.
+    pub(crate) unconnected: bool,
     /// Its connection ended, or could not be opened, and another call has told the breakers so.
     pub(crate) counted: bool,
 }
 
 impl Pending<'_> {
     /// Asks again: the breakers may have changed since.
-    pub(crate) fn ask_again(&mut self, class: Class) -> Result<(), Rejected> {
-        self.pass = Some(self.breakers.ask(class)?);
+    pub(crate) fn ask_again(&mut self) -> Result<(), Rejected> {
+        self.pass = Some(self.breakers.ask(self.class)?);
+        self.asked = self.breakers.clock.now();
         Ok(())
     }
 

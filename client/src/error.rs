@@ -95,6 +95,17 @@ impl CallError {
         }
     }
 
+    /// Whether Redis, which is well, refuses just this: nothing was done, and what comes next may fare better.
+    pub(crate) fn of_this_alone(&self) -> bool {
+        match self {
+            // A Redis that is full refuses every write alike, and may have room again soon.
+            Self::NotNow(code) => self.blame() == Blame::Nobody && code != "OOM",
+            Self::Auth(_) => self.blame() == Blame::Nobody,
+            Self::Refused(_) => true,
+            _ => false,
+        }
+    }
+
     /// What kind of error it is, as logs and metrics call it.
     pub fn error_type(&self) -> &'static str {
         match self {

@@ -97,13 +97,16 @@ impl Gateway {
     /// An error is definite only if no attempt may have been applied: what a retry says does not undo what an earlier attempt
     /// may have done.
     pub async fn call(&self, command: &Cmd, repeatable: bool, deadline: Time) -> Result<Value, CallError> {
-        self.call_counted(command, repeatable, deadline).await.map(|replied| replied.value)
+        self.call_counted(command, Class::of(name(command)), repeatable, deadline)
+            .await
+            .map(|replied| replied.value)
     }
 
     /// The same, and who replied.
     pub(crate) async fn call_counted(
         &self,
         command: &Cmd,
+        class: Class,
         repeatable: bool,
         deadline: Time,
     ) -> Result<Replied, CallError> {
@@ -112,13 +115,12 @@ impl Gateway {
             TryAcquireError::NoPermits => CallError::Overloaded,
             TryAcquireError::Closed => CallError::Closed,
         })?;
-        let class = Class::of(name(command));
         let mut pass = shared.ask(class)?;
         lock(&shared.budget).earn(shared.clock.now());
         let mut retries = Retries::new(shared.settings.now().retry.attempts(class), deadline, repeatable);
         let mut unknown = None;
         loop {
-            let error = match shared.attempt(pass, command, deadline).await {
+            let error = match shared.attempt((pass, class), command, deadline).await {
                 Ok((value, by)) => return Ok(Replied { value, repeated: unknown.is_some(), by }),
                 Err(error) => error,
             };
@@ -173,10 +175,15 @@ impl Gateway {
         self.shared.breakers.force(force);
     }
 
-    /// Goes on with these settings.
+    /// Goes on with these settings. What changes by that is to be [told](Self::tell) after it.
     pub(crate) fn apply(&self, settings: &Settings) {
         lock(&self.shared.budget).apply(&settings.retry);
         self.shared.breakers.apply(&settings.breaker, settings.operation_timeout);
+    }
+
+    /// Tells what waits to be told.
+    pub(crate) fn tell(&self) {
+        self.shared.breakers.tell();
     }
 
     /// Ends when the breaker changes, counted from this call on.
@@ -218,18 +225,20 @@ impl Shared {
     /// The reply, and the process that gave it.
     async fn attempt(
         &self,
-        pass: Pass,
+        (pass, class): (Pass, Class),
         command: &Cmd,
         deadline: Time,
     ) -> Result<(Value, Arc<str>), CallError> {
-        let mut pending = self.breakers.pending(pass);
+        let mut pending = self.breakers.pending(pass, class);
         let asked = pending.asked;
         let reply = self.send_permitted(&mut pending, command, deadline).await;
         let now = self.clock.now();
         let took = now.since(asked);
         let slow = took > self.settings.now().slow_call;
-        let outcome = if pending.counted { Outcome::Neutral } else { self.outcome(&reply, took, slow) };
-        pending.record((outcome, scope(&reply)));
+        let outcome =
+            if pending.counted { Outcome::Neutral } else { self.outcome(&reply, now.since(pending.asked)) };
+        let scope = if pending.unconnected { Scope::Endpoint } else { scope(&reply) };
+        pending.record((outcome, scope));
         if slow {
             self.teller.push(Event::Slow { at: now, took });
         }
@@ -255,11 +264,11 @@ impl Shared {
             None => {
                 let opened = self.pool.connection(deadline, Urgency::Paced).await;
                 let connection = opened.map_err(|NoConnection { error, shared }| {
-                    pending.counted = shared;
+                    (pending.counted, pending.unconnected) = (shared, true);
                     error
                 })?;
                 // The breaker may have opened while the connection was awaited.
-                pending.ask_again(Class::of(name(command))).map_err(rejected)?;
+                pending.ask_again().map_err(rejected)?;
                 connection
             }
         };
@@ -282,9 +291,9 @@ impl Shared {
     }
 
     /// What the breaker is to learn from a call that ended so after `waited`.
-    fn outcome<T>(&self, reply: &Result<T, CallError>, waited: Duration, slow: bool) -> Outcome {
+    fn outcome<T>(&self, reply: &Result<T, CallError>, waited: Duration) -> Outcome {
         match reply {
-            Ok(_) if slow => Outcome::Slow,
+            Ok(_) if waited > self.settings.now().slow_call => Outcome::Slow,
             Ok(_) => Outcome::Success,
             Err(CallError::Timeout | CallError::TooLate) => self.breakers.outcome_without_reply(waited),
             Err(error) => match error.blame() {

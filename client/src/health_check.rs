@@ -110,7 +110,8 @@ impl SessionClient {
         let store = self.store();
         let asked = store.clock.now();
         let deadline = asked + store.settings.now().deadline;
-        let pinged = store.script.gateway.call(&redis::cmd("PING"), true, deadline).await;
+        let gateway = &store.script.gateway;
+        let pinged = gateway.call(&redis::cmd("PING"), true, deadline).await;
         let took = store.clock.now().since(asked);
         let redis = match pinged {
             Ok(_) => self.ask_redis(deadline).await,
@@ -118,6 +119,10 @@ impl SessionClient {
         };
         let client = self.client_health();
         let (status, why) = match &pinged {
+            Err(CallError::Overloaded) => (Status::Degraded, Some(CallError::Overloaded.to_string())),
+            Err(CallError::Rejected { .. }) if gateway.state() == State::Closed => {
+                (Status::Degraded, Some(format!("redis does not serve {}", client.stopped.join(" and "))))
+            }
             Err(error) => (Status::Down, Some(error.to_string())),
             Ok(_) if took > store.settings.now().slow_call => {
                 (Status::Degraded, Some("redis answers slowly".to_owned()))

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use redis::Cmd;
 
+use crate::core::class::Class;
 use crate::core::time::Time;
 use crate::error::CallError;
 use crate::gateway::{Gateway, Replied};
@@ -12,12 +13,13 @@ use crate::gateway::{Gateway, Replied};
 pub(crate) struct LuaScript {
     text: &'static str,
     hash: LazyLock<String, fn() -> String>,
+    class: Class,
 }
 
 impl LuaScript {
-    /// `hash` gives the script's hash.
-    pub(crate) const fn new(text: &'static str, hash: fn() -> String) -> Self {
-        Self { text, hash: LazyLock::new(hash) }
+    /// `hash` gives the script's hash; `class` says what it does.
+    pub(crate) const fn new(text: &'static str, hash: fn() -> String, class: Class) -> Self {
+        Self { text, hash: LazyLock::new(hash), class }
     }
 
     /// Runs it; `rest` are the number of its keys, they themselves, and its arguments. Says also whether an attempt before the
@@ -33,10 +35,10 @@ impl LuaScript {
             rest(command.arg(script));
             command
         };
-        match gateway.call_counted(&command("EVALSHA", &self.hash), true, deadline).await {
+        match gateway.call_counted(&command("EVALSHA", &self.hash), self.class, true, deadline).await {
             // A Redis that restarted has forgotten its scripts; EVAL loads it again.
             Err(error) if is_unknown(&error) => {
-                gateway.call_counted(&command("EVAL", self.text), true, deadline).await
+                gateway.call_counted(&command("EVAL", self.text), self.class, true, deadline).await
             }
             reply => reply,
         }

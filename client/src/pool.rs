@@ -232,9 +232,12 @@ impl Shared {
         }
         let now = self.clock.now();
         state.remove_unusable(now);
+        // There may have been more until the settings changed; calls in flight still get their replies.
+        let most = self.settings.now().pool.connections as usize;
+        state.connections.truncate(most);
         let least_busy =
             state.connections.iter().min_by_key(|connection| connection.in_flight()).map(Arc::clone);
-        let room = state.connections.len() < self.settings.now().pool.connections as usize;
+        let room = state.connections.len() < most;
         let wait = match urgency {
             Urgency::Paced => state.backoff.wait(now),
             Urgency::AtOnce => Duration::ZERO,

@@ -19,8 +19,9 @@ impl SessionClient {
     ///
     /// When a setting is out of its range, or one would change that cannot while the client runs. Then nothing has changed.
     pub fn reconfigure(&self, settings: Settings) -> Result<(), ReconfigureError> {
-        let now = self.store().settings.replace(settings)?;
-        self.store().script.gateway.apply(&now);
+        let gateway = &self.store().script.gateway;
+        self.store().settings.replace(settings, |now| gateway.apply(now))?;
+        gateway.tell();
         Ok(())
     }
 }

@@ -23,18 +23,22 @@ use crate::error::CallError;
 use crate::gateway::Gateway;
 use crate::keys;
 use crate::settings::{Live, ReplicaSettings};
+use crate::task::AbortOnDrop;
 
 /// Asks replicas, one fence at a time.
 pub(crate) struct Replicas {
     settings: Arc<Live>,
     clock: Clock,
     asking: Mutex<Option<mpsc::UnboundedSender<Asked>>>,
+    task: AbortOnDrop,
 }
 
 /// A write whose replicas are asked about.
 struct Asked {
     /// The process of Redis that answered it.
     by: Arc<str>,
+    /// How many replicas must have it.
+    acknowledgements: u32,
     told: oneshot::Sender<bool>,
 }
 
@@ -48,8 +52,8 @@ impl Replicas {
     /// Nothing is sent until replicas are asked about. Must be called within a tokio runtime.
     pub(crate) fn start(settings: Arc<Live>, clock: Clock, gateway: Gateway) -> Self {
         let (asking, asked) = mpsc::unbounded_channel();
-        tokio::spawn(answer(asked, Arc::clone(&settings), clock.clone(), gateway));
-        Self { settings, clock, asking: Mutex::new(Some(asking)) }
+        let task = tokio::spawn(answer(asked, Arc::clone(&settings), clock.clone(), gateway)).abort_handle();
+        Self { settings, clock, asking: Mutex::new(Some(asking)), task: AbortOnDrop(task) }
     }
 
     /// Whether as many replicas as the settings ask for have a write that the process `by` of Redis answered, as far as that
@@ -61,7 +65,10 @@ impl Replicas {
             return false;
         }
         let (told, answer) = oneshot::channel();
-        let asked = self.lock().as_ref().is_some_and(|asking| asking.send(Asked { by, told }).is_ok());
+        let asked = self
+            .lock()
+            .as_ref()
+            .is_some_and(|asking| asking.send(Asked { by, acknowledgements, told }).is_ok());
         let end = deadline.min(self.clock.now() + timeout);
         asked && matches!(tokio::time::timeout_at(self.clock.instant(end), answer).await, Ok(Ok(true)))
     }
@@ -69,6 +76,7 @@ impl Replicas {
     /// Asks no more.
     pub(crate) fn close(&self) {
         self.lock().take();
+        self.task.0.abort();
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Asked>>> {
@@ -94,17 +102,18 @@ async fn answer(
             continue;
         }
         let of = settings.now();
-        let (by, reached) = match fence(&mut beside, &gateway, &of.key_prefix, of.replicas).await {
-            Ok((by, replicas)) => (by, replicas >= i64::from(of.replicas.acknowledgements)),
-            Err(_) => {
-                beside = None;
-                not_before = clock.now() + PAUSE;
-                continue;
-            }
+        let most = waiting.iter().map(|asked| asked.acknowledgements).max().unwrap_or_default();
+        let wanted =
+            ReplicaSettings { acknowledgements: most, timeout: of.replicas.timeout.min(of.deadline) };
+        let fenced = fence(&mut beside, &gateway, &of.key_prefix, wanted).await;
+        let Ok((by, replicas)) = fenced else {
+            beside = None;
+            not_before = clock.now() + PAUSE;
+            continue;
         };
-        for Asked { by: answered, told } in waiting {
+        for Asked { by: answered, acknowledgements, told } in waiting {
             // Who asked may have gone.
-            let _gone = told.send(reached && answered == by);
+            let _gone = told.send(answered == by && replicas >= i64::from(acknowledgements));
         }
     }
 }

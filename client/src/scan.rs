@@ -6,6 +6,7 @@ use redis::{FromRedisValue as _, Value};
 
 use crate::answer::SessionError;
 use crate::client::SessionClient;
+use crate::core::class::Class;
 use crate::core::glob;
 use crate::core::time::Time;
 use crate::error::CallError;
@@ -111,7 +112,7 @@ async fn only_ours(store: &Store, ids: Vec<String>, deadline: Time) -> Result<Ve
     Ok(ids.into_iter().zip(ours).filter(|(_, ours)| *ours == 1).map(|(id, _)| id).collect())
 }
 
-static OURS: LuaScript = LuaScript::new(OURS_TEXT, || lua::hash(OURS_TEXT));
+static OURS: LuaScript = LuaScript::new(OURS_TEXT, || lua::hash(OURS_TEXT), Class::Upkeep);
 const OURS_TEXT: &str = include_str!("ours.lua");
 
 /// A text as a pattern that matches it alone.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 
 use crate::clock::Clock;
+use crate::core::class::Class;
 use crate::core::encoding::{
     Damage, decode_record, decode_tombstone, encode_record, encode_tombstone, id_check,
 };
@@ -150,6 +151,6 @@ fn bytes(value: Value) -> Option<Bytes> {
 }
 
 /// It says itself what it does.
-static MERGE: LuaScript = LuaScript::new(MERGE_TEXT, || lua::hash(MERGE_TEXT));
+static MERGE: LuaScript = LuaScript::new(MERGE_TEXT, || lua::hash(MERGE_TEXT), Class::Writes);
 
 const MERGE_TEXT: &str = include_str!("core/merge.lua");

@@ -29,20 +29,14 @@ pub(crate) async fn resync_whenever_due(store: Arc<Store>) {
     loop {
         // Before anything is looked at, so that no change is missed.
         let changed = store.script.gateway.changed();
+        look_if_due(&store, &mut next_look).await;
         let now = store.clock.now();
-        if reachable(&store) && now >= next_look && !store.memory.lock().local().is_empty() {
-            next_look = now + LOOK_EVERY;
-            store.memory.lock().sweep(now);
-            store.tidy_disk();
-            // If that fails, the breaker has been told, and the next look is soon.
-            let _ = look(&store, now + store.settings.now().deadline).await;
-        }
         let refused_too = now >= refused_wait_until;
         if reachable(&store) && waiting(&store, refused_too) > 0 {
             let delay = store.settings.now().resync.start_delay_max.mul_f64(store.script.gateway.random());
             tokio::time::sleep(delay).await;
             store.resyncing.store(true, Ordering::Relaxed);
-            let brought = resync(&store, refused_too).await;
+            let brought = resync(&store, refused_too, &mut next_look).await;
             store.resyncing.store(false, Ordering::Relaxed);
             if brought.refused > 0 {
                 refused_wait_until = store.clock.now() + REFUSED_WAIT;
@@ -65,18 +59,34 @@ async fn look(store: &Store, deadline: Time) -> Result<(), CallError> {
     store.check_evictions(deadline).await
 }
 
+/// Once a second: drops what is over, and asks Redis whether it has forgotten.
+async fn look_if_due(store: &Arc<Store>, next_look: &mut Time) {
+    let now = store.clock.now();
+    if reachable(store) && now >= *next_look && !store.memory.lock().local().is_empty() {
+        *next_look = now + LOOK_EVERY;
+        store.memory.lock().sweep(now);
+        store.tidy_disk();
+        // If that fails, the breaker has been told, and the next look is soon.
+        let _ = look(store, store.deadline()).await;
+    }
+}
+
 /// Brings what can be brought by `deadline`, as fast as possible.
 pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
     while reachable(store) && store.clock.now() < deadline {
         let pushes = store.memory.lock().next_pushes(store.settings.now().resync.batch as usize, false);
-        if pushes.is_empty() || bring_batch(store, pushes, deadline).await.arrived == 0 {
+        if pushes.is_empty() {
+            return;
+        }
+        let batch = bring_batch(store, pushes, deadline).await;
+        if batch.arrived + batch.refused == 0 {
             return;
         }
     }
 }
 
 /// One resync: ends when nothing waits, or when the breaker opens.
-async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
+async fn resync(store: &Arc<Store>, refused_too: bool, next_look: &mut Time) -> Batch {
     let mut pace = Pace::new(&store.settings.now().resync);
     let mut total = Batch::default();
     let sessions = waiting(store, refused_too);
@@ -90,6 +100,8 @@ async fn resync(store: &Arc<Store>, refused_too: bool) -> Batch {
             tell(store, Resync::Interrupted { sessions, brought: total.arrived });
             return total;
         }
+        // What Redis does not take may keep this busy for as long as it likes.
+        look_if_due(store, next_look).await;
         let pushes = store.memory.lock().next_pushes(pace.batch(), refused_too && total.refused == 0);
         if pushes.is_empty() {
             tell(store, Resync::Finished { sessions: total.arrived });
@@ -119,7 +131,7 @@ async fn bring_batch(store: &Arc<Store>, pushes: Vec<Push>, deadline: Time) -> B
         tasks.spawn(async move {
             let mut bringing = store.bringing(push);
             let brought = store.bring(&mut bringing, deadline).await;
-            if let Err(CallError::Refused(_)) = brought {
+            if brought.as_ref().is_err_and(CallError::of_this_alone) {
                 bringing.refused();
             }
             brought
@@ -129,7 +141,7 @@ async fn bring_batch(store: &Arc<Store>, pushes: Vec<Push>, deadline: Time) -> B
     while let Some(ended) = tasks.join_next().await {
         match ended {
             Ok(Ok(_)) => batch.arrived += 1,
-            Ok(Err(CallError::Refused(_))) => batch.refused += 1,
+            Ok(Err(error)) if error.of_this_alone() => batch.refused += 1,
             Ok(Err(_)) | Err(_) => batch.failed += 1,
         }
     }

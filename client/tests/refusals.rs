@@ -119,3 +119,23 @@ async fn shutting_down_brings_what_is_left() {
     let late = a.client.update("s", value("y")).await.unwrap_err();
     assert_eq!((late.code(), late.definite()), ("unavailable", true));
 }
+
+#[tokio::test]
+async fn sessions_that_redis_never_takes_keep_no_other_from_being_brought() {
+    let Some(redis) = Redis::start().await else { return };
+    let a = redis.session_client(1, &quick());
+    // With a hash tag their tombstones lie under keys that this user may not touch.
+    redis
+        .ask::<()>(&["ACL", "SETUSER", "default", "resetkeys", "~session:*", "~{session:*", "~squall:*"])
+        .await;
+    for number in 0..40 {
+        assert_eq!(create(&a, &format!("{{u}}:{number}"), "x", MINUTE).await, ServedBy::Local);
+    }
+    assert_eq!(create(&a, "b", "y", MINUTE).await, ServedBy::Redis);
+    let is_there = || redis.ask::<bool>(&["EXISTS", "session:b"]);
+    redis.ask::<()>(&["FLUSHALL"]).await;
+    eventually("it is brought again", is_there).await;
+    redis.ask::<()>(&["ACL", "SETUSER", "default", "allkeys"]).await;
+    a.clean().await;
+    assert_eq!(fresh(&redis, "{u}:39").await.as_deref(), Some("x"));
+}

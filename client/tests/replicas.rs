@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::settings::{PerClass, Thresholds};
-use squall_client::{Class, Event, Level, Mode, Settings};
+use squall_client::{Class, Event, Level, Mode, Settings, Status};
 
 use redis::{MINUTE, Redis, Told, create, eventually, quick, read, value};
 
@@ -137,4 +137,41 @@ async fn a_redis_that_takes_no_writes_goes_on_answering_reads_where_writes_have_
     let () = primary.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
     told.clean().await;
     assert_eq!(redis::fresh(&primary, "s").await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_class_that_loses_its_breaker_while_it_is_open_is_served_by_redis_again() {
+    let Some(primary) = Redis::start().await else { return };
+    let mut settings = quick();
+    settings.breaker.per_class = PerClass { writes: Some(Thresholds::default()), ..PerClass::default() };
+    settings.breaker.cool_down = Duration::from_secs(60);
+    settings.breaker.cool_down_max = Duration::from_secs(60);
+    let told = primary.session_client(1, &settings);
+    create(&told, "s", "1", MINUTE).await;
+    let () = primary.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    while told.client.health_check().await.client.stopped.is_empty() {
+        told.client.update("s", value("2")).await.expect("it is accepted");
+    }
+    let () = primary.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    settings.breaker.per_class = PerClass::default();
+    told.client.reconfigure(settings).expect("they are in range");
+    told.clean().await;
+    let modes = || told.events.lock().expect("no panic").iter().filter_map(redis::mode).collect::<Vec<_>>();
+    eventually("redis serves again", || async { modes() == [Mode::Local, Mode::Redis] }).await;
+}
+
+#[tokio::test]
+async fn redis_is_not_said_to_be_down_where_only_a_class_of_calls_is_stopped() {
+    let Some(primary) = Redis::start().await else { return };
+    let mut settings = quick();
+    let own = Thresholds { failures: 1, ..Thresholds::default() };
+    settings.breaker.per_class = PerClass { reads: Some(own), ..PerClass::default() };
+    let told = primary.session_client(1, &settings);
+    create(&told, "s", "1", MINUTE).await;
+    primary.pause();
+    assert!(told.client.get("s").await.is_ok());
+    primary.go_on();
+    let health = told.client.health_check().await;
+    assert_eq!((health.status, health.client.stopped), (Status::Degraded, vec!["reads"]));
+    assert_eq!(health.why.as_deref(), Some("redis does not serve reads"));
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::counter::{Counter, Delta};
 use crate::answer::{ServedBy, SessionError};
 use crate::core::breaker::State;
+use crate::core::class::Class;
 use crate::core::time::Time;
 use crate::error::CallError;
 use crate::error::told::NO_NUMBER;
@@ -256,6 +257,6 @@ const NO_COUNTER: &str = "it is no counter, so delete the key, or count under an
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// It says itself what it does.
-static COUNT: LuaScript = LuaScript::new(COUNT_TEXT, || lua::hash(COUNT_TEXT));
+static COUNT: LuaScript = LuaScript::new(COUNT_TEXT, || lua::hash(COUNT_TEXT), Class::Writes);
 
 const COUNT_TEXT: &str = include_str!("count.lua");

@@ -129,6 +129,21 @@ impl Breaker {
         }
     }
 
+    /// A closed breaker that comes after others: permits of theirs, of generations below this one, are none of its own.
+    pub(crate) fn from_generation(settings: BreakerSettings, generation: u64) -> Self {
+        Self { generation, ..Self::new(settings) }
+    }
+
+    /// The generation of the permits that it gives now.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What somebody decided over its head.
+    pub(crate) fn forced(&self) -> Force {
+        self.force
+    }
+
     /// The state.
     pub fn state(&self) -> State {
         self.state

@@ -8,6 +8,8 @@
 //! While the endpoint's breaker is open nothing goes to Redis, and no class's breaker sends a probe. A class without thresholds
 //! of its own counts for the endpoint alone.
 
+use std::collections::VecDeque;
+
 use super::breaker::{Breaker, Force, Outcome, Permit, Rejected, State, Transition};
 use super::class::Class;
 use super::time::Time;
@@ -59,6 +61,10 @@ impl Probe {
 pub struct Circuits {
     endpoint: Breaker,
     classes: Vec<(Class, Breaker)>,
+    /// What the breakers that are gone have not told.
+    gone: VecDeque<(Circuit, Transition)>,
+    /// Generations of breakers that are gone.
+    past: u64,
 }
 
 impl Circuits {
@@ -66,7 +72,7 @@ impl Circuits {
     pub fn new(settings: &BreakerSettings) -> Self {
         let own = |class| Some((class, Breaker::new(settings.of_class(settings.per_class.of(class)?))));
         let classes = Class::ALL.into_iter().filter_map(own).collect();
-        Self { endpoint: Breaker::new(settings.clone()), classes }
+        Self { endpoint: Breaker::new(settings.clone()), classes, gone: VecDeque::new(), past: 0 }
     }
 
     /// The state of the endpoint's.
@@ -140,21 +146,43 @@ impl Circuits {
         }
     }
 
-    /// Goes on with other settings; see [`Breaker::apply`]. A class that has no thresholds of its own any more loses its breaker.
-    pub fn apply(&mut self, settings: &BreakerSettings) {
+    /// Goes on with other settings; see [`Breaker::apply`]. A class that has no thresholds of its own any more loses its breaker,
+    /// which closes by that.
+    pub fn apply(&mut self, now: Time, settings: &BreakerSettings) {
+        self.endpoint.apply(settings.clone());
         let mut before = std::mem::take(&mut self.classes);
         for class in Class::ALL {
-            let Some(own) = settings.per_class.of(class).map(|own| settings.of_class(own)) else { continue };
-            let known = before.iter().position(|(of, _)| *of == class).map(|place| before.swap_remove(place));
-            let (_, mut breaker) = known.unwrap_or_else(|| (class, Breaker::new(own.clone())));
-            breaker.apply(own);
-            self.classes.push((class, breaker));
+            let known =
+                before.iter().position(|(of, _)| *of == class).map(|place| before.swap_remove(place).1);
+            let own = settings.per_class.of(class).map(|own| settings.of_class(own));
+            match (known, own) {
+                (Some(mut breaker), Some(own)) => {
+                    breaker.apply(own);
+                    self.classes.push((class, breaker));
+                }
+                (None, Some(own)) => {
+                    let mut breaker = Breaker::from_generation(own, self.past);
+                    if self.endpoint.forced() == Force::Closed {
+                        breaker.force(now, Force::Closed);
+                    }
+                    self.classes.push((class, breaker));
+                }
+                (Some(mut breaker), None) => {
+                    breaker.force(now, Force::Closed);
+                    self.past = self.past.max(breaker.generation() + 1);
+                    let told = std::iter::from_fn(|| breaker.poll());
+                    self.gone.extend(told.map(|change| (Circuit::Class(class), change)));
+                }
+                (None, None) => {}
+            }
         }
-        self.endpoint.apply(settings.clone());
     }
 
     /// The next change of state that has not been told yet.
     pub fn poll(&mut self) -> Option<(Circuit, Transition)> {
+        if let Some(gone) = self.gone.pop_front() {
+            return Some(gone);
+        }
         if let Some(change) = self.endpoint.poll() {
             return Some((Circuit::Endpoint, change));
         }

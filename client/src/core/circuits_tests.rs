@@ -96,13 +96,13 @@ fn thresholds_that_change_while_it_runs_hold_from_then_on() {
     call(&mut circuits, Class::Writes, Outcome::Failure, Scope::Call);
     let patient = Thresholds { failures: 5, ..Thresholds::default() };
     let per_class = PerClass { writes: Some(patient), reads: Some(patient), ..PerClass::default() };
-    circuits.apply(&BreakerSettings { per_class, ..settings() });
+    circuits.apply(at(2), &BreakerSettings { per_class, ..settings() });
     (0..3).for_each(|_| call(&mut circuits, Class::Writes, Outcome::Failure, Scope::Call));
     assert_eq!(circuits.state_of(Class::Writes), Some(State::Closed));
     assert_eq!(circuits.state_of(Class::Reads), Some(State::Closed));
     call(&mut circuits, Class::Writes, Outcome::Failure, Scope::Call);
     assert_eq!(circuits.state_of(Class::Writes), Some(State::Open));
-    circuits.apply(&BreakerSettings { per_class: PerClass::default(), ..settings() });
+    circuits.apply(at(2), &BreakerSettings { per_class: PerClass::default(), ..settings() });
     assert!(circuits.ask(at(2), Class::Writes).is_ok());
 }
 
@@ -110,5 +110,27 @@ fn thresholds_that_change_while_it_runs_hold_from_then_on() {
 fn forced_closed_every_class_goes_on() {
     let mut circuits = with_writes_stopped();
     circuits.force(at(2), Force::Closed);
+    assert!(circuits.ask(at(2), Class::Writes).is_ok());
+}
+
+#[test]
+fn a_class_that_loses_its_breaker_while_it_is_open_is_told_to_go_on() {
+    let mut circuits = with_writes_stopped();
+    let old = circuits.classes[0].1.generation();
+    circuits.apply(at(2), &BreakerSettings { per_class: PerClass::default(), ..settings() });
+    let told: Vec<_> = std::iter::from_fn(|| circuits.poll()).map(|(of, change)| (of, change.to)).collect();
+    let writes = Circuit::Class(Class::Writes);
+    assert_eq!(told, [(writes, State::Open), (writes, State::Closed)]);
+    circuits.apply(at(3), &settings());
+    assert!(circuits.classes[0].1.generation() > old);
+    assert!(circuits.ask(at(3), Class::Writes).is_ok());
+}
+
+#[test]
+fn a_breaker_that_comes_while_all_are_forced_closed_is_forced_too() {
+    let mut circuits = Circuits::new(&BreakerSettings { per_class: PerClass::default(), ..settings() });
+    circuits.force(at(1), Force::Closed);
+    circuits.apply(at(1), &settings());
+    (0..9).for_each(|_| call(&mut circuits, Class::Writes, Outcome::Failure, Scope::Call));
     assert!(circuits.ask(at(2), Class::Writes).is_ok());
 }

@@ -18,7 +18,7 @@ impl Class {
     /// The class of a command, by its name.
     pub fn of(command: &[u8]) -> Self {
         match command {
-            b"GET" | b"PTTL" => Self::Reads,
+            b"GET" | b"PTTL" | b"PING" => Self::Reads,
             // Sessions and counters are written by scripts only.
             b"EVALSHA" | b"EVAL" | b"SET" => Self::Writes,
             _ => Self::Upkeep,

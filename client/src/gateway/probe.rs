@@ -20,7 +20,13 @@ impl Shared {
         let probe = async {
             let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
             let connection = opened.map_err(|none| none.error)?;
-            self.send_on(&connection, &probe_of(circuit, &self.settings.now().key_prefix), deadline).await
+            let command = probe_of(circuit, &self.settings.now().key_prefix);
+            let reply = self.send_on(&connection, &command, deadline).await;
+            if reply == Err(CallError::Timeout) {
+                // The next probe goes by another one.
+                connection.give_up();
+            }
+            reply
         };
         match tokio::time::timeout_at(self.clock.instant(deadline), probe).await {
             Ok(Ok(_)) => Outcome::Success,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{Ack, Level, ServedBy};
-use crate::health_check::{Health, SessionType};
+use crate::health_check::{Health, SessionType, Status};
 use crate::typed::Session;
 
 /// How Redis is.
@@ -135,7 +135,7 @@ pub(super) struct HealthOptions {
 
 impl StatusAnswer {
     pub(super) fn of(health: Health) -> Self {
-        let connected = health.ping_ms.is_some();
+        let connected = health.status != Status::Down;
         let redis = health.redis.unwrap_or_default();
         Self {
             connected,

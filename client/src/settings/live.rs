@@ -1,6 +1,6 @@
 //! Settings that change while a client runs.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use thiserror::Error;
 
@@ -8,7 +8,11 @@ use super::{Settings, SettingsError};
 
 /// The settings of a running client. All its parts share them, and ask again whenever they need one.
 #[derive(Debug)]
-pub(crate) struct Live(RwLock<Arc<Settings>>);
+pub(crate) struct Live {
+    now: RwLock<Arc<Settings>>,
+    /// Held while they change: two changes do not mix.
+    changing: Mutex<()>,
+}
 
 /// Why a running client goes on with the settings that it has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,23 +30,29 @@ pub enum ReconfigureError {
 
 impl Live {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self(RwLock::new(Arc::new(settings)))
+        Self { now: RwLock::new(Arc::new(settings)), changing: Mutex::new(()) }
     }
 
     /// As they are now.
     pub(crate) fn now(&self) -> Arc<Settings> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces them, if that can be.
-    pub(crate) fn replace(&self, by: Settings) -> Result<Arc<Settings>, ReconfigureError> {
+    /// Replaces them, if that can be, and lets `apply` pass them on. It must tell nobody.
+    pub(crate) fn replace(
+        &self,
+        by: Settings,
+        apply: impl FnOnce(&Settings),
+    ) -> Result<(), ReconfigureError> {
         by.validate()?;
-        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = now.fixed_but_different(&by) {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = self.now().fixed_but_different(&by) {
             return Err(ReconfigureError::Fixed { key });
         }
-        *now = Arc::new(by);
-        Ok(Arc::clone(&now))
+        let by = Arc::new(by);
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&by);
+        apply(&by);
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{HOUR, MS, length};
 pub struct ReplicaSettings {
     /// Replicas that must have a write before its level is `Replicas`. None: no write waits for any.
     pub acknowledgements: u32,
-    /// How long a write waits for them. After that its level is `Redis`: it stands all the same.
+    /// How long a write waits for them; never longer than `deadline`. After that its level is `Redis`: it stands all the same.
     #[serde(with = "length")]
     pub timeout: Duration,
 }

@@ -17,6 +17,7 @@ use super::payload::{self, About};
 use super::{Session, SessionStore};
 use crate::answer::{Lookup, SessionError};
 use crate::core::breaker::State;
+use crate::core::class::Class;
 use crate::core::sessions::Look;
 use crate::core::time::Time;
 use crate::error::CallError;
@@ -254,7 +255,7 @@ fn users_key(store: &Store) -> String {
     format!("squall:users:{}", store.settings.now().key_prefix)
 }
 
-static INDEX: LuaScript = LuaScript::new(INDEX_TEXT, || lua::hash(INDEX_TEXT));
+static INDEX: LuaScript = LuaScript::new(INDEX_TEXT, || lua::hash(INDEX_TEXT), Class::Upkeep);
 const INDEX_TEXT: &str = include_str!("index.lua");
 const EVERY: Duration = Duration::from_secs(1);
 /// Between one lot and the next, so that the users of Redis notice nothing.

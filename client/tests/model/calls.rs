@@ -92,7 +92,7 @@ fn calls_whose_callers_go_away_open_it_only_if_they_had_waited_for_long() {
             let stage = Arc::clone(&stage);
             move || {
                 let permit = stage.breaker.ask(Class::Reads).unwrap();
-                let pending = stage.breaker.pending(permit);
+                let pending = stage.breaker.pending(permit, Class::Reads);
                 thread::yield_now();
                 let waited = stage.clock.now().since(pending.asked);
                 drop(pending);

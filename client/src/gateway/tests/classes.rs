@@ -86,6 +86,53 @@ async fn a_redis_all_of_whose_answers_are_slow_opens_the_breaker_and_one_that_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_is_slow_to_open_makes_none_of_those_who_wait_for_it_slow() {
+    let bench = bench(Settings { slow_call: 100 * MS, ..settings() });
+    // Each step of the handshake.
+    bench.redis.set_delay(50 * MS);
+    let quick_again = async {
+        while bench.redis.count("INFO") < 2 {
+            sleep(MS).await;
+        }
+        bench.redis.set_delay(Duration::ZERO);
+    };
+    let (outcomes, ()) = tokio::join!(crowd(&bench, 100), quick_again);
+    assert_eq!(outcomes, vec![value("k"); 100]);
+    let slow = lock(&bench.events).iter().filter(|event| matches!(event, Event::Slow { .. })).count();
+    assert_eq!(slow, 100, "the handshake was no longer than a call may take");
+    assert_eq!(bench.states(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demoted_name_opens_the_breaker_of_all_even_where_each_class_has_its_own() {
+    let own =
+        Some(Thresholds { failures: 1000, failure_rate: 1.0, min_calls: 1_000_000, ..Thresholds::default() });
+    let per_class = PerClass { reads: own, writes: own, upkeep: own };
+    let bench =
+        bench(Settings { breaker: BreakerSettings { per_class, ..settings().breaker }, ..settings() });
+    bench.redis.refuse("TIME", "LOADING Redis is loading the dataset in memory");
+    while bench.gateway.state() == State::Closed {
+        assert!(bench.get("k").await.unwrap_err().definite());
+    }
+    assert_eq!(bench.states(), [State::Open]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_a_class_that_hangs_is_the_last_on_its_connection() {
+    let mut settings = Settings { drop_after_timeouts: 1000, ..with_writes_of_their_own() };
+    settings.breaker.probe_lease = 100 * MS;
+    let bench = bench(settings);
+    assert!(bench.call(&set(), true).await.is_ok());
+    bench.redis.silence_open_connections();
+    while bench.gateway.lets_through(Class::Writes) {
+        assert!(bench.call(&set(), false).await.is_err());
+    }
+    let connects = bench.redis.connects();
+    sleep(Duration::from_secs(15 + 30 + 2)).await;
+    assert_eq!((bench.gateway.lets_through(Class::Writes), bench.redis.connects()), (true, connects + 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_slow_calls_do_not_count_they_open_nothing() {
     let breaker = BreakerSettings { slow_calls: false, ..settings().breaker };
     let bench = bench(Settings { slow_call: 100 * MS, breaker, ..settings() });

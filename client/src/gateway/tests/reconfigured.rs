@@ -4,8 +4,8 @@ use super::*;
 
 impl Bench {
     fn reconfigure(&self, settings: Settings) {
-        let now = self.settings.replace(settings).unwrap();
-        self.gateway.apply(&now);
+        self.settings.replace(settings, |now| self.gateway.apply(now)).unwrap();
+        self.gateway.tell();
     }
 }
 
@@ -44,13 +44,30 @@ async fn the_breaker_opens_by_the_new_threshold() {
     assert_eq!(bench.redis.connects(), before + 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn fewer_connections_than_are_open_are_used_from_then_on() {
+    let bench = bench(settings());
+    bench.redis.set_delay(MS);
+    for _ in 0..3 {
+        crowd(&bench, 100).await;
+    }
+    assert_eq!(bench.gateway.connections(), 4);
+    let pool = crate::settings::PoolSettings { connections: 1, ..settings().pool };
+    bench.reconfigure(Settings { pool, ..settings() });
+    assert_eq!(crowd(&bench, 100).await, vec![value("k"); 100]);
+    assert_eq!(bench.gateway.connections(), 1);
+}
+
 #[test]
 fn a_setting_that_cannot_change_is_named_and_nothing_changes() {
     let live = Live::new(settings());
     let other = Settings { key_prefix: "other:".to_owned(), slow_call: MS, ..settings() };
-    let told = live.replace(other).unwrap_err().to_string();
+    let told = live.replace(other, |_| panic!("it is refused")).unwrap_err().to_string();
     assert_eq!(told, "key_prefix cannot change while the client runs: start another client with it");
     let bad = Settings { deadline: MS, ..settings() };
-    assert_eq!(live.replace(bad).unwrap_err().to_string(), "deadline is 1ms; it must be from 500ms to 1h");
+    assert_eq!(
+        live.replace(bad, |_| panic!("it is refused")).unwrap_err().to_string(),
+        "deadline is 1ms; it must be from 500ms to 1h"
+    );
     assert_eq!(*live.now(), settings());
 }
