@@ -55,6 +55,15 @@ pub struct Ack {
     pub level: Level,
 }
 
+/// What a clearing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cleared {
+    /// How many there were.
+    pub count: u64,
+    /// What the end of each survives at least; [`Level::Redis`] if there was none.
+    pub level: Level,
+}
+
 /// A session that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {

@@ -55,7 +55,7 @@ pub mod tls;
 pub mod typed;
 mod watched;
 
-pub use answer::{Ack, Found, Level, Lookup, ServedBy, SessionError};
+pub use answer::{Ack, Cleared, Found, Level, Lookup, ServedBy, SessionError};
 pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::SessionClient;
 pub use clock::Clock;

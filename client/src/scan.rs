@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use redis::{FromRedisValue as _, Value};
 
-use crate::answer::SessionError;
+use crate::answer::{Ack, Cleared, Level, SessionError};
 use crate::client::SessionClient;
 use crate::core::class::Class;
 use crate::core::glob;
@@ -20,21 +20,23 @@ const STEP: u32 = 512;
 
 impl SessionClient {
     /// Ends all sessions whose id matches a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how
-    /// many there were. A session that is created meanwhile may stay.
+    /// many there were and what that survives. A session that is created meanwhile may stay.
     ///
     /// # Errors
     ///
-    /// When the pattern makes no sense, Redis cannot be scanned, or a session not be ended. What was ended until then stays so.
-    pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
+    /// When the pattern makes no sense, Redis cannot be scanned, or a session not be ended. What was ended until then stays so,
+    /// and no such error is definite.
+    pub async fn clear(&self, pattern: &str) -> Result<Cleared, SessionError> {
         limits::pattern(pattern)?;
         // A scan may give a key twice.
-        let (mut cleared, mut cursor) = (HashSet::new(), 0);
+        let (mut seen, mut clearing, mut cursor) = (HashSet::new(), Clearing::default(), 0);
         loop {
-            let (next, ids) = step(self.store(), cursor, pattern).await.map_err(SessionError::of_redis)?;
+            let found = step(self.store(), cursor, pattern).await;
+            let (next, ids) = found.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
             for id in ids {
-                if !cleared.contains(&id) {
-                    self.destroy(&id).await?;
-                    cleared.insert(id);
+                if !seen.contains(&id) {
+                    clearing.took(self.destroy(&id).await, true)?;
+                    seen.insert(id);
                 }
             }
             cursor = next;
@@ -46,11 +48,10 @@ impl SessionClient {
         for id in self.local_ids() {
             let here = glob::matches(pattern.as_bytes(), id.as_bytes()) && self.knows_alive(&id);
             if here {
-                self.destroy(&id).await?;
-                cleared.insert(id);
+                clearing.took(self.destroy(&id).await, !seen.contains(&id))?;
             }
         }
-        Ok(cleared.len() as u64)
+        Ok(clearing.done())
     }
 
     /// How many sessions Redis has. One may be counted twice while Redis grows its table.
@@ -60,6 +61,40 @@ impl SessionClient {
     /// When Redis cannot be scanned.
     pub async fn count(&self) -> Result<u64, SessionError> {
         count(self.store()).await.map_err(SessionError::of_redis)
+    }
+}
+
+/// A clearing in the making.
+#[derive(Default)]
+pub(crate) struct Clearing {
+    count: u64,
+    level: Option<Level>,
+}
+
+impl Clearing {
+    /// Takes what the end of one brought; `counts` if there was one.
+    pub(crate) fn took(
+        &mut self,
+        ended: Result<Ack, SessionError>,
+        counts: bool,
+    ) -> Result<(), SessionError> {
+        let Ack { level, .. } = ended.map_err(|error| self.failed(error))?;
+        self.count += u64::from(counts);
+        self.level = Some(self.level.map_or(level, |least| least.min(level)));
+        Ok(())
+    }
+
+    /// Why it does not go on. Once something was ended, nobody may take that for nothing done.
+    pub(crate) fn failed(&self, error: SessionError) -> SessionError {
+        if self.level.is_some() && error.definite() {
+            return SessionError::Call(CallError::Broken(format!("a part was cleared before: {error}")));
+        }
+        error
+    }
+
+    /// What it came to.
+    pub(crate) fn done(self) -> Cleared {
+        Cleared { count: self.count, level: self.level.unwrap_or(Level::Redis) }
     }
 }
 

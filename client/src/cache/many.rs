@@ -6,11 +6,11 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::Cache;
-use crate::answer::{Ack, SessionError};
+use crate::answer::{Ack, Cleared, SessionError};
 use crate::core::glob;
 use crate::error::CallError;
 use crate::limits;
-use crate::scan;
+use crate::scan::{self, Clearing};
 
 /// Keys that are asked for at once. Redis gets them in one go, as they share its connections.
 const AT_ONCE: usize = 64;
@@ -29,20 +29,20 @@ impl Cache {
         self.each(values, move |cache, (key, value)| async move { cache.set(&key, value, ttl).await }).await
     }
 
-    /// Deletes all keys that match a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how many.
-    /// Redis is scanned, never blocked; a key that is written meanwhile may stay.
+    /// Deletes all keys that match a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how many
+    /// and what that survives. Redis is scanned, never blocked; a key that is written meanwhile may stay.
     ///
     /// # Errors
     ///
-    /// When the pattern makes no sense, Redis cannot be scanned, or a key not be deleted. What was deleted until then stays deleted.
-    pub async fn clear(&self, pattern: &str) -> Result<u64, SessionError> {
+    /// When the pattern makes no sense, Redis cannot be scanned, or a key not be deleted. What was deleted until then stays
+    /// deleted, and no such error is definite.
+    pub async fn clear(&self, pattern: &str) -> Result<Cleared, SessionError> {
         limits::pattern(pattern)?;
-        let mut cleared = 0;
-        let mut cursor = 0;
+        let (mut clearing, mut cursor) = (Clearing::default(), 0);
         loop {
-            let (next, keys) =
-                scan::step(self.sessions.store(), cursor, pattern).await.map_err(SessionError::of_redis)?;
-            cleared += self.delete_all(keys).await?;
+            let found = scan::step(self.sessions.store(), cursor, pattern).await;
+            let (next, keys) = found.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
+            self.delete_all(keys, &mut clearing).await?;
             cursor = next;
             if cursor == 0 {
                 break;
@@ -51,17 +51,26 @@ impl Cache {
         // What Redis does not know yet.
         let here = self.sessions.local_ids();
         let here = here.into_iter().filter(|id| glob::matches(pattern.as_bytes(), id.as_bytes())).collect();
-        Ok(cleared + self.delete_all(here).await?)
+        self.delete_all(here, &mut clearing).await?;
+        Ok(clearing.done())
     }
 
-    async fn delete_all(&self, keys: Vec<String>) -> Result<u64, SessionError> {
+    async fn delete_all(&self, keys: Vec<String>, clearing: &mut Clearing) -> Result<(), SessionError> {
         let deleted = self
             .each(keys, |cache, key| async move {
                 let known = cache.exists(&key).await?;
-                cache.delete(&key).await.map(|_| known)
+                Ok((cache.delete(&key).await?, known))
             })
             .await;
-        deleted.into_iter().try_fold(0, |count, known| Ok(count + u64::from(known?)))
+        // Those that failed come last: others beside them may have been deleted.
+        let (deleted, failed): (Vec<_>, Vec<_>) = deleted.into_iter().partition(Result::is_ok);
+        for one in deleted.into_iter().chain(failed) {
+            match one {
+                Ok((ack, known)) => clearing.took(Ok(ack), known)?,
+                Err(error) => return Err(clearing.failed(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Does the same with many things, some at once, and gives what became of each, in their order.

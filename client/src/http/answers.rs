@@ -82,6 +82,8 @@ pub(super) struct CountAnswer {
 pub(super) struct ClearAnswer {
     /// Sessions that were ended.
     pub(super) cleared: u64,
+    /// What the end of each survives at least, as of an acknowledgement.
+    pub(super) level: Level,
 }
 
 /// The settings of the client. Credentials are none of them.

@@ -150,7 +150,7 @@ fn about(route: Route) -> About {
             ("delete", "Ends a session; it is fine if there is none", TAKEN, named::<AckAnswer>())
         }
         Route::Count => ("count", "How many sessions Redis has", FINE, named::<CountAnswer>()),
-        Route::Clear => ("clear", "Ends all sessions that match a pattern", FINE, named::<ClearAnswer>()),
+        Route::Clear => ("clear", "Ends all sessions that match a pattern", TAKEN, named::<ClearAnswer>()),
         Route::Health => ("health", "How the client and its Redis are doing", HEALTH, named::<Health>()),
         Route::Metrics => ("metrics", "Figures for Prometheus", FINE, None),
         Route::Description => ("description", "This description", FINE, None),

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::reply::json;
 use super::request::{Id, Json, Options};
 use super::{Data, Shared};
-use crate::answer::{Ack, Level, Lookup};
+use crate::answer::{Ack, Cleared, Level, Lookup};
 
 pub(super) async fn session<T: Data>(
     State(shared): State<Arc<Shared<T>>>,
@@ -76,17 +76,20 @@ pub(super) async fn clear<T: Data>(
     State(shared): State<Arc<Shared<T>>>,
     Options(options): Options<ClearOptions>,
 ) -> Result<Response, Problem> {
-    let cleared = shared.store.client().clear(&options.pattern).await?;
-    Ok(json(StatusCode::OK, &ClearAnswer { cleared }))
+    let Cleared { count, level } = shared.store.client().clear(&options.pattern).await?;
+    Ok(json(taken(level), &ClearAnswer { cleared: count, level }))
+}
+
+fn acknowledged(id: String, ack: Ack, ttl: Option<Duration>) -> Response {
+    json(taken(ack.level), &AckAnswer::of(id, ack, ttl))
 }
 
 /// 200 once Redis has it, 202 while it waits to be brought there.
-fn acknowledged(id: String, ack: Ack, ttl: Option<Duration>) -> Response {
-    let status = match ack.level {
+fn taken(level: Level) -> StatusCode {
+    match level {
         Level::Redis | Level::Replicas => StatusCode::OK,
         Level::Memory | Level::Disk => StatusCode::ACCEPTED,
-    };
-    json(status, &AckAnswer::of(id, ack, ttl))
+    }
 }
 
 /// From a second to a year.

@@ -9,6 +9,7 @@ mod redis;
 mod states;
 mod support;
 
+mod clearing;
 mod crooked;
 mod disk;
 mod ids;

@@ -101,8 +101,16 @@ async fn sessions_are_counted_and_cleared_where_that_is_allowed() {
     assert_eq!(refused.header("allow"), "GET,HEAD");
     // What to end is never guessed.
     assert_eq!(stage.ask("DELETE", "/api/sessions/").await.problem(400), "bad-request");
-    assert_eq!(stage.ask("DELETE", "/api/sessions/?pattern=a*").await.with(200)["cleared"], 2);
+    let cleared = stage.ask("DELETE", "/api/sessions/?pattern=a*").await.with(200);
+    assert_eq!((&cleared["cleared"], &cleared["level"]), (&2.into(), &"redis".into()));
     assert_eq!(stage.ask("GET", "/api/sessions").await.with(200)["count"], 1);
+    // A Redis that takes no writes has not cleared anything.
+    redis.ask::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    let cleared = stage.ask("DELETE", "/api/sessions/?pattern=*").await.with(202);
+    assert_eq!((&cleared["cleared"], &cleared["level"]), (&1.into(), &"memory".into()));
+    redis.ask::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    stage.told.clean().await;
+    assert_eq!(redis.ask::<i64>(&["EXISTS", "session:b1"]).await, 0);
 }
 
 #[tokio::test]
