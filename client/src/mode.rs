@@ -3,6 +3,8 @@
 //! The local copy serves from the moment the breaker leaves closed, or an operation is served locally because its call failed.
 //! Redis serves again once the breaker is closed and a call has succeeded. While a class of calls has its own breaker open, the
 //! local copy serves at least those.
+//!
+//! A change is told after the lock around it is given back, in order: an observer may force the breaker, which leads back here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,12 +13,14 @@ use crate::core::breaker::State;
 use crate::core::class::Class;
 use crate::event::{Event, Mode, Observer};
 use crate::settings::Fallback;
+use crate::teller::Teller;
 
 /// Who serves, told to an observer.
 pub(crate) struct Serving {
     clock: Clock,
     fallback: Fallback,
     observer: Observer,
+    teller: Teller,
     now: Mutex<Now>,
 }
 
@@ -37,7 +41,8 @@ impl Serving {
     /// Redis serves, and the breaker is closed.
     pub(crate) fn new(clock: Clock, fallback: Fallback, observer: Observer) -> Self {
         let now = Mutex::new(Now { mode: Mode::Redis, breaker_closed: true, stopped: Vec::new() });
-        Self { clock, fallback, observer, now }
+        let teller = Teller::new(Arc::clone(&observer));
+        Self { clock, fallback, observer, teller, now }
     }
 
     /// An observer that passes everything on and follows the breaker.
@@ -62,30 +67,33 @@ impl Serving {
 
     /// An operation is being served locally, because Redis cannot.
     pub(crate) fn local(&self) {
-        self.tell(&mut self.lock(), Mode::Local);
+        self.change(|_| Some(Mode::Local));
     }
 
     /// Redis has answered a call.
     pub(crate) fn redis(&self) {
-        let mut now = self.lock();
-        if now.by_redis() {
-            self.tell(&mut now, Mode::Redis);
-        }
+        self.change(|now| now.by_redis().then_some(Mode::Redis));
     }
 
     fn breaker_changed(&self, how: impl FnOnce(&mut Now)) {
-        let mut now = self.lock();
-        how(&mut now);
-        if !now.by_redis() {
-            self.tell(&mut now, Mode::Local);
-        }
+        self.change(|now| {
+            how(now);
+            (!now.by_redis()).then_some(Mode::Local)
+        });
     }
 
-    fn tell(&self, now: &mut Now, mode: Mode) {
-        if now.mode != mode && self.fallback == Fallback::Memory {
-            now.mode = mode;
-            (self.observer)(&Event::Mode { at: self.clock.now(), to: mode });
+    /// Changes what is known, and tells who serves if that has changed with it.
+    fn change(&self, how: impl FnOnce(&mut Now) -> Option<Mode>) {
+        let mut now = self.lock();
+        let Some(mode) = how(&mut now) else { return };
+        if now.mode == mode || self.fallback != Fallback::Memory {
+            return;
         }
+        now.mode = mode;
+        self.teller.push(Event::Mode { at: self.clock.now(), to: mode });
+        drop(now);
+        // If another is telling, that one tells this too.
+        let _all_told = self.teller.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
@@ -157,6 +165,36 @@ mod tests {
             serving.redis();
         });
         assert_eq!(modes, [Mode::Local, Mode::Redis]);
+    }
+
+    #[test]
+    fn an_observer_may_do_what_changes_who_serves_and_is_told_of_that_afterwards() {
+        let (done, ends) = std::sync::mpsc::channel();
+        // In a thread of its own: what is blocked for ever must not block the test.
+        std::thread::spawn(move || {
+            let following = Arc::new(std::sync::OnceLock::<(Arc<Serving>, Observer)>::new());
+            let (follow, modes) = (Arc::clone(&following), Mutex::new(Vec::new()));
+            let observer: Observer = Arc::new(move |event: &Event| {
+                let Event::Mode { to, .. } = event else { return };
+                let (serving, follow) = follow.get().unwrap();
+                if *to == Mode::Local {
+                    // As when it forces the breaker open, and closed again.
+                    follow(&breaker(State::Closed, State::Open));
+                    follow(&breaker(State::Open, State::Closed));
+                    serving.redis();
+                }
+                modes.lock().unwrap().push(*to);
+                done.send(modes.lock().unwrap().clone()).unwrap();
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let _entered = runtime.enter();
+            let serving = Arc::new(Serving::new(Clock::new(0), Fallback::Memory, observer));
+            assert!(following.set((Arc::clone(&serving), serving.following())).is_ok());
+            serving.local();
+        });
+        let next = || ends.recv_timeout(std::time::Duration::from_secs(10));
+        assert_eq!(next(), Ok(vec![Mode::Local]));
+        assert_eq!(next(), Ok(vec![Mode::Local, Mode::Redis]));
     }
 
     #[test]
