@@ -22,7 +22,7 @@ use crate::durable::{self, Loaded};
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, StartError};
 use crate::error::CallError;
-use crate::event::Operation;
+use crate::event::{Operation, harmless};
 use crate::gateway::Gateway;
 use crate::mode::Serving;
 use crate::replicas::Replicas;
@@ -61,7 +61,7 @@ impl SessionClient {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let Environment { clock, seed, writer, observer, disk } = environment;
         let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));
-        let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, observer));
+        let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, harmless(observer)));
         let observer = serving.following();
         let greeted = Arc::clone(&memory);
         let settings = Arc::new(Live::new(settings));

@@ -1,5 +1,6 @@
 //! What the client tells about itself, as it happens.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,5 +188,14 @@ pub enum Resync {
     },
 }
 
-/// Called with every event, in order, on the task where it happens. It must not block.
+/// Called with every event, in order, on the task where it happens. It must not block. If it panics, that is printed, and the client
+/// goes on.
 pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// An observer whose panics do no harm: it is told within the client's own tasks, which must outlive it.
+pub(crate) fn harmless(observer: Observer) -> Observer {
+    Arc::new(move |event| {
+        // The panic has been printed by then.
+        let _told = catch_unwind(AssertUnwindSafe(|| observer(event)));
+    })
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use redis::{MINUTE, Redis, eventually, quick, value};
 use squall_client::observe::{self, log};
-use squall_client::{Clock, Endpoint, Environment, Lookup, Metrics, ServedBy, SessionClient, Tcp};
+use squall_client::{Clock, Endpoint, Environment, Event, Lookup, Metrics, ServedBy, SessionClient, Tcp};
 
 fn client(port: u16, observer: squall_client::Observer) -> SessionClient {
     let settings = quick();
@@ -132,4 +132,36 @@ async fn the_log_tells_an_outage_in_a_few_lines_and_no_secret() {
     }
     assert!(lines.len() < 40, "200 operations without redis are not 200 lines: {}", lines.len());
     assert!(lines.iter().all(|line| !line.to_string().contains("secret")), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_at_every_event_takes_nothing_with_it() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    let client = client(
+        redis.port,
+        Arc::new(move |event: &Event| {
+            log.lock().expect("nobody panics while holding it").push(event.clone());
+            panic!("an observer that panics, on purpose");
+        }),
+    );
+    let told = |such: fn(&Event) -> bool| told.lock().expect("as above").iter().any(such);
+    client.create("s", value("1"), MINUTE).await.unwrap();
+    redis.ask::<()>(&["SET", "session:damaged", "x"]).await;
+    assert!(client.get("damaged").await.is_err());
+    assert!(told(|event| matches!(event, Event::Corrupt { .. })));
+    for round in ["2", "3"] {
+        redis.kill();
+        for _ in 0..4 {
+            client.update("s", value(round)).await.unwrap();
+        }
+        assert!(told(|event| matches!(event, Event::Mode { .. })) && client.stats().dirty == 1);
+        redis.start_again().await;
+        eventually("redis has all", || async { client.stats().dirty == 0 }).await;
+    }
+    assert!(told(|event| matches!(event, Event::Resync { .. })));
+    let served =
+        || async { matches!(client.get("s").await, Ok(Lookup::Found { served_by: ServedBy::Redis, .. })) };
+    eventually("redis serves", served).await;
 }
