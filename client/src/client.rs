@@ -283,11 +283,11 @@ impl SessionClient {
             return Ok(known);
         }
         let merged = store.script.merge(&Push::question(id), deadline).await?;
-        let Merged::Answer { answer, tombstone_damaged, .. } = merged else {
+        let Merged::Answer { answer, found_damage, .. } = merged else {
             store.tell_damaged();
             return Err(Unanswered::Damaged(Damage::Foreign));
         };
-        if tombstone_damaged {
+        if found_damage {
             store.tell_damaged();
         }
         match answer.fate {

@@ -47,8 +47,8 @@ pub(crate) enum Merged {
         answer: Answer,
         /// The process of Redis that answered; empty if its name is not known.
         by: Arc<str>,
-        /// The session's tombstone was damaged, and is removed.
-        tombstone_damaged: bool,
+        /// The session's tombstone was damaged, and is removed; or its expiry was, and does not count.
+        found_damage: bool,
     },
     /// The merge met a fact that is damaged: this is what Redis holds now.
     Damaged(Bytes),
@@ -111,8 +111,7 @@ struct Asked {
 fn answer(reply: Value, push: &Push, asked: Asked) -> Option<Merged> {
     let Asked { sent, received, repeated, by } = asked;
     let Value::Array(fields) = reply else { return None };
-    let [server_us, fate, record, tombstone, wrote, tombstone_damaged] =
-        <[Value; 6]>::try_from(fields).ok()?;
+    let [server_us, fate, record, tombstone, wrote, found_damage] = <[Value; 6]>::try_from(fields).ok()?;
     let server_us = String::from_utf8_lossy(&bytes(server_us)?).parse().ok()?;
     let fate = fate_of(&bytes(fate)?)?;
     let (record, tombstone) = (bytes(record)?, bytes(tombstone)?);
@@ -129,7 +128,7 @@ fn answer(reply: Value, push: &Push, asked: Asked) -> Option<Merged> {
     }
     let wrote = wrote != Value::Int(0);
     let answer = Answer { sent, received, repeated, server_us, fate, known, wrote };
-    Some(Merged::Answer { answer, by, tombstone_damaged: tombstone_damaged != Value::Int(0) })
+    Some(Merged::Answer { answer, by, found_damage: found_damage != Value::Int(0) })
 }
 
 fn fate_of(text: &[u8]) -> Option<Fate> {

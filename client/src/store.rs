@@ -168,8 +168,8 @@ impl Store {
                     settled_before = true;
                     bringing.push.damaged = found;
                 }
-                Merged::Answer { answer, by, tombstone_damaged } => {
-                    if tombstone_damaged {
+                Merged::Answer { answer, by, found_damage } => {
+                    if found_damage {
                         self.tell_damaged();
                     }
                     settled_before = true;

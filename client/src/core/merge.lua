@@ -6,7 +6,7 @@
 --       4 how long to remember a destruction, in ms   5 a stored value that the client found damaged, or ''
 --       6 the check of the session's id, with which those of its facts begin
 -- Returns { Redis's time in us, what became of the session, record or '=' when it is ARGV[1], tombstone, whether it wrote,
---           whether the tombstone was damaged }
+--           whether it found damage that this does not say already }
 --
 -- A key that has expired leaves no trace, so a copy that missed a shortening of the expiry would bring the session back. The
 -- tombstone therefore also remembers a shortened expiry, for as long as any copy may believe in the longer one.
@@ -76,6 +76,12 @@ local has_tombstone = tombstone and whole(tombstone, TOMBSTONE)
 local had_creation, had_expiry, had_value = of_record(stored, stored)
 -- What the client sends is whole, if it is not empty.
 local new_creation, new_expiry, new_value = of_record(ARGV[1], #ARGV[1] >= HEADER)
+local changed = stored and when(had_expiry) <= now and unchanged(had_expiry) == ''
+if changed then
+  -- Nothing ends by an expiry that is not as it was written. One that still lets it live is found out by the client.
+  damaged, stored = stored, false
+  had_creation, had_expiry, had_value = '', '', ''
+end
 local had_destruction, old_expiry = of_tombstone(tombstone, has_tombstone)
 local spoilt = tombstone and not has_tombstone
 if has_tombstone then
@@ -99,7 +105,8 @@ local latest = math.max(tonumber(ARGV[3]), when(had_expiry), when(new_expiry), w
 
 local function answer(fate, record, grave)
   if record ~= '' and record == ARGV[1] then record = '=' end
-  return { string.format('%.0f', now_us), fate, record, grave, wrote, spoilt and 1 or 0 }
+  local found_damage = spoilt or changed and fate ~= 'damaged'
+  return { string.format('%.0f', now_us), fate, record, grave, wrote, found_damage and 1 or 0 }
 end
 
 -- Remembers what is gone: until `needed` at least, until `wanted` if it is written at all, never shorter than before.

@@ -1,5 +1,7 @@
 //! A session's record, and its tombstone, with every byte changed and every length cut.
 
+use squall_client::{Event, Level};
+
 use crate::redis::{MINUTE, Redis, create, fresh, read, value};
 use crate::support::{calm, damaged, said, works};
 
@@ -76,4 +78,31 @@ async fn a_session_lives_whatever_happens_to_its_tombstone() {
     a.client.destroy("s").await.unwrap();
     assert_eq!(fresh(&redis, "s").await, None);
     damaged(&a, bad.len() as u64 + 1);
+}
+
+#[tokio::test]
+async fn a_session_does_not_end_by_an_expiry_that_was_changed() {
+    let Some(redis) = Redis::start().await else { return };
+    let a = redis.session_client(1, &calm());
+    let (expiry, mut past) = (30..68, 0);
+    for at in expiry {
+        for digit in *b"0f" {
+            create(&a, "s", "before", MINUTE).await;
+            let mut bad = bytes(&redis, "session:s").await;
+            // Without one of these digits it was over long ago; the lower ones are less than a minute.
+            let over = (54..62).contains(&at) && digit == b'0' && bad[at] != b'0';
+            bad[at] = digit;
+            put(&redis, "session:s", &bad).await;
+            let (before, text) = (a.client.stats().damaged, format!("{at}{digit}"));
+            let ack = a.client.update("s", value(&text)).await;
+            assert_eq!(ack.map(|ack| ack.level), Ok(Level::Redis), "{at}");
+            assert_eq!(fresh(&redis, "s").await, Some(text), "{at}");
+            if over {
+                assert_eq!(a.client.stats().damaged, before + 1, "it is told: {at}");
+                past += 1;
+            }
+        }
+    }
+    assert!(past >= 3, "{past}");
+    assert_eq!(a.count(|event| matches!(event, Event::Failed { .. })), 0, "redis was not at fault");
 }
