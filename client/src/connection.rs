@@ -31,7 +31,6 @@ pub(crate) struct Connection {
     given_up: AtomicBool,
     in_flight: AtomicU32,
     health: Mutex<Health>,
-    seen: Arc<Seen>,
     /// Held while it is asked for a sign of life.
     pub(crate) checking: AsyncMutex<()>,
 }
@@ -86,7 +85,6 @@ impl Connection {
                     settings.operation_timeout,
                     settings.drop_after_timeouts,
                 )),
-                seen: Arc::clone(&seen),
                 checking: AsyncMutex::new(()),
             };
             let greeting = connection.greet(endpoint, settings.protocol).await?;
@@ -271,7 +269,6 @@ impl<'a> Waiting<'a> {
             // A demoted primary stays reachable and refuses for ever; a new connection may reach the new one.
             Err(CallError::NotNow(code)) if code == "READONLY" => connection.give_up(),
             Ok(_) | Err(_) => {
-                connection.seen.replied();
                 connection.health().replied(connection.clock.now());
             }
         }

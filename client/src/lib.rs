@@ -41,6 +41,7 @@ mod pool;
 pub mod profile;
 mod reconfigure;
 mod replicas;
+mod replies;
 mod scan;
 mod script;
 pub mod settings;

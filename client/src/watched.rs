@@ -2,13 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connect::BoxStream;
+use crate::replies::Replies;
 use crate::settings::Settings;
 
 /// What came in on a stream.
@@ -16,7 +16,6 @@ use crate::settings::Settings;
 pub(crate) struct Seen {
     /// Its first bytes, [`FIRST`] at most.
     first: Mutex<Vec<u8>>,
-    since_reply: AtomicU64,
     most: u64,
 }
 
@@ -24,18 +23,16 @@ pub(crate) struct Seen {
 pub(crate) struct Watched {
     stream: BoxStream,
     seen: Arc<Seen>,
+    replies: Replies,
+    /// Bytes of the reply that has begun.
+    since_reply: u64,
 }
 
 impl Seen {
     /// Nothing yet.
     pub(crate) fn new(settings: &Settings) -> Self {
         let most = settings.local.bytes.saturating_mul(2).max(LEAST);
-        Self { first: Mutex::default(), since_reply: AtomicU64::new(0), most }
-    }
-
-    /// A reply has ended, so what comes now is another.
-    pub(crate) fn replied(&self) {
-        self.since_reply.store(0, Ordering::Relaxed);
+        Self { first: Mutex::default(), most }
     }
 
     /// What the server said first, if that is an error. One that serves nobody says so before it is asked, and ends the
@@ -47,23 +44,30 @@ impl Seen {
         redis::parse_redis_value(line).ok()?.extract_error().err()
     }
 
-    /// So many bytes came.
-    fn came(&self, bytes: &[u8]) -> io::Result<()> {
-        let length = bytes.len() as u64;
-        let since = self.since_reply.fetch_add(length, Ordering::Relaxed).saturating_add(length);
-        if since == length {
-            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-            if first.is_empty() {
-                first.extend_from_slice(&bytes[..bytes.len().min(FIRST)]);
-            }
+    /// A reply begins with these bytes.
+    fn begins(&self, bytes: &[u8]) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_empty() {
+            first.extend_from_slice(&bytes[..bytes.len().min(FIRST)]);
         }
-        if since > self.most { Err(io::Error::other(TOO_LARGE)) } else { Ok(()) }
     }
 }
 
 impl Watched {
     pub(crate) fn new(stream: BoxStream, seen: &Arc<Seen>) -> Self {
-        Self { stream, seen: Arc::clone(seen) }
+        Self { stream, seen: Arc::clone(seen), replies: Replies::default(), since_reply: 0 }
+    }
+
+    /// These bytes came.
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.since_reply == 0 {
+            self.seen.begins(bytes);
+        }
+        self.since_reply = match self.replies.came(bytes) {
+            Some(after) => after as u64,
+            None => self.since_reply.saturating_add(bytes.len() as u64),
+        };
+        if self.since_reply > self.seen.most { Err(io::Error::other(TOO_LARGE)) } else { Ok(()) }
     }
 }
 
@@ -76,7 +80,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let read = self.stream.as_mut().poll_read(context, buffer);
         match read {
-            Poll::Ready(Ok(())) => Poll::Ready(self.seen.came(&buffer.filled()[before..])),
+            Poll::Ready(Ok(())) => Poll::Ready(self.came(&buffer.filled()[before..])),
             other => other,
         }
     }
@@ -127,28 +131,36 @@ mod tests {
     use super::*;
     use crate::error::CallError;
 
+    fn watched(settings: &Settings) -> Watched {
+        Watched::new(Box::pin(tokio::io::empty()), &Arc::new(Seen::new(settings)))
+    }
+
     #[test]
     fn a_reply_may_be_as_large_as_twice_the_local_copy_and_no_larger() {
         let mut settings = Settings::default();
         settings.local.bytes = LEAST;
-        let (seen, part) = (Seen::new(&settings), vec![b'x'; 1 << 24]);
-        for _ in 0..8 {
-            assert!(seen.came(&part).is_ok());
+        let (mut watched, part) = (watched(&settings), vec![b'x'; 1 << 24]);
+        // The length is of the reply too.
+        let head = format!("${}\r\n", 2 * LEAST);
+        for reply in 0..2 {
+            assert!(watched.came(head.as_bytes()).is_ok());
+            assert!(watched.came(&part[head.len()..]).is_ok(), "{reply}");
+            assert!((1..8).all(|_| watched.came(&part).is_ok()), "{reply}");
+            if reply == 0 {
+                // It ends, and whoever asked for it need not be there.
+                assert!(watched.came(&[&part[..head.len()], b"\r\n"].concat()).is_ok());
+            }
         }
-        seen.replied();
-        for _ in 0..8 {
-            assert!(seen.came(&part).is_ok());
-        }
-        assert_eq!(seen.came(b"x").unwrap_err().to_string(), TOO_LARGE);
+        assert_eq!(watched.came(b"x").unwrap_err().to_string(), TOO_LARGE);
     }
 
     #[test]
     fn only_an_error_that_comes_first_is_one() {
         let first = |text: &str| {
-            let seen = Seen::new(&Settings::default());
-            seen.came(text.as_bytes()).unwrap();
-            seen.came(b"-ERR later\r\n").unwrap();
-            seen.first_error().map(|error| CallError::from(&error))
+            let mut watched = watched(&Settings::default());
+            watched.came(text.as_bytes()).unwrap();
+            watched.came(b"-ERR later\r\n").unwrap();
+            watched.seen.first_error().map(|error| CallError::from(&error))
         };
         let full = CallError::NotNow("max number of clients reached".to_owned());
         assert_eq!(first("-ERR max number of clients reached\r\n"), Some(full));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use squall_client::settings::LocalSettings;
-use squall_client::{Cache, Level, Lookup, SessionError, Settings};
+use squall_client::{Cache, Event, Level, Lookup, SessionError, Settings};
 
 use crate::redis::{MINUTE, Redis, Told, create, eventually, value};
 use crate::support::{damaged, patient, works};
@@ -150,4 +150,41 @@ async fn ten_thousand_sessions_users_and_keys_at_once_have_their_answers() {
     })
     .await;
     assert_eq!(cache.clear("k12*").await.map(|cleared| cleared.count), Ok(111));
+}
+
+#[tokio::test]
+async fn large_replies_whose_callers_went_away_end_no_connection() {
+    let Some(redis) = Redis::start().await else { return };
+    let mut settings = holding(16 * MIB as u64);
+    settings.pool.connections = 1;
+    let a = redis.session_client(1, &settings);
+    a.client.create("s", large(MIB), MINUTE).await.unwrap();
+    assert_eq!(length(&a, "s").await, Some(MIB));
+    let opened = || async {
+        let stats: String = redis.ask(&["INFO", "stats"]).await;
+        let figure = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        figure.expect("it is there").parse::<u64>().expect("a number")
+    };
+    let (asked, before) = (redis.calls("get").await, opened().await);
+    redis.pause();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..150 {
+        let client = a.client.clone();
+        asking.spawn(async move { client.get("s").await.map(|_| ()) });
+    }
+    // Until all are sent: that no answer comes is sure.
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    asking.shutdown().await;
+    redis.go_on();
+    let mut looks = 0;
+    while redis.calls("get").await < asked + 150 {
+        looks += 1;
+        assert!(looks < 1000, "not all were sent");
+    }
+    assert_eq!(length(&a, "s").await, Some(MIB));
+    // Each look of this test is a connection too.
+    assert_eq!(opened().await - before, looks + 2, "the client has opened none");
+    assert_eq!(a.count(|event| matches!(event, Event::Failed { .. })), 0);
 }
