@@ -79,7 +79,7 @@ pub(crate) async fn writes_reach_the_new_primary_on_a_new_connection(table: Tabl
     new.close().await;
 }
 
-/// The name stays: every new connection leads to the demoted node again, and opens without trouble.
+/// The name stays: every new connection leads to the demoted node again, and is refused at the handshake.
 pub(crate) async fn a_name_that_stays_on_the_demoted_node_brings_no_storm(table: Table) {
     const LASTS: Duration = Duration::from_secs(5);
     let mut settings = Profile::Chatbot.settings();
