@@ -5,7 +5,7 @@ use std::time::Duration;
 use squall_client::{CallError, Event, Lookup, ServedBy, SessionError, Settings};
 
 use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, fresh, read, value};
-use crate::support::{calm, in_time, said, works};
+use crate::support::{calm, in_time, said, why_unknown, works};
 
 /// What the client was told of Redis since `from`, each text once.
 fn told_since(told: &Told, from: usize) -> Vec<String> {
@@ -55,8 +55,20 @@ async fn a_replica_takes_no_writes_and_says_whose_it_is() {
     redis.ask::<()>(&["REPLICAOF", "127.0.0.1", &free_port().to_string()]).await;
     assert_eq!(read(&a, "s").await.as_deref(), Some("before"), "a replica still reads");
     let text = "redis did not do it: READONLY: it is a replica, so give the address of the primary";
-    goes_on_locally(&redis, &a, &settings, text, async || redis.ask::<()>(&["REPLICAOF", "NO", "ONE"]).await)
-        .await;
+    goes_on_locally(&redis, &a, &settings, text, async || {
+        // The connection is left, and no other is made to a replica.
+        assert_eq!(fresh_answer(&redis).await, CallError::NotNow("READONLY".to_owned()));
+        let reads = redis.calls("get").await;
+        assert!(matches!(a.client.get("unseen").await, Ok(Lookup::Unknown { .. })));
+        assert_eq!(redis.calls("get").await, reads);
+        redis.ask::<()>(&["REPLICAOF", "NO", "ONE"]).await
+    })
+    .await;
+}
+
+/// Why a client that begins now knows nothing.
+async fn fresh_answer(redis: &Redis) -> CallError {
+    why_unknown(&redis.session_client(9, &calm())).await
 }
 
 #[tokio::test]
