@@ -19,7 +19,8 @@ pub struct Environment {
     pub seed: u64,
     /// A number that no other instance on the same Redis has; versions carry it.
     pub writer: u32,
-    /// Told of everything that happens. It must not block, nor call the client.
+    /// Told of everything that happens. It must not block. It may call the client, but not
+    /// wait for what it calls.
     pub observer: Observer,
     /// The file of the durable fallback, made if there is none: what is accepted while Redis is away lies there before it is
     /// acknowledged, and the next process that starts with this file brings it to Redis. Each instance needs a file of its
