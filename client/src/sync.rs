@@ -74,7 +74,8 @@ async fn look_if_due(store: &Arc<Store>, next_look: &mut Time) {
 /// Brings what can be brought by `deadline`, as fast as possible.
 pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
     while reachable(store) && store.clock.now() < deadline {
-        let pushes = store.memory.lock().next_pushes(store.settings.now().resync.batch as usize, false);
+        let many = (store.settings.now().resync.batch as usize).min(places(store));
+        let pushes = store.memory.lock().next_pushes(many, false);
         if pushes.is_empty() {
             return;
         }
@@ -102,7 +103,8 @@ async fn resync(store: &Arc<Store>, refused_too: bool, next_look: &mut Time) -> 
         }
         // What Redis does not take may keep this busy for as long as it likes.
         look_if_due(store, next_look).await;
-        let pushes = store.memory.lock().next_pushes(pace.batch(), refused_too && total.refused == 0);
+        let many = pace.batch().min(places(store));
+        let pushes = store.memory.lock().next_pushes(many, refused_too && total.refused == 0);
         if pushes.is_empty() {
             tell(store, Resync::Finished { sessions: total.arrived });
             return total;
@@ -142,10 +144,17 @@ async fn bring_batch(store: &Arc<Store>, pushes: Vec<Push>, deadline: Time) -> B
         match ended {
             Ok(Ok(_)) => batch.arrived += 1,
             Ok(Err(error)) if error.of_this_alone() => batch.refused += 1,
+            // Others were quicker to take the places: it comes with the next batch.
+            Ok(Err(CallError::Overloaded)) => {}
             Ok(Err(_)) | Err(_) => batch.failed += 1,
         }
     }
     batch
+}
+
+/// How many calls of its own a resync may have in flight: users' calls need places too.
+fn places(store: &Store) -> usize {
+    (store.settings.now().pool.in_flight as usize / 2).max(1)
 }
 
 fn reachable(store: &Store) -> bool {

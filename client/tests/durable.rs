@@ -188,6 +188,23 @@ async fn a_file_serves_one_client_at_a_time_and_is_free_after_its_shutdown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_removed_while_it_is_in_use_is_told_by_the_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessions");
+    let client = client(free_port(), &file).expect("it starts");
+    let create = async |id| client.create(id, Bytes::from_static(b"1"), HOUR).await.unwrap().level;
+    assert_eq!(create("a").await, Level::Disk);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(create("b").await, Level::Memory);
+    // Another file in its place lacks what the first had.
+    std::fs::write(&file, b"").unwrap();
+    assert_eq!(create("c").await, Level::Memory);
+    assert_eq!(client.stats().disk_failures, 2);
+    client.shutdown().await;
+    assert_eq!(std::fs::read(&file).unwrap(), b"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_redis_there_nothing_goes_to_disk() {
     let Some(redis) = Redis::start().await else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -311,3 +311,19 @@ async fn a_breaker_that_is_forced_open_leaves_redis_alone_until_it_is_let_go() {
     a.clean().await;
     assert_eq!(fresh(&redis, "s").await.as_deref(), Some("y"));
 }
+
+#[tokio::test]
+async fn a_resync_goes_on_at_its_pace_where_few_calls_may_be_in_flight() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let mut settings = quick();
+    settings.pool.in_flight = 2;
+    let a = redis.session_client(1, &settings);
+    create(&a, "first", "x", MINUTE).await;
+    redis.kill();
+    for number in 0..300 {
+        create(&a, &number.to_string(), "x", MINUTE).await;
+    }
+    redis.start_again().await;
+    a.clean().await;
+    assert_eq!(fresh(&redis, "299").await.as_deref(), Some("x"));
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::{MINUTE, Redis, Told, eventually, quick};
 use serde::{Deserialize, Serialize};
-use squall_client::{Lookup, Opened, ServedBy, Session, SessionError, SessionStore};
+use squall_client::{CallError, Clock, Lookup, Opened, ServedBy, Session, SessionError, SessionStore};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Chat {
@@ -198,4 +198,29 @@ async fn a_session_of_three_hundred_bytes_costs_a_hundred_more() {
     a.message("typed").await.unwrap();
     let typed: i64 = redis.ask(&["STRLEN", "session:typed"]).await;
     assert!(typed <= 280 + 100 + 30, "{typed}");
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_others_that_change_the_session_is_told_so() {
+    let Some(redis) = Redis::start().await else { return };
+    let mut settings = quick();
+    settings.breaker.enabled = false;
+    let told = redis.session_client(1, &settings);
+    let store: SessionStore<Chat> = SessionStore::over(told.client.clone());
+    store.create("s", None, &Chat::default(), MINUTE).await.expect("it can be created");
+    redis.pause();
+    let clock = Clock::system();
+    let begun = clock.now();
+    let mut changing = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let store = store.clone();
+        changing.spawn(async move { store.message("s").await.map(|session| session.messages) });
+    }
+    let ended = changing.join_all().await;
+    let waited = clock.now().since(begun);
+    redis.go_on();
+    let late = |ended: &&Result<u64, SessionError>| **ended == Err(SessionError::Call(CallError::TooLate));
+    assert!(ended.iter().filter(late).count() > 10, "{ended:?}");
+    // One deadline to wait for others, and one each to read and to write.
+    assert!(waited < 3 * settings.deadline + Duration::from_millis(500), "{waited:?}");
 }

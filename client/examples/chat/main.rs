@@ -94,9 +94,18 @@ async fn run(options: Options) -> Result<(), Trouble> {
     if let Some(drawn) = drawn {
         say(&format!("token of the routes, until this worker ends (CHAT_TOKEN sets your own): {drawn}"));
     }
-    let served = axum::serve(listener, service).with_graceful_shutdown(asked_to_end(leave));
-    // Whoever talks is told to come back; then what Redis lacks is brought to it.
-    served.await?;
+    let mut asked = leave.subscribe();
+    let served = axum::serve(listener, service).with_graceful_shutdown(asked_to_end(leave)).into_future();
+    let patience = async {
+        // It ends only once it was asked to.
+        let _asked = asked.wait_for(|asked| *asked).await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    // Whoever talks is told to come back; then what Redis lacks is brought to it. Half a request holds nobody up for long.
+    tokio::select! {
+        served = served => served?,
+        () = patience => {}
+    }
     let _all_gone = timeout(PATIENCE, silence.recv()).await;
     client.shutdown().await;
     say("all is brought where it can be; good bye");

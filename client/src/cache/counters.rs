@@ -61,7 +61,7 @@ impl Counters {
         let deadline = clock.now() + shared.store.settings.now().deadline;
         let counter = shared.counter(id)?;
         let locked = tokio::time::timeout_at(clock.instant(deadline), counter.lock()).await;
-        let mut counter = locked.map_err(|_| SessionError::Unavailable(CallError::TooLate))?;
+        let mut counter = locked.map_err(|_| SessionError::Call(CallError::TooLate))?;
         if by != 0 && !counter.add(clock.now(), by, ttl) {
             return Err(SessionError::Invalid("the sum does not fit into 64 bits"));
         }

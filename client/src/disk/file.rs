@@ -1,6 +1,6 @@
 //! The file of the durable fallback: sessions by id, in an embedded store whose commits are on disk when they return.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ pub enum DiskError {
         /// What is wrong with it.
         why: String,
     },
+    /// It was removed, or another one put in its place, while it was in use.
+    #[error("{path} was removed or replaced while it was in use; restart to keep sessions on disk again", path = .0.display())]
+    Gone(PathBuf),
     /// It cannot be written or read.
     #[error("cannot write {path}: {why}", path = path.display())]
     Write {
@@ -51,6 +54,8 @@ pub(crate) struct DiskFile {
     path: PathBuf,
     /// None after an error: only opening it again tells what it holds.
     database: Option<Database>,
+    /// What the path named when it was opened. While it is held, no other file has its number.
+    held: File,
 }
 
 impl DiskFile {
@@ -58,7 +63,9 @@ impl DiskFile {
     pub(crate) fn open(path: &Path) -> Result<Self, DiskError> {
         let database = open(path)?;
         check_is_ours(path, &database)?;
-        Ok(Self { path: path.to_owned(), database: Some(database) })
+        let held = File::open(path);
+        let held = held.map_err(|why| DiskError::Open { path: path.to_owned(), why: why.to_string() })?;
+        Ok(Self { path: path.to_owned(), database: Some(database), held })
     }
 
     /// All that lies in it: ids and bytes.
@@ -74,11 +81,26 @@ impl DiskFile {
     ) -> Result<(), DiskError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => open(&self.path)?,
+            None => {
+                self.check_is_there()?;
+                open(&self.path)?
+            }
         };
-        commit(&database, changes).map_err(|why| self.write_error(why))?;
+        let written = commit(&database, changes).map_err(|why| self.write_error(why));
+        self.check_is_there()?;
+        written?;
         self.database = Some(database);
         Ok(())
+    }
+
+    /// Whether the path still names the file: nobody finds again what is written to one that was removed. Another one in its
+    /// place would lack what was written before.
+    fn check_is_there(&self) -> Result<(), DiskError> {
+        let (there, held) = (std::fs::metadata(&self.path), self.held.metadata());
+        match (there, held) {
+            (Ok(there), Ok(held)) if same(&there, &held) => Ok(()),
+            _ => Err(DiskError::Gone(self.path.clone())),
+        }
     }
 
     /// As after an error.
@@ -94,6 +116,18 @@ impl DiskFile {
             why => DiskError::Write { path, why: why.to_string() },
         }
     }
+}
+
+#[cfg(unix)]
+fn same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 fn open(path: &Path) -> Result<Database, DiskError> {

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::client::SessionClient;
+use crate::error::CallError;
 use crate::limits;
 use crate::task::AbortOnDrop;
 use payload::{About, NotOurs};
@@ -122,14 +123,14 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// [`SessionError::NoSession`] when there is none, [`SessionError::Unavailable`] when nobody can say, and as
-    /// [`SessionClient::update`].
+    /// [`SessionError::NoSession`] when there is none, [`SessionError::Unavailable`] when nobody can say, `Call(TooLate)` when
+    /// others changed it for as long as an operation may take, and as [`SessionClient::update`].
     pub async fn change(
         &self,
         id: &str,
         change: impl FnOnce(&mut Session<T>),
     ) -> Result<Session<T>, SessionError> {
-        let _alone = self.alone(id).await;
+        let _alone = self.alone(id).await?;
         self.change_alone(id, change).await
     }
 
@@ -194,7 +195,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     where
         T: Default,
     {
-        let _alone = self.alone(id).await;
+        let _alone = self.alone(id).await?;
         let opened = match self.get(id).await {
             Ok(Lookup::Found { session, .. }) => return Ok((session, Opened::Found)),
             Ok(Lookup::Absent { .. }) => Opened::New,
@@ -247,9 +248,13 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         Ok(session)
     }
 
-    async fn alone(&self, id: &str) -> MutexGuard<'_, ()> {
+    /// Waits until nobody else changes the session, for no longer than an operation may take.
+    async fn alone(&self, id: &str) -> Result<MutexGuard<'_, ()>, SessionError> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
-        self.changing[usize::try_from(hash % LOCKS).unwrap_or(0)].lock().await
+        let changing = &self.changing[usize::try_from(hash % LOCKS).unwrap_or(0)];
+        let store = self.client.store();
+        let waited = tokio::time::timeout_at(store.clock.instant(store.deadline()), changing.lock()).await;
+        waited.map_err(|_| SessionError::Call(CallError::TooLate))
     }
 
     /// Notes whose session it is. What does not get there, the sweep brings.
