@@ -59,7 +59,7 @@ pub(crate) fn key_problem(prefix: &str, id: &str) -> Option<&'static str> {
 /// Whether no key that begins so is one of the client's own.
 pub(crate) fn is_free(prefix: &str) -> bool {
     let word = prefix.split_once(':').map(|(word, _)| word);
-    !prefix.starts_with("squall:") && !word.is_some_and(|word| WORDS.contains(&word))
+    !is_about_all(prefix) && !word.is_some_and(|word| WORDS.contains(&word))
 }
 
 /// Whether a part of the key alone decides on its slot: what stands in the first braces, unless that is nothing.
@@ -98,7 +98,7 @@ mod tests {
         {
             assert_eq!(key_problem(prefix, id), None, "{prefix} {id}");
         }
-        assert!(is_free("session:") && is_free("") && is_free("tombs:") && is_free("squalls:"));
+        assert!(is_free("session:") && is_free("") && is_free("tombs:") && is_free("squall:a1:session:"));
         assert!(!is_free("tomb:") && !is_free("counted:x") && !is_free("squall:user:"));
     }
 

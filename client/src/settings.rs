@@ -216,8 +216,7 @@ impl Settings {
         let mut found = Problems(Vec::new());
         let prefix = &self.key_prefix;
         let fine = prefix.len() <= 256 && !prefix.chars().any(char::is_control) && keys::is_free(prefix);
-        let cure =
-            "at most 256 bytes, no control characters, and not squall:, tomb:, counted: or aside: first";
+        let cure = "at most 256 bytes, no control characters, and nothing of the client's own first, such as tomb: or squall:user:";
         found.unless(fine, "key_prefix", format!("{prefix:?}"), cure);
         found.length("connect_timeout", self.connect_timeout, MS, HOUR);
         found.length("operation_timeout", self.operation_timeout, MS, HOUR);

@@ -85,8 +85,14 @@ end
 local had_destruction, old_expiry = of_tombstone(tombstone, has_tombstone)
 local spoilt = tombstone and not has_tombstone
 if has_tombstone then
-  had_destruction, old_expiry = unchanged(had_destruction), unchanged(old_expiry)
-  spoilt = had_destruction == '' or old_expiry == ''
+  local began, lives = newer(had_creation, new_creation), newer(had_expiry, new_expiry)
+  local gone = newer(had_destruction, (of_tombstone(ARGV[2], #ARGV[2] >= TOMBSTONE)))
+  local ends = version(gone) ~= NEVER and version(gone) >= version(began)
+  -- The check is dear, and of no use where a newer record stands over all that the tombstone says.
+  if ends or version(old_expiry) > version(lives) or when(old_expiry) > when(lives) or when(lives) <= now then
+    had_destruction, old_expiry = unchanged(had_destruction), unchanged(old_expiry)
+    spoilt = had_destruction == '' or old_expiry == ''
+  end
 end
 if spoilt then
   -- What is right of it is written again where it is needed.

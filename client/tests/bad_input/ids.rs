@@ -132,9 +132,9 @@ async fn an_id_that_would_lie_where_the_client_keeps_something_of_its_own_is_ref
 #[tokio::test]
 async fn a_prefix_that_cannot_be_is_refused_at_the_start() {
     let Some(redis) = Redis::start().await else { return };
-    let cure = "at most 256 bytes, no control characters, and not squall:, tomb:, counted: or aside: first";
+    let cure = "at most 256 bytes, no control characters, and nothing of the client's own first, such as tomb: or squall:user:";
     let long = "x".repeat(257);
-    for prefix in ["a\nb", "\0", &long, "squall:", "squall:user:", "tomb:", "counted:a", "aside:"] {
+    for prefix in ["a\nb", "\0", &long, "squall:fence:", "squall:user:", "tomb:", "counted:a", "aside:"] {
         let problems = with_prefix(prefix).problems();
         assert_eq!(problems.len(), 1, "{prefix:?}");
         assert_eq!(problems[0].to_string(), format!("key_prefix is {prefix:?}; {cure}"));
