@@ -15,13 +15,21 @@ async fn pair() -> Option<(Redis, Redis)> {
     let primary = Redis::start_with(vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()]).await?;
     let of = ["--replicaof".to_owned(), "127.0.0.1".to_owned(), primary.port.to_string()];
     let replica = Redis::start_with(of.to_vec()).await?;
-    caught_up(&replica).await;
+    caught_up(&primary, &replica).await;
     Some((primary, replica))
 }
 
-async fn caught_up(replica: &Redis) {
+async fn caught_up(primary: &Redis, replica: &Redis) {
     eventually("the replica has caught up", || async {
         replica.ask::<String>(&["INFO", "replication"]).await.contains("master_link_status:up")
+    })
+    .await;
+    // Only with its first acknowledgement does the primary count it.
+    eventually("it acknowledges a write", || async {
+        let mut side = primary.side().await;
+        let mut both = ::redis::pipe();
+        both.cmd("SET").arg("first").arg("").ignore().cmd("WAIT").arg(1).arg(100);
+        both.query_async::<(u32,)>(&mut side).await.is_ok_and(|(replicas,)| replicas == 1)
     })
     .await;
 }

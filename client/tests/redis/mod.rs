@@ -18,6 +18,8 @@ pub(crate) struct Redis {
     pub(crate) port: u16,
     options: Vec<String>,
     child: Option<Child>,
+    /// Where a replica lays what it was sent.
+    folder: tempfile::TempDir,
 }
 
 /// A client and all that it has told.
@@ -41,7 +43,8 @@ impl Redis {
             eprintln!("SKIPPED: no redis-server on PATH");
             return None;
         }
-        let mut redis = Self { port: free_port(), options, child: None };
+        let mut redis =
+            Self { port: free_port(), options, child: None, folder: tempfile::tempdir().expect("a folder") };
         redis.start_again().await;
         Some(redis)
     }
@@ -52,6 +55,7 @@ impl Redis {
         let child = Command::new("redis-server")
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(&self.options)
+            .current_dir(self.folder.path())
             .stdout(Stdio::null())
             .spawn();
         self.child = Some(child.expect("redis-server starts"));
