@@ -107,7 +107,7 @@ pub(crate) async fn a_name_that_stays_on_the_demoted_node_brings_no_storm(table:
     row.note = format!("READONLY {refused} times, the breaker opened {trips} times");
     table.add(row);
     assert_eq!((calls.failed, calls.wrong, calls.late, calls.first), (0, 0, 0, None), "{calls:?}");
-    // Every refusal costs the connection, each next one waits its turn, and three open the breaker, which sends one probe.
+    // The first refusal costs the connection; each next one waits its turn and is refused at its handshake, as is that of each probe.
     assert!(dials <= (trips + 1) * 4, "{dials} connections, {trips} trips");
     assert!(refused <= (trips + 1) * 4, "{refused} refusals, {trips} trips");
     old.close().await;
