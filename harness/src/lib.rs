@@ -13,6 +13,7 @@ pub mod check;
 pub mod cli;
 pub mod conform;
 pub mod fault;
+pub mod fuzz;
 pub mod history;
 pub mod link;
 pub mod load;

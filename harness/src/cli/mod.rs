@@ -2,6 +2,7 @@
 
 mod args;
 mod filter;
+mod fuzz;
 mod inspect;
 mod new;
 mod prove;
@@ -17,7 +18,8 @@ use std::io::{self, Write as _};
 use crate::scenario::ScenarioError;
 
 pub use args::{
-    CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs,
+    CheckArgs, Cli, Command, FuzzArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
+    SubjectCheckArgs,
 };
 pub use run::draw_seed;
 pub use server::Typed;
@@ -34,6 +36,7 @@ pub const USAGE: u8 = 2;
 pub fn execute(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),

@@ -54,12 +54,12 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     code
 }
 
-fn tested(command: Option<&CommandLine>) -> Tested {
+pub(super) fn tested(command: Option<&CommandLine>) -> Tested {
     command.map_or(Tested::Reference, |command| Tested::Command(command.clone()))
 }
 
 /// Whether the subject can be tested at all, before anything starts.
-fn startable(command: &CommandLine, world: Kind) -> anyhow::Result<()> {
+pub(super) fn startable(command: &CommandLine, world: Kind) -> anyhow::Result<()> {
     if world == Kind::Sim {
         bail!("--subject with --world sim: {NO_SOCKETS}");
     }
@@ -105,7 +105,7 @@ async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folde
 
 /// How many runs go on side by side. A client that the machine starves fails for no fault of its own, and foreign ones are
 /// processes of unknown appetite.
-fn at_once(world: Kind, foreign: bool) -> usize {
+pub(super) fn at_once(world: Kind, foreign: bool) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match world {
         // A core is all that such a run waits for.

@@ -133,7 +133,10 @@ fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
 }
 
 /// Writes a new file beside `path` and puts it in its place when it is whole.
-fn write_whole(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), ReportError> {
+pub(crate) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), ReportError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);

@@ -13,6 +13,7 @@ mod text;
 
 pub use escape::visible;
 pub use figures::{BreakerStep, Latency, Operations};
+pub(crate) use folder::write_whole;
 pub use folder::{Folder, ReportError};
 pub use json::{JsonError, read_result, result_json};
 pub use junit::{JunitError, junit_xml};

@@ -11,6 +11,8 @@ use crate::fault::{Direction, Fault, Matching};
 use crate::load::Load;
 use crate::units::{self, length, optional_length};
 
+use super::given::Given;
+
 /// A whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +24,7 @@ pub(super) struct File {
     pub(super) redis: Redis,
     pub(super) load: Load,
     pub(super) judge: Judge,
+    pub(super) operation: Vec<Given>,
     pub(super) phase: Vec<Phase>,
     pub(super) expect: Expect,
     pub(super) allow: Vec<Allow>,

@@ -8,6 +8,7 @@ mod document;
 mod expectation;
 mod file;
 mod find;
+mod given;
 mod judge;
 mod problem;
 mod sense;
@@ -25,6 +26,7 @@ use toml::de::DeTable;
 
 pub use file::{Phase, PhaseFault, Redis, Target, Topology};
 pub use find::{ScenarioFile, find};
+pub use given::Given;
 pub use problem::{Place, Problem, ScenarioError};
 
 use self::problem::Found;
@@ -53,6 +55,8 @@ pub struct Scenario {
     pub redis: Redis,
     /// The load.
     pub load: Load,
+    /// The operations that the file names; when there are any the load draws none.
+    pub operations: Vec<Given>,
     /// The rules of judgement, still without what the subject can do.
     pub rules: Rules,
     /// The phases; the first and the last have no faults.

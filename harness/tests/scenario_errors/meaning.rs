@@ -299,3 +299,15 @@ fn names_that_are_taken_or_are_none_are_told() {
        |        ^^^^^^^^ give each phase its own name
     "###);
 }
+
+#[test]
+fn operations_that_are_named_must_fit_the_load_and_the_phases() {
+    let operations = "[[operation]]\nat = \"1h\"\non = \"instance-7\"\nop = \"get\"\nsession = 50\nttl = \"1s\"\n[[operation]]\nat = \"1s\"\non = \"instance-0\"\nop = \"touch\"\nsession = 0\nttl = \"0s\"\n";
+    insta::assert_snapshot!(told(format!("{VALID}{operations}").as_bytes()), @"");
+}
+
+#[test]
+fn an_operation_of_an_unknown_kind_or_without_a_time_is_told() {
+    let operations = "[[operation]]\nat = \"1s\"\non = \"instance-0\"\nop = \"updat\"\nsession = 0\n";
+    insta::assert_snapshot!(told(format!("{VALID}{operations}").as_bytes()), @"");
+}
