@@ -123,6 +123,11 @@ impl Store {
         self.clock.now() + self.settings.now().deadline
     }
 
+    /// Whether the next operation of a user goes to Redis, which may just be back.
+    pub(crate) fn admits(&self) -> bool {
+        self.serving.admits(self.settings.now().breaker.ramp)
+    }
+
     /// What users' calls feel.
     pub(crate) fn foreground(&self) -> MutexGuard<'_, Foreground> {
         self.foreground.lock().unwrap_or_else(PoisonError::into_inner)
