@@ -17,6 +17,7 @@ mod finding;
 mod index;
 mod integrity;
 mod judge;
+mod keys;
 mod monotonic_reads;
 mod no_lost_write;
 mod no_resurrection;
