@@ -73,9 +73,8 @@ fn values(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
             continue;
         }
         let floor = log.floor(index, &read, Fact::Value);
-        let overwritten = newer(index, &floor, writer).filter(|id| {
-            read.is_final() || index.operation(*id).served_by() == Some(ServedBy::Redis)
-        });
+        let overwritten = newer(index, &floor, writer)
+            .filter(|id| read.is_final() || index.operation(*id).served_by() == Some(ServedBy::Redis));
         match overwritten {
             Some(newer) => lost(index, &read, (writer, newer), "brought back the value of", tally),
             None if floor.operations().next().is_some() => tally.judged(),

@@ -7,6 +7,7 @@ mod bounded_resources;
 mod bounded_response;
 mod breaker_live;
 mod breaker_safe;
+mod conflicts;
 mod convergence;
 mod expect;
 mod expect_breaker;
@@ -19,12 +20,15 @@ mod integrity;
 mod judge;
 mod keys;
 mod monotonic_reads;
+mod monotonic_writes;
 mod no_lost_write;
 mod no_resurrection;
 mod overtaken;
 mod read_your_writes;
 mod reads;
 mod recovery;
+mod resync_idempotent;
+mod resyncs;
 mod session;
 mod sightings;
 mod tally;
@@ -59,17 +63,20 @@ pub trait Check: Sync {
 }
 
 /// Every invariant.
-pub fn all() -> [&'static dyn Check; 13] {
+pub fn all() -> [&'static dyn Check; 16] {
     [
         &no_lost_write::NoLostWrite,
         &integrity::Integrity,
         &read_your_writes::ReadYourWrites,
         &monotonic_reads::MonotonicReads,
+        &monotonic_writes::MonotonicWrites,
         &no_resurrection::NoResurrection,
         &ttl_upper::TtlUpper,
         &ttl_lower::TtlLower,
         &ttl_survives::TtlSurvives,
         &convergence::Convergence,
+        &conflicts::Conflicts,
+        &resync_idempotent::ResyncIdempotent,
         &breaker_safe::BreakerSafe,
         &breaker_live::BreakerLive,
         &bounded_response::BoundedResponse,

@@ -1,7 +1,7 @@
 //! I5: the writes of an instance to a session take effect in the order in which it made them: once one has shown itself in Redis,
 //! no earlier one comes back.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::index::{Index, Moment, OperationId, nanos};
 use super::reads::Read;
@@ -67,8 +67,7 @@ fn session(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
         while let Some(next) = shown.next_if(|next| next.to.t.saturating_add(index.slack()) < read.from.t) {
             let write = index.operation(next.write);
             let place = &mut newest[usize::from(write.instance)];
-            let newer =
-                place.as_ref().is_none_or(|place| index.operation(place.write).invoke < write.invoke);
+            let newer = place.as_ref().is_none_or(|place| index.operation(place.write).invoke < write.invoke);
             if newer && next.from.t >= forgotten {
                 *place = Some(next);
             }
@@ -107,7 +106,7 @@ fn judge(
 
 /// In the order in which they ended. What the writer itself reads it may know from itself.
 fn shown(index: &Index<'_>, reads: &[(Read, OperationId)]) -> Vec<Shown> {
-    let mut first = HashSet::new();
+    let mut first = BTreeSet::new();
     let mut shown = Vec::new();
     for (read, write) in reads {
         let own = read.is_by(usize::from(index.operation(*write).instance));

@@ -28,6 +28,11 @@ pub(crate) enum End {
 }
 
 impl Bringing {
+    /// Whether it was over at `t`.
+    pub(crate) fn is_over(&self, t: u64) -> bool {
+        self.until < t
+    }
+
     /// Whether it was under way at some time from `from` to `to`.
     pub(crate) fn meets(&self, from: u64, to: u64) -> bool {
         self.from.t <= to && from <= self.until

@@ -15,9 +15,8 @@ fn apart(meanwhile: &str, end: &str) -> String {
 
 #[test]
 fn the_newest_value_stands_for_every_reader() {
-    let older_in_redis = |end: &str| {
-        apart("11.0-11.1 i1 update s0 1-1 -> redis\n12.0-12.1 i0 update s0 0-2 -> local", end)
-    };
+    let older_in_redis =
+        |end: &str| apart("11.0-11.1 i1 update s0 1-1 -> redis\n12.0-12.1 i0 update s0 0-2 -> local", end);
     passes("I11", &older_in_redis("30.0 final fresh s0 0-2\n30.1 final i1 s0 0-2"));
     let says = fails("I11", &older_in_redis("30.0 final fresh s0 1-1"));
     assert!(says.contains("the second, which is newer, was to stand"), "{says}");
@@ -26,9 +25,8 @@ fn the_newest_value_stands_for_every_reader() {
 
 #[test]
 fn what_is_newer_in_redis_is_not_overwritten() {
-    let newer_in_redis = |end: &str| {
-        apart("11.0-11.1 i0 update s0 0-2 -> local\n12.0-12.1 i1 update s0 1-1 -> redis", end)
-    };
+    let newer_in_redis =
+        |end: &str| apart("11.0-11.1 i0 update s0 0-2 -> local\n12.0-12.1 i1 update s0 1-1 -> redis", end);
     passes("I11", &newer_in_redis("30.0 final fresh s0 1-1"));
     fails("I11", &newer_in_redis("30.0 final fresh s0 0-2"));
     // At once, not only in the end.
@@ -111,8 +109,5 @@ fn an_update_of_a_session_that_was_ended_and_made_again_need_not_show() {
 fn what_one_instance_wrote_or_redis_took_at_once_is_no_conflict() {
     unknown("I11", &apart("11.0-11.1 i0 update s0 0-2 -> local", "30.0 final fresh s0 0-1"));
     unknown("I11", &apart("11.0-11.1 i1 update s0 1-1 -> redis", "30.0 final fresh s0 0-1"));
-    unknown(
-        "I11",
-        &apart("11.0-11.1 i0 touch s0 ttl=100 -> local\n12.0-12.1 i1 update s0 1-1 -> redis", ""),
-    );
+    unknown("I11", &apart("11.0-11.1 i0 touch s0 ttl=100 -> local\n12.0-12.1 i1 update s0 1-1 -> redis", ""));
 }

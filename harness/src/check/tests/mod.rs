@@ -2,11 +2,14 @@
 
 mod bounds;
 mod breaker;
+mod conflicts;
 mod expectations;
 mod extremes;
 mod judging;
 mod life;
 mod model;
+mod order;
+mod resync;
 mod story;
 mod ttl;
 mod values;

@@ -22,10 +22,7 @@ fn an_earlier_write_does_not_come_back() {
     fails("I5", &two_writes("", "4.0-4.1 i0 get s0 -> redis 0-1"));
     fails("I5", &two_writes("", "30.0 final fresh s0 0-1"));
     // A write of another is another matter.
-    passes(
-        "I5",
-        &two_writes("", "3.5-3.6 i1 update s0 1-1 -> redis\n4.0-4.1 i1 get s0 -> redis 0-2"),
-    );
+    passes("I5", &two_writes("", "3.5-3.6 i1 update s0 1-1 -> redis\n4.0-4.1 i1 get s0 -> redis 0-2"));
 }
 
 #[test]

@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use crate::check::Expect;
 use crate::history::{
-    BreakerRule, BreakerState, Capability, Effect, Entry, Event, FinalRead, Head, History, Left, Outcome,
-    Mode, PhaseSpan, Reader, ReplyKind, Resync, RetryRule, Rules, SCHEMA, Sample, Saw, ServedBy, SessionId, ValueSeen, Wire,
+    BreakerRule, BreakerState, Capability, Effect, Entry, Event, FinalRead, Head, History, Left, Mode,
+    Outcome, PhaseSpan, Reader, ReplyKind, Resync, RetryRule, Rules, SCHEMA, Sample, Saw, ServedBy,
+    SessionId, ValueSeen, Wire,
 };
 use crate::load::Kind;
 
