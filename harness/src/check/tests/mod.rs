@@ -10,7 +10,9 @@ mod life;
 mod model;
 mod order;
 mod resync;
+mod retries;
 mod story;
+mod telemetry;
 mod ttl;
 mod values;
 
