@@ -105,7 +105,7 @@ fn away(event: &Event) -> bool {
 }
 
 /// Whether any call got through, which shows that the outage was not total.
-fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) -> bool {
+pub(super) fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) -> bool {
     let served = index.operations.iter().any(|operation| {
         operation.instance == instance
             && operation.invoke.t >= from

@@ -47,7 +47,7 @@ impl Check for Convergence {
 }
 
 /// Whether everything that was acknowledged must be everywhere by the first look.
-fn settled(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
+pub(super) fn settled(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
     let Some(first) = looks.iter().map(|look| look.from).min() else { return false };
     let known = |id: &OperationId| {
         let operation = index.operation(*id);
@@ -94,7 +94,7 @@ fn agree(index: &Index<'_>, log: &SessionLog, looks: &[Read], tally: &mut Tally)
 }
 
 /// Whether the value may have changed between two looks: one of them is of a write that may take effect at any time.
-fn may_change(index: &Index<'_>, one: &Read, other: &Read) -> bool {
+pub(super) fn may_change(index: &Index<'_>, one: &Read, other: &Read) -> bool {
     let loose = |look| index.writer_of(look).is_some_and(|writer| index.operation(writer).may_happen());
     loose(one) || loose(other)
 }

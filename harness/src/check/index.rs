@@ -166,6 +166,12 @@ impl<'h> Index<'h> {
         self.wire.get_or_init(|| wire::read(self.history))
     }
 
+    /// When the load was over and the final looks began; never, if that is not told.
+    pub(crate) fn load_over(&self) -> u64 {
+        let began = |line: &&Entry| matches!(&line.e, Event::Phase { name } if name == "final");
+        self.history.entries.iter().rev().find(began).map_or(u64::MAX, |line| line.t)
+    }
+
     /// The operation.
     pub(crate) fn operation(&self, id: OperationId) -> &Operation {
         &self.operations[id]

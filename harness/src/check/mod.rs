@@ -3,11 +3,14 @@
 //! A check is a pure function of a history. It passes only when it saw something that could have contradicted it; when it saw
 //! nothing it says [`Verdict::Unknown`], and what would make it known. `docs/checks.md` defines each in precise words.
 
+mod amplification;
 mod bounded_resources;
 mod bounded_response;
 mod breaker_live;
 mod breaker_safe;
+mod conflicts;
 mod convergence;
+mod doubts;
 mod expect;
 mod expect_breaker;
 mod expect_metric;
@@ -17,18 +20,28 @@ mod finding;
 mod index;
 mod integrity;
 mod judge;
+mod keys;
 mod monotonic_reads;
+mod monotonic_writes;
 mod no_lost_write;
 mod no_resurrection;
 mod overtaken;
+mod permanent_errors;
 mod read_your_writes;
 mod reads;
 mod recovery;
+mod resync_idempotent;
+mod resyncs;
+mod retry_discipline;
+mod retry_runs;
 mod session;
 mod sightings;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod truthful_resync;
+mod truthful_service;
+mod truthful_telemetry;
 mod ttl_lower;
 mod ttl_survives;
 mod ttl_upper;
@@ -58,20 +71,25 @@ pub trait Check: Sync {
 }
 
 /// Every invariant.
-pub fn all() -> [&'static dyn Check; 13] {
+pub fn all() -> [&'static dyn Check; 18] {
     [
         &no_lost_write::NoLostWrite,
         &integrity::Integrity,
         &read_your_writes::ReadYourWrites,
         &monotonic_reads::MonotonicReads,
+        &monotonic_writes::MonotonicWrites,
         &no_resurrection::NoResurrection,
         &ttl_upper::TtlUpper,
         &ttl_lower::TtlLower,
         &ttl_survives::TtlSurvives,
         &convergence::Convergence,
+        &conflicts::Conflicts,
+        &resync_idempotent::ResyncIdempotent,
         &breaker_safe::BreakerSafe,
         &breaker_live::BreakerLive,
         &bounded_response::BoundedResponse,
+        &retry_discipline::RetryDiscipline,
         &bounded_resources::BoundedResources,
+        &truthful_telemetry::TruthfulTelemetry,
     ]
 }

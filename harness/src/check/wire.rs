@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::history::{Event, History, ReplyKind, Wire};
+use super::keys::Keys;
+use crate::history::{Event, History, ReplyKind, SessionId, Wire};
 
 /// A reply that takes longer than this may have been too late for the subject, whose timeouts a history does not know.
 pub(crate) const SLOW: u64 = 10_000_000;
@@ -21,6 +22,10 @@ pub(crate) struct Command<'h> {
     pub(crate) over: Option<u64>,
     /// Whether that was a reply, and no error.
     pub(crate) succeeded: bool,
+    /// The first word of the error that it was, if it was one.
+    pub(crate) error: Option<&'h str>,
+    /// The session whose key is its first.
+    pub(crate) session: Option<SessionId>,
 }
 
 /// Everything that crossed the wire of one instance.
@@ -34,6 +39,8 @@ pub(crate) struct WireLog<'h> {
     pub(crate) open: BTreeMap<u32, usize>,
     /// Whether the tap saw anything at all.
     pub(crate) seen: bool,
+    /// Whether there was anything that it could not read.
+    pub(crate) garbled: bool,
 }
 
 /// A connection as it is followed.
@@ -64,6 +71,7 @@ impl Command<'_> {
 /// Reads the wire log of every instance of the run.
 pub(crate) fn read(history: &History) -> Vec<WireLog<'_>> {
     let mut logs = vec![WireLog::default(); usize::from(history.head.instances)];
+    let keys = Keys::new(&history.head.key);
     let mut connections: BTreeMap<(u16, u32), Connection> = BTreeMap::new();
     for (entry, line) in history.entries.iter().enumerate() {
         let Event::Wire { instance, connection: number, what } = &line.e else { continue };
@@ -82,9 +90,11 @@ pub(crate) fn read(history: &History) -> Vec<WireLog<'_>> {
                 }
                 connections.remove(&(*instance, *number));
             }
-            Wire::Command { name, .. } => {
+            Wire::Command { name, key } => {
                 connection.unanswered.push_back(log.commands.len());
-                log.commands.push(Command { entry, t: line.t, name, over: None, succeeded: false });
+                let session = keys.zip(key.as_deref()).and_then(|(keys, key)| keys.session(key));
+                let (t, over, succeeded, error) = (line.t, None, false, None);
+                log.commands.push(Command { entry, t, name, over, succeeded, error, session });
             }
             Wire::Reply { kind: ReplyKind::Push } => {}
             Wire::Reply { kind } => {
@@ -93,11 +103,15 @@ pub(crate) fn read(history: &History) -> Vec<WireLog<'_>> {
                     log.commands[command].over = Some(line.t);
                     log.commands[command].succeeded =
                         !connection.garbled && !matches!(kind, ReplyKind::Error(_));
+                    log.commands[command].error = match kind {
+                        ReplyKind::Error(word) if !connection.garbled => Some(word),
+                        ReplyKind::Error(_) | ReplyKind::Value | ReplyKind::Null | ReplyKind::Push => None,
+                    };
                 }
             }
             // What it did shows in the replies and in the connection's end.
             Wire::Struck { .. } => {}
-            Wire::Garbled { .. } => connection.garbled = true,
+            Wire::Garbled { .. } => (connection.garbled, log.garbled) = (true, true),
         }
     }
     logs

@@ -14,7 +14,9 @@ pub use event::{
     Resync, Sample, Saw, ServedBy, Wire,
 };
 pub use file::{HistoryError, read, write};
-pub use head::{BreakerRule, Capability, Head, MOST_INSTANCES, MOST_SESSIONS, PhaseSpan, Rules, SCHEMA};
+pub use head::{
+    BreakerRule, Capability, Head, MOST_INSTANCES, MOST_SESSIONS, PhaseSpan, RetryRule, Rules, SCHEMA,
+};
 pub use value::{SessionId, ValueSeen, Write};
 
 /// A whole run: its head and every entry.

@@ -91,6 +91,8 @@ impl Strike {
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),
         };
         let strikes_commands = matches!(self.act, Act::Answer(_));
-        Effect { total: stops_all && self.probability >= 1.0, loses_data, strikes_commands }
+        let ends_it = matches!(self.act, Act::Server(act) if act.ends_it());
+        let spares_redis = !loses_data && !ends_it;
+        Effect { total: stops_all && self.probability >= 1.0, loses_data, strikes_commands, spares_redis }
     }
 }

@@ -101,7 +101,7 @@ fn an_unknown_metric_instance_phase_and_check_are_told() {
       --> breaker/x.toml:37:9
        |
     37 | check = "I19"
-       |         ^^^^^ expected one of I1, I2, I3, I4, I6, I7, I8, I9, I10, I13, I14, I15, I17
+       |         ^^^^^ expected one of I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12, I13, I14, I15, I16, I17, I18
 
     error: allow[0].because: it is missing or empty
       --> breaker/x.toml:38:11

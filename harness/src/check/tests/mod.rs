@@ -2,12 +2,17 @@
 
 mod bounds;
 mod breaker;
+mod conflicts;
 mod expectations;
 mod extremes;
 mod judging;
 mod life;
 mod model;
+mod order;
+mod resync;
+mod retries;
 mod story;
+mod telemetry;
 mod ttl;
 mod values;
 
