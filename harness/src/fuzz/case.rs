@@ -12,7 +12,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::units::format_duration;
 
 /// R of every case, in milliseconds: the longest cool-down that [`ranges`](super::ranges) allow, a probe that hangs, and a drain.
-const RESYNC_WITHIN_MS: u64 = 8000;
+const RESYNC_WITHIN_MS: u64 = 10_000;
 
 /// How long the calm lasts, in milliseconds: R, and time to see what is then.
 pub(super) const CALM_MS: u64 = RESYNC_WITHIN_MS + 3000;
