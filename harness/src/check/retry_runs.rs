@@ -9,6 +9,9 @@ use super::tally::Tally;
 use super::wire::Command;
 use super::words;
 
+/// No failure, and no reason to send the same again: the script is sent in full.
+const UNKNOWN_SCRIPT: &str = "NOSCRIPT";
+
 /// The operations of an instance on one session, in the order in which they were invoked.
 struct Callers {
     begun: Vec<u64>,
@@ -56,7 +59,7 @@ fn session<'h>(
         if run.len() as u64 > most {
             let sent = std::mem::take(run);
             broken(index, ids, (&sent, command), (attempts, count), tally);
-        } else if !command.succeeded {
+        } else if !command.succeeded && command.error != Some(UNKNOWN_SCRIPT) {
             tally.judged();
         }
     }

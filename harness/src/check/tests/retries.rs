@@ -144,4 +144,5 @@ fn what_the_history_does_not_tell_is_not_judged() {
     assert_eq!(verdict(|head| head.ignored = vec!["retry.base".to_owned()]), Verdict::Unknown);
     unknown("I16", "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis");
     unknown("I16", CREATED);
+    unknown("I16", &get(&sent("EVALSHA session:s0", 2_010, 1, "error NOSCRIPT")));
 }
