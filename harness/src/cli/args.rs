@@ -242,7 +242,7 @@ fn image(text: &str) -> Result<String, String> {
 }
 
 fn flaw_parser() -> impl clap::builder::TypedValueParser<Value = Flaw> {
-    PossibleValuesParser::new(Flaw::ALL.map(Flaw::name)).try_map(|name| name.parse::<Flaw>())
+    PossibleValuesParser::new(Flaw::ALL.iter().map(|flaw| flaw.name())).try_map(|name| name.parse::<Flaw>())
 }
 
 #[cfg(test)]
