@@ -47,7 +47,7 @@ pub(super) const SKIPS_HALF_OPEN: Flaw = Flaw {
     wrong: "The breaker goes from open to closed without being half-open.",
     known_from: "",
     needs: "an outage that opens the breaker",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(SkipsHalfOpen),
 };
 
@@ -67,7 +67,7 @@ pub(super) const BREAKER_SAYS_NOTHING: Flaw = Flaw {
     wrong: "The breaker works, and tells nobody that it has opened.",
     known_from: "",
     needs: "a total outage of some seconds",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(SaysNothing),
 };
 

@@ -21,7 +21,13 @@ pub(super) const OWN_WRITE_NOT_IN_OWN_CACHE: Flaw = Flaw {
     known_from: "jedis#3825, rueidis#534",
     needs: "a get, a write and a get of one session within two seconds",
     shown_in: "ttl/kept-on-update",
-    plant: |_| Box::new(Cached { lives: Duration::from_secs(2), hears_own_writes: false, values: PerSession::default() }),
+    plant: |_| {
+        Box::new(Cached {
+            lives: Duration::from_secs(2),
+            hears_own_writes: false,
+            values: PerSession::default(),
+        })
+    },
 };
 
 pub(super) const CACHED_FOR_EVER: Flaw = Flaw {
@@ -30,8 +36,10 @@ pub(super) const CACHED_FOR_EVER: Flaw = Flaw {
     wrong: "What was once read or written is served from a cache for ever, whatever other instances write.",
     known_from: "redisson#4653, redisson#5208",
     needs: "two instances that write the same sessions",
-    shown_in: "ttl/kept-on-update",
-    plant: |_| Box::new(Cached { lives: Duration::MAX, hears_own_writes: true, values: PerSession::default() }),
+    shown_in: "breaker/opens-and-closes",
+    plant: |_| {
+        Box::new(Cached { lives: Duration::MAX, hears_own_writes: true, values: PerSession::default() })
+    },
 };
 
 struct Cached {

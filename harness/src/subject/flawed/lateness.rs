@@ -28,7 +28,7 @@ pub(super) const NEVER_COMES_BACK: Flaw = Flaw {
     wrong: "After an outage that opened the breaker an instance answers nothing any more, until it is started anew.",
     known_from: "go-redis#3289, BasedHardware/omi#9541",
     needs: "an outage that opens the breaker",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<NeverBack>::default(),
 };
 
@@ -38,7 +38,7 @@ pub(super) const NEVER_RETURNS: Flaw = Flaw {
     wrong: "Every third get that Redis does not answer never ends.",
     known_from: "redis-rs#1955",
     needs: "an outage with gets",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<NeverReturns>::default(),
 };
 
@@ -48,7 +48,7 @@ pub(super) const RETRIES_PAST_ITS_DEADLINE: Flaw = Flaw {
     wrong: "Reads that Redis does not answer are tried 16 times more, half a second apart, whatever their deadline.",
     known_from: "redis-rs cluster by default",
     needs: "an outage of seconds with reads",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(RetriesReads),
 };
 
@@ -58,7 +58,7 @@ pub(super) const QUEUES_UNTIL_REDIS_IS_BACK: Flaw = Flaw {
     wrong: "While the breaker is open every operation waits in a queue.",
     known_from: "lettuce#813, valkey-glide#5716",
     needs: "a breaker that is open for seconds",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(Queues),
 };
 

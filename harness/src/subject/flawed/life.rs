@@ -53,7 +53,7 @@ pub(super) const ABSENT_WHILE_REDIS_IS_AWAY: Flaw = Flaw {
     wrong: "Says that there is no such session when it cannot ask Redis, which logs users out.",
     known_from: "sourcegraph#37016",
     needs: "an outage with reads",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(SaysAbsent),
 };
 

@@ -28,7 +28,7 @@ pub(super) const RESYNC_OLDER_WINS: Flaw = Flaw {
     wrong: "After an outage the instance writes the values of before it again, over those that were accepted since.",
     known_from: "",
     needs: "an outage with updates of sessions that were known before it",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Naive::new(older_values, SOON),
 };
 

@@ -17,7 +17,7 @@ pub(super) const RESYNC_LOSES_EVERY_THIRD: Flaw = Flaw {
     wrong: "The resync leaves out what was accepted for every third session.",
     known_from: "hazelcast#14019",
     needs: "an outage with updates",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "resync/redis-restarted-with-its-data",
     plant: |_| Box::new(Discards { share: 3, kept: PerSession::default() }),
 };
 
@@ -47,7 +47,7 @@ pub(super) const OWN_COPY_AFTER_OUTAGE: Flaw = Flaw {
     wrong: "After an outage an instance serves what it accepted meanwhile for ever, whatever others write.",
     known_from: "redisson#6065",
     needs: "an outage with updates, and updates of the same sessions by others after it",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<OwnCopy>::default(),
 };
 

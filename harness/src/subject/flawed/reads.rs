@@ -20,7 +20,7 @@ pub(super) const REPLY_SHIFTED_AFTER_TIMEOUT: Flaw = Flaw {
     wrong: "Uses a connection again on which a reply did not come in time, so that each get is given the reply of the one before.",
     known_from: "redis-py#2624, redis-rs#1252, jedis#909",
     needs: "an outage with gets, of two sessions",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<Shifted>::default(),
 };
 

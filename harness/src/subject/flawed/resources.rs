@@ -26,7 +26,7 @@ pub(super) const LEAKS_CONNECTIONS: Flaw = Flaw {
     wrong: "Every other get opens a connection and never closes it.",
     known_from: "bb8#59, jedis#4546",
     needs: "gets",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<Leaks>::default(),
 };
 
@@ -46,7 +46,7 @@ pub(super) const KEEPS_EVERY_VERSION: Flaw = Flaw {
     wrong: "The local copy keeps every version of every session.",
     known_from: "",
     needs: "writes, more than there are sessions",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "reset/idle-connections",
     plant: |_| Box::<KeepsAll>::default(),
 };
 

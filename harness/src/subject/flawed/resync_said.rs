@@ -25,7 +25,7 @@ pub(super) const RESYNC_TWICE: Flaw = Flaw {
     wrong: "When a resync has finished, it brings everything a second time.",
     known_from: "",
     needs: "an outage with writes",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<Twice>::default(),
 };
 
@@ -35,7 +35,7 @@ pub(super) const RESYNC_NEVER_ENDS: Flaw = Flaw {
     wrong: "After the first resync another one begins again and again, with as many sessions.",
     known_from: "",
     needs: "an outage with writes, and quiet after it",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<NeverEnds>::default(),
 };
 
@@ -45,7 +45,7 @@ pub(super) const RESYNC_COUNTS_TOO_MUCH: Flaw = Flaw {
     wrong: "A resync says that it has brought four times as many sessions as there were to bring.",
     known_from: "",
     needs: "an outage with writes",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(CountsTooMuch),
 };
 

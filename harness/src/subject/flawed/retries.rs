@@ -24,7 +24,7 @@ pub(super) const ASKS_THIRTY_TIMES: Flaw = Flaw {
     wrong: "Sends every fifth get thirty times at once, to have the quickest answer.",
     known_from: "lettuce#1310",
     needs: "gets",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "reset/idle-connections",
     plant: |_| Box::<AsksOften>::default(),
 };
 
@@ -34,7 +34,7 @@ pub(super) const RETRIES_WHAT_IS_REFUSED_FOR_GOOD: Flaw = Flaw {
     wrong: "Asks for every third session as a hash, which it is not, and asks five times more when Redis says so.",
     known_from: "projectbeskar/virtrigaud#70",
     needs: "gets of sessions that are there",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "reset/idle-connections",
     plant: |_| Box::<AsksInVain>::default(),
 };
 

@@ -12,7 +12,7 @@ pub(super) const RESYNC_OFF: Flaw = Flaw {
     wrong: "What is accepted locally never gets to Redis.",
     known_from: "",
     needs: "an outage with writes",
-    shown_in: "resync/redis-restarted-with-its-data",
+    shown_in: "breaker/opens-and-closes",
     plant: |start| patched(start, "resync", &[("enabled", json!(false))]),
 };
 
@@ -22,7 +22,7 @@ pub(super) const BREAKER_NEVER_OPENS: Flaw = Flaw {
     wrong: "There is no breaker: every call goes out, however many have failed.",
     known_from: "",
     needs: "a total outage of some seconds",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |start| patched(start, "breaker", &[("enabled", json!(false))]),
 };
 
@@ -32,7 +32,7 @@ pub(super) const BREAKER_OPENS_TOO_LATE: Flaw = Flaw {
     wrong: "The breaker opens at the thousandth failure, so at a usual rate it never does.",
     known_from: "Jedis, Lettuce and redis-py by default",
     needs: "a total outage of some seconds",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |start| {
         let never = [("failures", json!(1000)), ("min_calls", json!(1000)), ("slow_calls", json!(false))];
         patched(start, "breaker", &never)
@@ -56,7 +56,9 @@ pub(super) const COOL_DOWN_CUT_SHORT: Flaw = Flaw {
     known_from: "",
     needs: "an outage that opens the breaker",
     shown_in: "breaker/probe-fails-once",
-    plant: |start| patched(start, "breaker", &[("cool_down", json!("20ms")), ("cool_down_max", json!("20ms"))]),
+    plant: |start| {
+        patched(start, "breaker", &[("cool_down", json!("20ms")), ("cool_down_max", json!("20ms"))])
+    },
 };
 
 pub(super) const NO_TIMEOUTS: Flaw = Flaw {

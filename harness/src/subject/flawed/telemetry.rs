@@ -16,7 +16,7 @@ pub(super) const SAYS_LOCAL_FOR_EVER: Flaw = Flaw {
     wrong: "Once it has served from memory it says for ever that it does, though Redis serves again.",
     known_from: "",
     needs: "an outage, and operations after it",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(LocalForEver),
 };
 
@@ -26,7 +26,7 @@ pub(super) const SAYS_REDIS_SERVED_IT: Flaw = Flaw {
     wrong: "Says that Redis has answered what it has answered from memory.",
     known_from: "",
     needs: "an outage with operations",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::new(RedisServedIt),
 };
 
@@ -36,7 +36,7 @@ pub(super) const SAYS_THAT_MUCH_WAITS: Flaw = Flaw {
     wrong: "Its count of sessions that wait for the resync never goes down.",
     known_from: "lettuce#1843",
     needs: "an outage with writes, and quiet after it",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<MuchWaits>::default(),
 };
 

@@ -27,7 +27,7 @@ pub(super) const KEY_WITHOUT_TTL: Flaw = Flaw {
     wrong: "An update leaves a key in Redis that never expires.",
     known_from: "harbor-next#220, spring-session#2809",
     needs: "updates",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "reset/idle-connections",
     plant: |_| Box::new(Persists),
 };
 

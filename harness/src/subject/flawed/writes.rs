@@ -27,7 +27,7 @@ pub(super) const DROPS_EVERY_FIFTH_UPDATE: Flaw = Flaw {
     wrong: "Acknowledges every fifth update and does nothing.",
     known_from: "tower-sessions#35, aspnet/Session#60",
     needs: "updates",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<DropsUpdates>::default(),
 };
 
@@ -37,7 +37,7 @@ pub(super) const WRITE_BEHIND: Flaw = Flaw {
     wrong: "Acknowledges updates before it writes them, and throws away what still waits when Redis goes away.",
     known_from: "hazelcast#15060, hazelcast#18670",
     needs: "updates",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<WriteBehind>::default(),
 };
 
@@ -47,7 +47,7 @@ pub(super) const VALUE_TRUNCATED: Flaw = Flaw {
     wrong: "Cuts values after 150 bytes.",
     known_from: "",
     needs: "",
-    shown_in: "ttl/extended-by-touch",
+    shown_in: "reset/idle-connections",
     plant: |_| Box::new(Truncates),
 };
 
@@ -57,7 +57,7 @@ pub(super) const WRITES_TO_THE_WRONG_SESSION: Flaw = Flaw {
     wrong: "Writes every sixth update to the neighbour of the session that was meant.",
     known_from: "spring-session#93",
     needs: "updates, and two sessions",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<WrongSession>::default(),
 };
 
