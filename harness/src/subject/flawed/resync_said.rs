@@ -19,6 +19,9 @@ use crate::subject::{Request, Said};
 /// How long after a resync the next begins.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// How long one of those takes that never end.
+const TAKES: Duration = Duration::from_millis(20);
+
 pub(super) const RESYNC_TWICE: Flaw = Flaw {
     name: "resync-twice",
     check: "I12",
@@ -103,7 +106,7 @@ impl Wrong for NeverEnds {
             loop {
                 sleep(PAUSE).await;
                 again.say(Said::Resync(Resync::Started { sessions }));
-                sleep(PAUSE).await;
+                sleep(TAKES).await;
                 again.say(Said::Resync(Resync::Finished { sessions }));
             }
         });

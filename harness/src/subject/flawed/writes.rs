@@ -16,7 +16,7 @@ use crate::subject::{BoxFuture, Request};
 const BUFFERED: Duration = Duration::from_millis(300);
 
 /// After how long an old write is sent again.
-const SENT_AGAIN: Duration = Duration::from_millis(400);
+const SENT_AGAIN: Duration = Duration::from_secs(1);
 
 /// To how many bytes a value is cut.
 const CUT_TO: usize = 150;
