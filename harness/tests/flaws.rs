@@ -65,8 +65,9 @@ fn judged(scenario: &Scenario, seed: u64, flaw: Flaw) -> Result<Judgement, Faile
 fn missed(judgement: &Judgement, seed: u64, flaw: Flaw) -> String {
     let fails = |verdict| matches!(verdict, Verdict::Fail | Verdict::Invalid);
     let others = judgement.findings.iter().filter(|finding| fails(finding.verdict));
-    let others: String =
-        others.map(|finding| format!("  {:?} {}: {}\n", finding.verdict, finding.check, finding.says)).collect();
+    let others: String = others
+        .map(|finding| format!("  {:?} {}: {}\n", finding.verdict, finding.check, finding.says))
+        .collect();
     let own = judgement.findings.iter().find(|finding| finding.check == flaw.check());
     format!(
         "{} did not catch it in {} with seed {seed}: {}\n{others}",

@@ -14,10 +14,13 @@ use crate::load::Kind;
 use crate::subject::{Request, Said};
 
 /// At once, nearly: others need not look first.
-const SOON: Duration = Duration::from_millis(50);
+const SOON: &[Duration] = &[Duration::from_millis(50)];
 
 /// Late enough for others to have read what the resync brought.
-const LATER: Duration = Duration::from_secs(1);
+const LATER: &[Duration] = &[Duration::from_secs(1)];
+
+/// Again and again, for as long as the clock is ahead.
+const FOR_SECONDS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 
 /// The TTL of a session of which none is known, in milliseconds.
 const TTL_MS: u64 = 60_000;
@@ -42,13 +45,23 @@ pub(super) const RESYNC_LOCAL_WINS: Flaw = Flaw {
     plant: |_| Naive::new(own_values, LATER),
 };
 
+pub(super) const CLOCK_AHEAD: Flaw = Flaw {
+    name: "clock-ahead",
+    check: "I11",
+    wrong: "What was accepted in an outage bears times that are three seconds ahead, and stands against all that others write until then.",
+    known_from: "Cassandra's last write wins",
+    needs: "two instances that update the same sessions, one of them cut off",
+    shown_in: "resync/updated-by-two-instances",
+    plant: |_| Naive::new(own_values, FOR_SECONDS),
+};
+
 pub(super) const OFFLINE_QUEUE_LAST_FIRST: Flaw = Flaw {
     name: "offline-queue-last-first",
     check: "I5",
     wrong: "After an outage the instance sends what it had queued once more, the last write first.",
     known_from: "node-redis#601",
     needs: "an outage with several updates of a session, and reads after it",
-    shown_in: "ttl/kept-on-update",
+    shown_in: "fallback/outage-served-from-memory",
     plant: |_| Naive::new(own_values_backwards, LATER),
 };
 
@@ -87,7 +100,7 @@ type Harm = fn(&Remembered, &PerSession<u64>) -> Vec<Request>;
 
 struct Naive {
     harm: Harm,
-    wait: Duration,
+    waits: &'static [Duration],
     remembered: Mutex<Remembered>,
     ttls: PerSession<u64>,
 }
@@ -103,9 +116,9 @@ struct Remembered {
 }
 
 impl Naive {
-    fn new(harm: Harm, wait: Duration) -> Box<dyn Wrong> {
+    fn new(harm: Harm, waits: &'static [Duration]) -> Box<dyn Wrong> {
         let (remembered, ttls) = Default::default();
-        Box::new(Self { harm, wait, remembered, ttls })
+        Box::new(Self { harm, waits, remembered, ttls })
     }
 
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
@@ -132,7 +145,8 @@ impl Wrong for Naive {
         host.say(said);
         if let Said::Resync(Resync::Finished { sessions: 1.. }) = said {
             let mut remembered = self.remembered();
-            host.later(self.wait, (self.harm)(&remembered, &self.ttls));
+            let harm = (self.harm)(&remembered, &self.ttls);
+            self.waits.iter().for_each(|wait| host.later(*wait, harm.clone()));
             remembered.accepted.clear();
             remembered.destroyed.clear();
         }

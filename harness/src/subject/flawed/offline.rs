@@ -11,23 +11,23 @@ use crate::history::{Saw, ServedBy, ValueSeen};
 use crate::load::Kind;
 use crate::subject::{BoxFuture, Done, Request, Said};
 
-pub(super) const RESYNC_LOSES_EVERY_THIRD: Flaw = Flaw {
-    name: "resync-loses-every-third",
+pub(super) const RESYNC_LOSES_EVERY_OTHER: Flaw = Flaw {
+    name: "resync-loses-every-other",
     check: "I1",
-    wrong: "The resync leaves out what was accepted for every third session.",
+    wrong: "The resync leaves out what was accepted for every other session.",
     known_from: "hazelcast#14019",
     needs: "an outage with updates",
     shown_in: "resync/redis-restarted-with-its-data",
-    plant: |_| Box::new(Discards { share: 3, kept: PerSession::default() }),
+    plant: |_| Box::new(Discards { share: 2, kept: PerSession::default() }),
 };
 
 pub(super) const RESYNC_REDIS_WINS: Flaw = Flaw {
     name: "resync-redis-wins",
-    check: "I11",
+    check: "I1",
     wrong: "After an outage what Redis holds counts, though what was accepted locally is newer.",
     known_from: "",
-    needs: "two instances that update the same sessions, one of them cut off",
-    shown_in: "resync/updated-by-two-instances",
+    needs: "an outage with updates",
+    shown_in: "resync/redis-restarted-with-its-data",
     plant: |_| Box::new(Discards { share: 1, kept: PerSession::default() }),
 };
 
