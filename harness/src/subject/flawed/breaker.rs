@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, says_gone};
 use super::host::Host;
 use super::state::Turns;
@@ -21,7 +21,7 @@ const STAMPEDE: u32 = 20;
 /// How long the breaker that opened for nothing stays so.
 const OPEN_FOR: Duration = Duration::from_secs(1);
 
-pub(super) const SENDS_WHILE_OPEN: Flaw = Flaw {
+pub(super) const SENDS_WHILE_OPEN: Described = Described {
     name: "sends-while-open",
     check: "I13",
     wrong: "Gets are sent to Redis although the breaker is open.",
@@ -31,7 +31,7 @@ pub(super) const SENDS_WHILE_OPEN: Flaw = Flaw {
     plant: |_| Box::new(SendsWhileOpen),
 };
 
-pub(super) const HALF_OPEN_STAMPEDE: Flaw = Flaw {
+pub(super) const HALF_OPEN_STAMPEDE: Described = Described {
     name: "half-open-stampede",
     check: "I13",
     wrong: "As soon as the breaker is half-open twenty calls go out at once.",
@@ -41,7 +41,7 @@ pub(super) const HALF_OPEN_STAMPEDE: Flaw = Flaw {
     plant: |_| Box::new(Stampede),
 };
 
-pub(super) const SKIPS_HALF_OPEN: Flaw = Flaw {
+pub(super) const SKIPS_HALF_OPEN: Described = Described {
     name: "skips-half-open",
     check: "I13",
     wrong: "The breaker goes from open to closed without being half-open.",
@@ -51,7 +51,7 @@ pub(super) const SKIPS_HALF_OPEN: Flaw = Flaw {
     plant: |_| Box::new(SkipsHalfOpen),
 };
 
-pub(super) const OPENS_FOR_NOTHING: Flaw = Flaw {
+pub(super) const OPENS_FOR_NOTHING: Described = Described {
     name: "opens-for-nothing",
     check: "I13",
     wrong: "The breaker counts answers that there is no such session as failures, and opens at the third.",
@@ -61,7 +61,7 @@ pub(super) const OPENS_FOR_NOTHING: Flaw = Flaw {
     plant: |_| Box::<OpensForNothing>::default(),
 };
 
-pub(super) const BREAKER_SAYS_NOTHING: Flaw = Flaw {
+pub(super) const BREAKER_SAYS_NOTHING: Described = Described {
     name: "breaker-says-nothing",
     check: "I14",
     wrong: "The breaker works, and tells nobody that it has opened.",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use squall_client::Time;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, found, value_of, written};
 use super::host::Host;
 use super::state::PerSession;
@@ -14,7 +14,7 @@ use crate::history::{ServedBy, ValueSeen};
 use crate::load::Kind;
 use crate::subject::{BoxFuture, Request};
 
-pub(super) const OWN_WRITE_NOT_IN_OWN_CACHE: Flaw = Flaw {
+pub(super) const OWN_WRITE_NOT_IN_OWN_CACHE: Described = Described {
     name: "own-write-not-in-own-cache",
     check: "I3",
     wrong: "Reads come from a cache for two seconds, which the instance's own writes do not reach.",
@@ -30,7 +30,7 @@ pub(super) const OWN_WRITE_NOT_IN_OWN_CACHE: Flaw = Flaw {
     },
 };
 
-pub(super) const CACHED_FOR_EVER: Flaw = Flaw {
+pub(super) const CACHED_FOR_EVER: Described = Described {
     name: "cached-for-ever",
     check: "I10",
     wrong: "What was once read or written is served from a cache for ever, whatever other instances write.",

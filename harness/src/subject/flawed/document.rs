@@ -1,6 +1,6 @@
 //! `docs/flaws.md`, from the flaws themselves.
 
-use super::Flaw;
+use super::{Described, Flaw};
 
 const HEAD: &str = "# Planted flaws
 
@@ -22,7 +22,7 @@ fail as well. This page is made from the code: `SQUALL_UPDATE=1 cargo test -p sq
 /// The text of `docs/flaws.md`.
 pub fn document() -> String {
     let row = |flaw: &Flaw| {
-        let Flaw { name, check, wrong, known_from, needs, shown_in, .. } = flaw;
+        let Described { name, check, wrong, known_from, needs, shown_in, .. } = flaw.0;
         let needs = if needs.is_empty() { "any load" } else { needs };
         format!("| `{name}` | {check} | {wrong} | {known_from} | {needs} | `{shown_in}` |\n")
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, unavailable, without_redis};
 use super::host::Host;
 use super::state::Turns;
@@ -22,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How often what is queued looks whether Redis is back.
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
 
-pub(super) const NEVER_COMES_BACK: Flaw = Flaw {
+pub(super) const NEVER_COMES_BACK: Described = Described {
     name: "never-comes-back",
     check: "I10",
     wrong: "After an outage that opened the breaker an instance answers nothing any more, until it is started anew.",
@@ -32,7 +32,7 @@ pub(super) const NEVER_COMES_BACK: Flaw = Flaw {
     plant: |_| Box::<NeverBack>::default(),
 };
 
-pub(super) const NEVER_RETURNS: Flaw = Flaw {
+pub(super) const NEVER_RETURNS: Described = Described {
     name: "never-returns",
     check: "I15",
     wrong: "Every third get that Redis does not answer never ends.",
@@ -42,7 +42,7 @@ pub(super) const NEVER_RETURNS: Flaw = Flaw {
     plant: |_| Box::<NeverReturns>::default(),
 };
 
-pub(super) const RETRIES_PAST_ITS_DEADLINE: Flaw = Flaw {
+pub(super) const RETRIES_PAST_ITS_DEADLINE: Described = Described {
     name: "retries-past-its-deadline",
     check: "I15",
     wrong: "Reads that Redis does not answer are tried 16 times more, half a second apart, whatever their deadline.",
@@ -52,7 +52,7 @@ pub(super) const RETRIES_PAST_ITS_DEADLINE: Flaw = Flaw {
     plant: |_| Box::new(RetriesReads),
 };
 
-pub(super) const QUEUES_UNTIL_REDIS_IS_BACK: Flaw = Flaw {
+pub(super) const QUEUES_UNTIL_REDIS_IS_BACK: Described = Described {
     name: "queues-until-redis-is-back",
     check: "I15",
     wrong: "While the breaker is open every operation waits in a queue.",

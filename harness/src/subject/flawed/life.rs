@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, destroy, done, found, says_gone, served_by, without_redis};
 use super::host::Host;
 use super::state::PerSession;
@@ -17,7 +17,7 @@ const TTL_MS: u64 = 60_000;
 /// So many reads still see what was destroyed.
 const STILL_READ: u32 = 2;
 
-pub(super) const UPDATE_REVIVES: Flaw = Flaw {
+pub(super) const UPDATE_REVIVES: Described = Described {
     name: "update-revives",
     check: "I6",
     wrong: "An update of a session that is gone makes it again.",
@@ -27,7 +27,7 @@ pub(super) const UPDATE_REVIVES: Flaw = Flaw {
     plant: |_| Box::<Revives>::default(),
 };
 
-pub(super) const DESTROYER_STILL_READS: Flaw = Flaw {
+pub(super) const DESTROYER_STILL_READS: Described = Described {
     name: "destroyer-still-reads",
     check: "I6",
     wrong: "An instance goes on reading what it has itself destroyed, from its own memory.",
@@ -37,17 +37,17 @@ pub(super) const DESTROYER_STILL_READS: Flaw = Flaw {
     plant: |_| Box::<StillReads>::default(),
 };
 
-pub(super) const NO_SESSION_ANSWERED_OK: Flaw = Flaw {
+pub(super) const NO_SESSION_ANSWERED_OK: Described = Described {
     name: "no-session-answered-ok",
     check: "I6",
     wrong: "Says that all went well where Redis said that there is no such session.",
-    known_from: "tower-sessions-stores#19",
+    known_from: "",
     needs: "destroys, and updates or touches after them",
     shown_in: "resync/destroyed-during-the-outage",
     plant: |_| Box::new(SaysOk),
 };
 
-pub(super) const ABSENT_WHILE_REDIS_IS_AWAY: Flaw = Flaw {
+pub(super) const ABSENT_WHILE_REDIS_IS_AWAY: Described = Described {
     name: "absent-while-redis-is-away",
     check: "I8",
     wrong: "Says that there is no such session when it cannot ask Redis, which logs users out.",
@@ -57,7 +57,7 @@ pub(super) const ABSENT_WHILE_REDIS_IS_AWAY: Flaw = Flaw {
     plant: |_| Box::new(SaysAbsent),
 };
 
-pub(super) const CLEANUP_DELETES_THE_WRONG_SESSION: Flaw = Flaw {
+pub(super) const CLEANUP_DELETES_THE_WRONG_SESSION: Described = Described {
     name: "cleanup-deletes-the-wrong-session",
     check: "I8",
     wrong: "With a session that is destroyed goes the one that was used before it.",

@@ -39,9 +39,12 @@ use wrong::Wrong;
 use super::{BoxFuture, Start, Started, Subject};
 use crate::world;
 
-/// A planted flaw: what is wrong, which check must catch it, and how it is planted.
+/// A planted flaw.
 #[derive(Clone, Copy)]
-pub struct Flaw {
+pub struct Flaw(&'static Described);
+
+/// What is wrong, which check must catch it, and how it is planted.
+struct Described {
     name: &'static str,
     check: &'static str,
     wrong: &'static str,
@@ -54,100 +57,100 @@ pub struct Flaw {
 impl Flaw {
     /// Every flaw.
     pub const ALL: &'static [Self] = &[
-        writes::DROPS_EVERY_FIFTH_UPDATE,
-        writes::WRITE_BEHIND,
-        settings::RESYNC_OFF,
-        offline::RESYNC_LOSES_EVERY_OTHER,
-        offline::RESYNC_REDIS_WINS,
-        naive::RESYNC_OLDER_WINS,
-        writes::VALUE_TRUNCATED,
-        writes::WRITES_TO_THE_WRONG_SESSION,
-        reads::REPLY_SHIFTED_AFTER_TIMEOUT,
-        caches::OWN_WRITE_NOT_IN_OWN_CACHE,
-        reads::FIRST_READ_AFTER_WRITE_IS_OLD,
-        reads::READS_FROM_TWO_REPLICAS,
-        reads::FALLBACK_COPY_NOT_REFRESHED,
-        writes::OLD_WRITE_SENT_AGAIN,
-        naive::OFFLINE_QUEUE_LAST_FIRST,
-        life::UPDATE_REVIVES,
-        life::DESTROYER_STILL_READS,
-        life::NO_SESSION_ANSWERED_OK,
-        naive::RESYNC_REVIVES_DESTROYED,
-        offline::RESYNC_FORGETS_DESTROYS,
-        ttl::TTL_TOO_LONG,
-        ttl::FALLBACK_IGNORES_EXPIRY,
-        ttl::TTL_TOO_SHORT,
-        life::ABSENT_WHILE_REDIS_IS_AWAY,
-        life::CLEANUP_DELETES_THE_WRONG_SESSION,
-        ttl::TTL_RESET_ON_UPDATE,
-        ttl::KEY_WITHOUT_TTL,
-        naive::TTL_RESET_BY_RESYNC,
-        naive::TTL_HALVED_BY_RESYNC,
-        caches::CACHED_FOR_EVER,
-        offline::OWN_COPY_AFTER_OUTAGE,
-        lateness::NEVER_COMES_BACK,
-        naive::RESYNC_LOCAL_WINS,
-        naive::CLOCK_AHEAD,
-        resync_said::RESYNC_TWICE,
-        resync_said::RESYNC_NEVER_ENDS,
-        resync_said::RESYNC_COUNTS_TOO_MUCH,
-        settings::COOL_DOWN_CUT_SHORT,
-        breaker::SENDS_WHILE_OPEN,
-        breaker::HALF_OPEN_STAMPEDE,
-        breaker::SKIPS_HALF_OPEN,
-        breaker::OPENS_FOR_NOTHING,
-        settings::BREAKER_NEVER_OPENS,
-        settings::BREAKER_OPENS_TOO_LATE,
-        settings::BREAKER_STUCK_OPEN,
-        breaker::BREAKER_SAYS_NOTHING,
-        lateness::NEVER_RETURNS,
-        settings::NO_TIMEOUTS,
-        lateness::RETRIES_PAST_ITS_DEADLINE,
-        lateness::QUEUES_UNTIL_REDIS_IS_BACK,
-        retries::ASKS_THIRTY_TIMES,
-        retries::RETRIES_WHAT_IS_REFUSED_FOR_GOOD,
-        resources::LEAKS_CONNECTIONS,
-        resources::GIVES_UP_WITHOUT_CLOSING,
-        resources::KEEPS_EVERY_VERSION,
-        telemetry::SAYS_LOCAL_FOR_EVER,
-        telemetry::SAYS_REDIS_SERVED_IT,
-        telemetry::SAYS_THAT_MUCH_WAITS,
+        Self(&writes::DROPS_EVERY_FIFTH_UPDATE),
+        Self(&writes::WRITE_BEHIND),
+        Self(&settings::RESYNC_OFF),
+        Self(&offline::RESYNC_LOSES_EVERY_OTHER),
+        Self(&offline::RESYNC_REDIS_WINS),
+        Self(&naive::RESYNC_OLDER_WINS),
+        Self(&writes::VALUE_TRUNCATED),
+        Self(&writes::WRITES_TO_THE_WRONG_SESSION),
+        Self(&reads::REPLY_SHIFTED_AFTER_TIMEOUT),
+        Self(&caches::OWN_WRITE_NOT_IN_OWN_CACHE),
+        Self(&reads::FIRST_READ_AFTER_WRITE_IS_OLD),
+        Self(&reads::READS_FROM_TWO_REPLICAS),
+        Self(&reads::FALLBACK_COPY_NOT_REFRESHED),
+        Self(&writes::OLD_WRITE_SENT_AGAIN),
+        Self(&naive::OFFLINE_QUEUE_LAST_FIRST),
+        Self(&life::UPDATE_REVIVES),
+        Self(&life::DESTROYER_STILL_READS),
+        Self(&life::NO_SESSION_ANSWERED_OK),
+        Self(&naive::RESYNC_REVIVES_DESTROYED),
+        Self(&offline::RESYNC_FORGETS_DESTROYS),
+        Self(&ttl::TTL_TOO_LONG),
+        Self(&ttl::FALLBACK_IGNORES_EXPIRY),
+        Self(&ttl::TTL_TOO_SHORT),
+        Self(&life::ABSENT_WHILE_REDIS_IS_AWAY),
+        Self(&life::CLEANUP_DELETES_THE_WRONG_SESSION),
+        Self(&ttl::TTL_RESET_ON_UPDATE),
+        Self(&ttl::KEY_WITHOUT_TTL),
+        Self(&naive::TTL_RESET_BY_RESYNC),
+        Self(&naive::TTL_HALVED_BY_RESYNC),
+        Self(&caches::CACHED_FOR_EVER),
+        Self(&offline::OWN_COPY_AFTER_OUTAGE),
+        Self(&lateness::NEVER_COMES_BACK),
+        Self(&naive::RESYNC_LOCAL_WINS),
+        Self(&naive::CLOCK_AHEAD),
+        Self(&resync_said::RESYNC_TWICE),
+        Self(&resync_said::RESYNC_NEVER_ENDS),
+        Self(&resync_said::RESYNC_COUNTS_TOO_MUCH),
+        Self(&settings::COOL_DOWN_CUT_SHORT),
+        Self(&breaker::SENDS_WHILE_OPEN),
+        Self(&breaker::HALF_OPEN_STAMPEDE),
+        Self(&breaker::SKIPS_HALF_OPEN),
+        Self(&breaker::OPENS_FOR_NOTHING),
+        Self(&settings::BREAKER_NEVER_OPENS),
+        Self(&settings::BREAKER_OPENS_TOO_LATE),
+        Self(&settings::BREAKER_STUCK_OPEN),
+        Self(&breaker::BREAKER_SAYS_NOTHING),
+        Self(&lateness::NEVER_RETURNS),
+        Self(&settings::NO_TIMEOUTS),
+        Self(&lateness::RETRIES_PAST_ITS_DEADLINE),
+        Self(&lateness::QUEUES_UNTIL_REDIS_IS_BACK),
+        Self(&retries::ASKS_THIRTY_TIMES),
+        Self(&retries::RETRIES_WHAT_IS_REFUSED_FOR_GOOD),
+        Self(&resources::LEAKS_CONNECTIONS),
+        Self(&resources::GIVES_UP_WITHOUT_CLOSING),
+        Self(&resources::KEEPS_EVERY_VERSION),
+        Self(&telemetry::SAYS_LOCAL_FOR_EVER),
+        Self(&telemetry::SAYS_REDIS_SERVED_IT),
+        Self(&telemetry::SAYS_THAT_MUCH_WAITS),
     ];
 
     /// The name that the program takes.
     pub fn name(self) -> &'static str {
-        self.name
+        self.0.name
     }
 
     /// The check that must catch it. Others may, too.
     pub fn check(self) -> &'static str {
-        self.check
+        self.0.check
     }
 
     /// What is wrong, in one sentence.
     pub fn wrong(self) -> &'static str {
-        self.wrong
+        self.0.wrong
     }
 
     /// Whose real bug it is; empty if it is of nobody known.
     pub fn known_from(self) -> &'static str {
-        self.known_from
+        self.0.known_from
     }
 
     /// What a schedule must have for it to show; empty if any will do.
     pub fn needs(self) -> &'static str {
-        self.needs
+        self.0.needs
     }
 
     /// A scenario that comes with Squall and shows it.
     pub fn shown_in(self) -> &'static str {
-        self.shown_in
+        self.0.shown_in
     }
 }
 
 impl PartialEq for Flaw {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name() == other.name()
     }
 }
 
@@ -155,7 +158,7 @@ impl Eq for Flaw {}
 
 impl fmt::Debug for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Flaw").field(&self.name).finish()
+        f.debug_tuple("Flaw").field(&self.name()).finish()
     }
 }
 
@@ -163,9 +166,9 @@ impl FromStr for Flaw {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|flaw| flaw.name == name);
+        let found = Self::ALL.iter().find(|flaw| flaw.name() == name);
         found.copied().ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|flaw| flaw.name).collect();
+            let names: Vec<&str> = Self::ALL.iter().map(|flaw| flaw.name()).collect();
             crate::suggest::unknown("flaw", name, &names)
         })
     }
@@ -186,12 +189,12 @@ impl Flawed {
 
 impl Subject for Flawed {
     fn start(&self, mut start: Start) -> BoxFuture<'_, Started> {
-        let wrong = (self.flaw.plant)(&mut start);
+        let wrong = (self.flaw.0.plant)(&mut start);
         let running = Running::before(Host::new(&start), wrong);
         start.observer = running.observer();
         Box::pin(async move {
             let (sound, mut hello) = self.sound.start(start).await?;
-            hello.name = format!("{} with {}", hello.name, self.flaw.name);
+            hello.name = format!("{} with {}", hello.name, self.flaw.name());
             Ok((running.with(sound, &hello), hello))
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{self, Reply, served_by, value_of, written};
 use super::host::Host;
 use super::state::PerSession;
@@ -25,74 +25,74 @@ const FOR_SECONDS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(2
 /// The TTL of a session of which none is known, in milliseconds.
 const TTL_MS: u64 = 60_000;
 
-pub(super) const RESYNC_OLDER_WINS: Flaw = Flaw {
+pub(super) const RESYNC_OLDER_WINS: Described = Described {
     name: "resync-older-wins",
     check: "I1",
     wrong: "After an outage the instance writes the values of before it again, over those that were accepted since.",
     known_from: "",
     needs: "an outage with updates of sessions that were known before it",
     shown_in: "breaker/opens-and-closes",
-    plant: |_| Naive::new(older_values, SOON),
+    plant: |_| Naive::boxed(older_values, SOON),
 };
 
-pub(super) const RESYNC_LOCAL_WINS: Flaw = Flaw {
+pub(super) const RESYNC_LOCAL_WINS: Described = Described {
     name: "resync-local-wins",
     check: "I11",
     wrong: "After an outage the instance writes what it had accepted over what others have written to Redis since.",
     known_from: "",
     needs: "two instances that update the same sessions, one of them cut off",
     shown_in: "resync/updated-by-two-instances",
-    plant: |_| Naive::new(own_values, LATER),
+    plant: |_| Naive::boxed(own_values, LATER),
 };
 
-pub(super) const CLOCK_AHEAD: Flaw = Flaw {
+pub(super) const CLOCK_AHEAD: Described = Described {
     name: "clock-ahead",
     check: "I11",
     wrong: "What was accepted in an outage bears times that are three seconds ahead, and stands against all that others write until then.",
     known_from: "Cassandra's last write wins",
     needs: "two instances that update the same sessions, one of them cut off",
     shown_in: "resync/updated-by-two-instances",
-    plant: |_| Naive::new(own_values, FOR_SECONDS),
+    plant: |_| Naive::boxed(own_values, FOR_SECONDS),
 };
 
-pub(super) const OFFLINE_QUEUE_LAST_FIRST: Flaw = Flaw {
+pub(super) const OFFLINE_QUEUE_LAST_FIRST: Described = Described {
     name: "offline-queue-last-first",
     check: "I5",
     wrong: "After an outage the instance sends what it had queued once more, the last write first.",
     known_from: "node-redis#601",
     needs: "an outage with several updates of a session, and reads after it",
     shown_in: "fallback/outage-served-from-memory",
-    plant: |_| Naive::new(own_values_backwards, LATER),
+    plant: |_| Naive::boxed(own_values_backwards, LATER),
 };
 
-pub(super) const RESYNC_REVIVES_DESTROYED: Flaw = Flaw {
+pub(super) const RESYNC_REVIVES_DESTROYED: Described = Described {
     name: "resync-revives-destroyed",
     check: "I6",
     wrong: "The resync brings back sessions that were destroyed during the outage.",
     known_from: "spring-session#2308",
     needs: "an outage with destroys, and reads after it",
     shown_in: "resync/destroyed-during-the-outage",
-    plant: |_| Naive::new(destroyed, SOON),
+    plant: |_| Naive::boxed(destroyed, SOON),
 };
 
-pub(super) const TTL_RESET_BY_RESYNC: Flaw = Flaw {
+pub(super) const TTL_RESET_BY_RESYNC: Described = Described {
     name: "ttl-reset-by-resync",
     check: "I9",
     wrong: "The resync gives every session its full TTL again.",
     known_from: "",
     needs: "an outage with writes",
     shown_in: "ttl/survives-the-resync",
-    plant: |_| Naive::new(full_ttls, SOON),
+    plant: |_| Naive::boxed(full_ttls, SOON),
 };
 
-pub(super) const TTL_HALVED_BY_RESYNC: Flaw = Flaw {
+pub(super) const TTL_HALVED_BY_RESYNC: Described = Described {
     name: "ttl-halved-by-resync",
     check: "I9",
     wrong: "The resync gives every session half of its TTL.",
     known_from: "",
     needs: "an outage with writes",
     shown_in: "ttl/survives-the-resync",
-    plant: |_| Naive::new(half_ttls, SOON),
+    plant: |_| Naive::boxed(half_ttls, SOON),
 };
 
 /// What it does when a resync has finished.
@@ -116,7 +116,7 @@ struct Remembered {
 }
 
 impl Naive {
-    fn new(harm: Harm, waits: &'static [Duration]) -> Box<dyn Wrong> {
+    fn boxed(harm: Harm, waits: &'static [Duration]) -> Box<dyn Wrong> {
         let (remembered, ttls) = Default::default();
         Box::new(Self { harm, waits, remembered, ttls })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, done, found, get, no_session, served_by, value_of, written};
 use super::host::Host;
 use super::state::PerSession;
@@ -11,7 +11,7 @@ use crate::history::{Saw, ServedBy, ValueSeen};
 use crate::load::Kind;
 use crate::subject::{BoxFuture, Done, Request, Said};
 
-pub(super) const RESYNC_LOSES_EVERY_OTHER: Flaw = Flaw {
+pub(super) const RESYNC_LOSES_EVERY_OTHER: Described = Described {
     name: "resync-loses-every-other",
     check: "I1",
     wrong: "The resync leaves out what was accepted for every other session.",
@@ -21,7 +21,7 @@ pub(super) const RESYNC_LOSES_EVERY_OTHER: Flaw = Flaw {
     plant: |_| Box::new(Discards { share: 2, kept: PerSession::default() }),
 };
 
-pub(super) const RESYNC_REDIS_WINS: Flaw = Flaw {
+pub(super) const RESYNC_REDIS_WINS: Described = Described {
     name: "resync-redis-wins",
     check: "I1",
     wrong: "After an outage what Redis holds counts, though what was accepted locally is newer.",
@@ -31,7 +31,7 @@ pub(super) const RESYNC_REDIS_WINS: Flaw = Flaw {
     plant: |_| Box::new(Discards { share: 1, kept: PerSession::default() }),
 };
 
-pub(super) const RESYNC_FORGETS_DESTROYS: Flaw = Flaw {
+pub(super) const RESYNC_FORGETS_DESTROYS: Described = Described {
     name: "resync-forgets-destroys",
     check: "I6",
     wrong: "Redis is never told of what was destroyed during an outage.",
@@ -41,7 +41,7 @@ pub(super) const RESYNC_FORGETS_DESTROYS: Flaw = Flaw {
     plant: |_| Box::<ForgetsDestroys>::default(),
 };
 
-pub(super) const OWN_COPY_AFTER_OUTAGE: Flaw = Flaw {
+pub(super) const OWN_COPY_AFTER_OUTAGE: Described = Described {
     name: "own-copy-after-outage",
     check: "I10",
     wrong: "After an outage an instance serves what it accepted meanwhile for ever, whatever others write.",

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, found, served_by, value_of, without_redis, written};
 use super::host::Host;
 use super::state::{PerSession, Turns};
@@ -14,7 +14,7 @@ use crate::subject::{Done, Request};
 /// After so many shifted replies the connection is noticed to be out of step.
 const SHIFTED: u32 = 20;
 
-pub(super) const REPLY_SHIFTED_AFTER_TIMEOUT: Flaw = Flaw {
+pub(super) const REPLY_SHIFTED_AFTER_TIMEOUT: Described = Described {
     name: "reply-shifted-after-timeout",
     check: "I2",
     wrong: "Uses a connection again on which a reply did not come in time, so that each get is given the reply of the one before.",
@@ -24,7 +24,7 @@ pub(super) const REPLY_SHIFTED_AFTER_TIMEOUT: Flaw = Flaw {
     plant: |_| Box::<Shifted>::default(),
 };
 
-pub(super) const FIRST_READ_AFTER_WRITE_IS_OLD: Flaw = Flaw {
+pub(super) const FIRST_READ_AFTER_WRITE_IS_OLD: Described = Described {
     name: "first-read-after-write-is-old",
     check: "I3",
     wrong: "Writes go to the primary and reads to a replica that is one write behind.",
@@ -34,7 +34,7 @@ pub(super) const FIRST_READ_AFTER_WRITE_IS_OLD: Flaw = Flaw {
     plant: |_| Box::<Behind>::default(),
 };
 
-pub(super) const READS_FROM_TWO_REPLICAS: Flaw = Flaw {
+pub(super) const READS_FROM_TWO_REPLICAS: Described = Described {
     name: "reads-from-two-replicas",
     check: "I4",
     wrong: "Reads by turns from a replica that is up to date and from one that is behind.",
@@ -44,7 +44,7 @@ pub(super) const READS_FROM_TWO_REPLICAS: Flaw = Flaw {
     plant: |_| Box::<Alternates>::default(),
 };
 
-pub(super) const FALLBACK_COPY_NOT_REFRESHED: Flaw = Flaw {
+pub(super) const FALLBACK_COPY_NOT_REFRESHED: Described = Described {
     name: "fallback-copy-not-refreshed",
     check: "I4",
     wrong: "The local copy keeps what it first read of a session, so that an outage takes readers back.",

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use squall_client::{BoxStream, Connect, Connecting};
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Flaw;
+use super::Described;
 use super::answers::Reply;
 use super::host::Host;
 use super::raw::{self, Raw};
@@ -20,7 +20,7 @@ use crate::subject::{BoxFuture, Request, Route, Start};
 /// Leaked connections at most: a leak need not fill the machine to be seen.
 const MOST_LEAKED: usize = 200;
 
-pub(super) const LEAKS_CONNECTIONS: Flaw = Flaw {
+pub(super) const LEAKS_CONNECTIONS: Described = Described {
     name: "leaks-connections",
     check: "I17",
     wrong: "Every other get opens a connection and never closes it.",
@@ -30,7 +30,7 @@ pub(super) const LEAKS_CONNECTIONS: Flaw = Flaw {
     plant: |_| Box::<Leaks>::default(),
 };
 
-pub(super) const GIVES_UP_WITHOUT_CLOSING: Flaw = Flaw {
+pub(super) const GIVES_UP_WITHOUT_CLOSING: Described = Described {
     name: "gives-up-without-closing",
     check: "I17",
     wrong: "A connection that is given up stays open beside those that take its place.",
@@ -40,7 +40,7 @@ pub(super) const GIVES_UP_WITHOUT_CLOSING: Flaw = Flaw {
     plant: kept_open,
 };
 
-pub(super) const KEEPS_EVERY_VERSION: Flaw = Flaw {
+pub(super) const KEEPS_EVERY_VERSION: Described = Described {
     name: "keeps-every-version",
     check: "I17",
     wrong: "The local copy keeps every version of every session.",

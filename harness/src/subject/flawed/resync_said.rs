@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis_protocol::resp2::types::OwnedFrame;
 use tokio::time::sleep;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, served_by};
 use super::host::Host;
 use super::state::PerSession;
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// How long one of those takes that never end.
 const TAKES: Duration = Duration::from_millis(20);
 
-pub(super) const RESYNC_TWICE: Flaw = Flaw {
+pub(super) const RESYNC_TWICE: Described = Described {
     name: "resync-twice",
     check: "I12",
     wrong: "When a resync has finished, it brings everything a second time.",
@@ -32,7 +32,7 @@ pub(super) const RESYNC_TWICE: Flaw = Flaw {
     plant: |_| Box::<Twice>::default(),
 };
 
-pub(super) const RESYNC_NEVER_ENDS: Flaw = Flaw {
+pub(super) const RESYNC_NEVER_ENDS: Described = Described {
     name: "resync-never-ends",
     check: "I12",
     wrong: "After the first resync another one begins again and again, with as many sessions.",
@@ -42,7 +42,7 @@ pub(super) const RESYNC_NEVER_ENDS: Flaw = Flaw {
     plant: |_| Box::<NeverEnds>::default(),
 };
 
-pub(super) const RESYNC_COUNTS_TOO_MUCH: Flaw = Flaw {
+pub(super) const RESYNC_COUNTS_TOO_MUCH: Described = Described {
     name: "resync-counts-too-much",
     check: "I12",
     wrong: "A resync says that it has brought four times as many sessions as there were to bring.",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis_protocol::resp2::types::OwnedFrame;
 
-use super::Flaw;
+use super::Described;
 use super::answers::Reply;
 use super::host::Host;
 use super::state::Turns;
@@ -18,17 +18,17 @@ const TIMES: usize = 30;
 /// How often a command that was refused is sent again.
 const AGAIN: u32 = 5;
 
-pub(super) const ASKS_THIRTY_TIMES: Flaw = Flaw {
+pub(super) const ASKS_THIRTY_TIMES: Described = Described {
     name: "asks-thirty-times",
     check: "I16",
     wrong: "Sends every fifth get thirty times at once, to have the quickest answer.",
-    known_from: "lettuce#1310",
+    known_from: "",
     needs: "gets",
     shown_in: "reset/idle-connections",
     plant: |_| Box::<AsksOften>::default(),
 };
 
-pub(super) const RETRIES_WHAT_IS_REFUSED_FOR_GOOD: Flaw = Flaw {
+pub(super) const RETRIES_WHAT_IS_REFUSED_FOR_GOOD: Described = Described {
     name: "retries-what-is-refused-for-good",
     check: "I16",
     wrong: "Asks for every third session as a hash, which it is not, and asks five times more when Redis says so.",

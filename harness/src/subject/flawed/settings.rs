@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::Flaw;
+use super::Described;
 use super::wrong::{Elsewhere, Wrong};
 use crate::subject::Start;
 
-pub(super) const RESYNC_OFF: Flaw = Flaw {
+pub(super) const RESYNC_OFF: Described = Described {
     name: "resync-off",
     check: "I1",
     wrong: "What is accepted locally never gets to Redis.",
@@ -16,7 +16,7 @@ pub(super) const RESYNC_OFF: Flaw = Flaw {
     plant: |start| patched(start, "resync", &[("enabled", json!(false))]),
 };
 
-pub(super) const BREAKER_NEVER_OPENS: Flaw = Flaw {
+pub(super) const BREAKER_NEVER_OPENS: Described = Described {
     name: "breaker-never-opens",
     check: "I14",
     wrong: "There is no breaker: every call goes out, however many have failed.",
@@ -26,7 +26,7 @@ pub(super) const BREAKER_NEVER_OPENS: Flaw = Flaw {
     plant: |start| patched(start, "breaker", &[("enabled", json!(false))]),
 };
 
-pub(super) const BREAKER_OPENS_TOO_LATE: Flaw = Flaw {
+pub(super) const BREAKER_OPENS_TOO_LATE: Described = Described {
     name: "breaker-opens-too-late",
     check: "I14",
     wrong: "The breaker opens at the thousandth failure, so at a usual rate it never does.",
@@ -39,7 +39,7 @@ pub(super) const BREAKER_OPENS_TOO_LATE: Flaw = Flaw {
     },
 };
 
-pub(super) const BREAKER_STUCK_OPEN: Flaw = Flaw {
+pub(super) const BREAKER_STUCK_OPEN: Described = Described {
     name: "breaker-stuck-open",
     check: "I14",
     wrong: "Once open the breaker does not try Redis again for an hour.",
@@ -49,7 +49,7 @@ pub(super) const BREAKER_STUCK_OPEN: Flaw = Flaw {
     plant: |start| patched(start, "breaker", &[("cool_down", json!("1h")), ("cool_down_max", json!("1h"))]),
 };
 
-pub(super) const COOL_DOWN_CUT_SHORT: Flaw = Flaw {
+pub(super) const COOL_DOWN_CUT_SHORT: Described = Described {
     name: "cool-down-cut-short",
     check: "I13",
     wrong: "The breaker tries Redis again after 20 ms, whatever its cool-down should be.",
@@ -61,7 +61,7 @@ pub(super) const COOL_DOWN_CUT_SHORT: Flaw = Flaw {
     },
 };
 
-pub(super) const NO_TIMEOUTS: Flaw = Flaw {
+pub(super) const NO_TIMEOUTS: Described = Described {
     name: "no-timeouts",
     check: "I15",
     wrong: "No connect, reply or operation has a time limit worth the name.",

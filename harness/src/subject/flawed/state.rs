@@ -53,13 +53,11 @@ impl PerSession<ValueSeen> {
         let session = request.session;
         match request.kind {
             Kind::Create | Kind::Update if reply.is_ok() => {
-                written(request).map(|seen| self.set(session, seen));
+                self.all().extend(written(request).map(|seen| (session, seen)));
             }
             Kind::Destroy if reply.is_ok() => drop(self.forget(session)),
             Kind::Get if says_gone(reply) => drop(self.forget(session)),
-            Kind::Get => {
-                value_of(reply).map(|seen| self.set(session, seen));
-            }
+            Kind::Get => self.all().extend(value_of(reply).map(|seen| (session, seen))),
             Kind::Create | Kind::Update | Kind::Destroy | Kind::Touch | Kind::Ttl => {}
         }
     }
@@ -73,7 +71,7 @@ impl PerSession<u64> {
         }
         match request.kind {
             Kind::Create | Kind::Touch => {
-                request.ttl_ms.map(|ttl_ms| self.set(request.session, ttl_ms));
+                self.all().extend(request.ttl_ms.map(|ttl_ms| (request.session, ttl_ms)));
             }
             Kind::Destroy => drop(self.forget(request.session)),
             Kind::Get | Kind::Update | Kind::Ttl => {}

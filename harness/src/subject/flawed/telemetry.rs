@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Flaw;
+use super::Described;
 use super::answers::Reply;
 use super::host::Host;
 use super::wrong::Wrong;
 use crate::history::{Mode, Sample, ServedBy};
 use crate::subject::{Done, Request, Said};
 
-pub(super) const SAYS_LOCAL_FOR_EVER: Flaw = Flaw {
+pub(super) const SAYS_LOCAL_FOR_EVER: Described = Described {
     name: "says-local-for-ever",
     check: "I18",
     wrong: "Once it has served from memory it says for ever that it does, though Redis serves again.",
@@ -20,7 +20,7 @@ pub(super) const SAYS_LOCAL_FOR_EVER: Flaw = Flaw {
     plant: |_| Box::new(LocalForEver),
 };
 
-pub(super) const SAYS_REDIS_SERVED_IT: Flaw = Flaw {
+pub(super) const SAYS_REDIS_SERVED_IT: Described = Described {
     name: "says-redis-served-it",
     check: "I18",
     wrong: "Says that Redis has answered what it has answered from memory.",
@@ -30,7 +30,7 @@ pub(super) const SAYS_REDIS_SERVED_IT: Flaw = Flaw {
     plant: |_| Box::new(RedisServedIt),
 };
 
-pub(super) const SAYS_THAT_MUCH_WAITS: Flaw = Flaw {
+pub(super) const SAYS_THAT_MUCH_WAITS: Described = Described {
     name: "says-that-much-waits",
     check: "I18",
     wrong: "Its count of sessions that wait for the resync never goes down.",

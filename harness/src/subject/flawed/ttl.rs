@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{Reply, found, served_by, touch, value_of, without_redis};
 use super::host::Host;
 use super::state::PerSession;
@@ -11,17 +11,17 @@ use crate::history::{ServedBy, ValueSeen};
 use crate::load::Kind;
 use crate::subject::{BoxFuture, Request};
 
-pub(super) const TTL_RESET_ON_UPDATE: Flaw = Flaw {
+pub(super) const TTL_RESET_ON_UPDATE: Described = Described {
     name: "ttl-reset-on-update",
     check: "I9",
     wrong: "An update sets the TTL to its full length again.",
-    known_from: "session-file-store#55",
+    known_from: "",
     needs: "updates, and looks at TTLs or final reads",
     shown_in: "ttl/kept-on-update",
     plant: |_| Box::<ResetsTtl>::default(),
 };
 
-pub(super) const KEY_WITHOUT_TTL: Flaw = Flaw {
+pub(super) const KEY_WITHOUT_TTL: Described = Described {
     name: "key-without-ttl",
     check: "I9",
     wrong: "An update leaves a key in Redis that never expires.",
@@ -31,7 +31,7 @@ pub(super) const KEY_WITHOUT_TTL: Flaw = Flaw {
     plant: |_| Box::new(Persists),
 };
 
-pub(super) const TTL_TOO_LONG: Flaw = Flaw {
+pub(super) const TTL_TOO_LONG: Described = Described {
     name: "ttl-too-long",
     check: "I7",
     wrong: "Sessions are given half as much again of the TTL that was asked for.",
@@ -41,7 +41,7 @@ pub(super) const TTL_TOO_LONG: Flaw = Flaw {
     plant: |_| Box::new(OtherTtl { numerator: 3, denominator: 2 }),
 };
 
-pub(super) const TTL_TOO_SHORT: Flaw = Flaw {
+pub(super) const TTL_TOO_SHORT: Described = Described {
     name: "ttl-too-short",
     check: "I8",
     wrong: "Sessions are given half of the TTL that was asked for.",
@@ -51,7 +51,7 @@ pub(super) const TTL_TOO_SHORT: Flaw = Flaw {
     plant: |_| Box::new(OtherTtl { numerator: 1, denominator: 2 }),
 };
 
-pub(super) const FALLBACK_IGNORES_EXPIRY: Flaw = Flaw {
+pub(super) const FALLBACK_IGNORES_EXPIRY: Described = Described {
     name: "fallback-ignores-expiry",
     check: "I7",
     wrong: "The local copy knows no expiry: while Redis is away it serves sessions whose time is over.",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Flaw;
+use super::Described;
 use super::answers::{self, Reply, done};
 use super::host::Host;
 use super::state::{PerSession, Turns};
@@ -21,7 +21,7 @@ const SENT_AGAIN: Duration = Duration::from_secs(1);
 /// To how many bytes a value is cut.
 const CUT_TO: usize = 150;
 
-pub(super) const DROPS_EVERY_FIFTH_UPDATE: Flaw = Flaw {
+pub(super) const DROPS_EVERY_FIFTH_UPDATE: Described = Described {
     name: "drops-every-fifth-update",
     check: "I1",
     wrong: "Acknowledges every fifth update and does nothing.",
@@ -31,7 +31,7 @@ pub(super) const DROPS_EVERY_FIFTH_UPDATE: Flaw = Flaw {
     plant: |_| Box::<DropsUpdates>::default(),
 };
 
-pub(super) const WRITE_BEHIND: Flaw = Flaw {
+pub(super) const WRITE_BEHIND: Described = Described {
     name: "write-behind",
     check: "I1",
     wrong: "Acknowledges updates before it writes them, and throws away what still waits when Redis goes away.",
@@ -41,31 +41,31 @@ pub(super) const WRITE_BEHIND: Flaw = Flaw {
     plant: |_| Box::<WriteBehind>::default(),
 };
 
-pub(super) const VALUE_TRUNCATED: Flaw = Flaw {
+pub(super) const VALUE_TRUNCATED: Described = Described {
     name: "value-truncated",
     check: "I2",
     wrong: "Cuts values after 150 bytes.",
     known_from: "",
-    needs: "",
+    needs: "values of more than 150 bytes",
     shown_in: "reset/idle-connections",
     plant: |_| Box::new(Truncates),
 };
 
-pub(super) const WRITES_TO_THE_WRONG_SESSION: Flaw = Flaw {
+pub(super) const WRITES_TO_THE_WRONG_SESSION: Described = Described {
     name: "writes-to-the-wrong-session",
     check: "I2",
     wrong: "Writes every sixth update to the neighbour of the session that was meant.",
-    known_from: "spring-session#93",
+    known_from: "",
     needs: "updates, and two sessions",
     shown_in: "breaker/opens-and-closes",
     plant: |_| Box::<WrongSession>::default(),
 };
 
-pub(super) const OLD_WRITE_SENT_AGAIN: Flaw = Flaw {
+pub(super) const OLD_WRITE_SENT_AGAIN: Described = Described {
     name: "old-write-sent-again",
     check: "I5",
     wrong: "Sends an update again after the one that followed it, as if its reply had been lost.",
-    known_from: "node-redis#601, lettuce#1310",
+    known_from: "node-redis#601",
     needs: "several updates of a session, with reads between",
     shown_in: "ttl/kept-on-update",
     plant: |_| Box::<SendsAgain>::default(),
