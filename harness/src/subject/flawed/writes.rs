@@ -44,7 +44,7 @@ pub(super) const WRITE_BEHIND: Described = Described {
 pub(super) const VALUE_TRUNCATED: Described = Described {
     name: "value-truncated",
     check: "I2",
-    wrong: "Cuts values after 150 bytes.",
+    wrong: "Cuts values off after 150 bytes, without a word.",
     known_from: "",
     needs: "values of more than 150 bytes",
     shown_in: "reset/idle-connections",
