@@ -170,8 +170,8 @@ pub struct RunArgs {
     /// Let faults strike a server of your own that all its users would notice. None kills, pauses or restarts it.
     #[arg(long)]
     pub allow_destructive: bool,
-    /// Plant a flaw in the reference client, to see the checks catch it.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
+    /// Plant a flaw in the reference client, to see the checks catch it. docs/flaws.md lists them.
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), hide_possible_values = true, conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
     /// Make each run twice, once in another process, and compare the histories byte for byte (sim only; nothing is judged).
     #[arg(long)]
@@ -237,7 +237,7 @@ pub struct HistoriesArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
     /// Plant a flaw in the reference client.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), hide_possible_values = true)]
     pub flaw: Option<Flaw>,
 }
 
@@ -310,7 +310,7 @@ fn image(text: &str) -> Result<String, String> {
 }
 
 fn flaw_parser() -> impl clap::builder::TypedValueParser<Value = Flaw> {
-    PossibleValuesParser::new(Flaw::ALL.map(Flaw::name)).try_map(|name| name.parse::<Flaw>())
+    PossibleValuesParser::new(Flaw::ALL.iter().map(|flaw| flaw.name())).try_map(|name| name.parse::<Flaw>())
 }
 
 #[cfg(test)]

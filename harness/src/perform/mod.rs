@@ -151,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_subject_that_cannot_work_in_a_world_is_never_started_there() {
-        for flaw in [None, Some(Flaw::ResyncOff)] {
+        for flaw in [None, Some("resync-off".parse().unwrap())] {
             let tested = Tested::Own(Arc::new(NeedsSockets));
             let setting = Setting { tested, flaw, ..Setting::of(Kind::Sim) };
             let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;
