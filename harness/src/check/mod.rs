@@ -7,10 +7,12 @@ mod bounded_resources;
 mod bounded_response;
 mod breaker_live;
 mod breaker_safe;
+mod canary;
 mod convergence;
 mod expect;
 mod expect_breaker;
 mod expect_metric;
+mod expect_sometimes;
 mod expiry;
 mod faults;
 mod finding;
@@ -36,9 +38,11 @@ mod validity;
 mod wire;
 mod words;
 
+pub use canary::Canary;
 pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };
+pub use expect_sometimes::{Seen, SometimesExpectation};
 pub use finding::{Finding, Verdict};
 pub use index::Index;
 pub use judge::{Judgement, judge};

@@ -1,6 +1,7 @@
 //! The program: what its subcommands do.
 
 mod args;
+mod coverage;
 mod filter;
 mod inspect;
 mod new;
@@ -17,7 +18,8 @@ use std::io::{self, Write as _};
 use crate::scenario::ScenarioError;
 
 pub use args::{
-    CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs,
+    CheckArgs, Cli, Command, CoverageArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
+    SubjectCheckArgs,
 };
 pub use run::draw_seed;
 pub use server::Typed;
@@ -37,6 +39,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         Command::Histories(args) => prove::histories(&args),
         Command::Recheck(args) => recheck::recheck(&args),
         Command::SubjectCheck(args) => subject_check::subject_check(&args),

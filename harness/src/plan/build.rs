@@ -54,6 +54,7 @@ impl Plan {
             rules: scenario.rules.clone(),
             expect: scenario.expect.clone(),
             allow: scenario.allow.clone(),
+            canary: scenario.canary.clone(),
         }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn history() -> History {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     };
     History { head, entries: entries() }
 }
@@ -99,6 +100,7 @@ pub(crate) fn plan() -> Plan {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     }
 }
 

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) type Tree<'i> = Spanned<DeTable<'i>>;
 
 /// Where lists stand in a scenario. Serde would take a list for any table, its values in the order of the keys.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 10] = [
     "origin",
     "phase.[].faults.[].match.command",
     "phase",
@@ -19,6 +19,7 @@ const LISTS: [&str; 9] = [
     "expect.breaker",
     "expect.breaker.[].sequence",
     "expect.metric",
+    "expect.sometimes",
     "allow",
 ];
 

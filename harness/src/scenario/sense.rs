@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis, Topology};
 use super::problem::Found;
-use super::{Scenario, client, expectation, timeline};
+use super::{Scenario, canary, client, expectation, timeline};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
@@ -58,6 +58,7 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
     timeline::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
+    canary::check(&mut sense, &file);
     let settings = settings?;
     let rules = file.judge.rules(&settings, &file.load, &file.phase);
     if sense.found.is_empty() {
@@ -74,6 +75,7 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
         phases: file.phase,
         expect: file.expect,
         allow: file.allow,
+        canary: file.canary,
     })
 }
 
@@ -93,6 +95,7 @@ impl Sense<'_, '_> {
         most(root("allow"), file.allow.len(), check::all().len());
         most(expect.key("breaker"), file.expect.breaker.len(), 200);
         most(expect.key("metric"), file.expect.metric.len(), 200);
+        most(expect.key("sometimes"), file.expect.sometimes.len(), 200);
         most(phases.clone(), file.phase.len(), 200);
         for (index, phase) in file.phase.iter().enumerate().take(200) {
             most(phases.index(index).key("faults"), phase.faults.len(), 100);

@@ -7,6 +7,7 @@ mod extremes;
 mod judging;
 mod life;
 mod model;
+mod sometimes;
 mod story;
 mod ttl;
 mod values;
