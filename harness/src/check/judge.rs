@@ -2,7 +2,9 @@
 
 use super::index::Index;
 use super::tally::not_judged;
-use super::{Check, Finding, Verdict, all, expect_breaker, expect_metric, validity};
+use super::{
+    Check, Finding, Verdict, all, canary, expect_breaker, expect_metric, expect_sometimes, validity,
+};
 use crate::history::{Capability, History};
 
 /// What all checks together found.
@@ -22,15 +24,24 @@ pub struct Judgement {
 /// - else unknown, if a fault struck none of the commands that it is meant for, an expectation of the scenario is unknown, or all invariants are: an invariant that saw nothing in this run is
 ///   shown as unknown, and counts for nothing;
 /// - else passed.
+///
+/// What must happen in some run of the suite does not count here. A canary's verdict is whether it failed as it must.
 pub fn judge(history: &History) -> Judgement {
     let index = Index::new(history);
     let run = validity::judge(&index);
     let invariants: Vec<Finding> = all().iter().map(|check| invariant(*check, &index)).collect();
     let expectations = expectations(&index);
-    let verdict = verdict(&run, &invariants, &expectations);
+    let mut verdict = verdict(&run, &invariants, &expectations);
     let mut findings = vec![run];
     findings.extend(invariants);
     findings.extend(expectations);
+    let sometimes = history.head.expect.sometimes.iter().enumerate();
+    findings.extend(sometimes.map(|(place, expected)| expect_sometimes::judge(&index, place, expected)));
+    let canary = history.head.canary.as_ref();
+    if let Some(finding) = canary.and_then(|canary| canary::judge(canary, &findings, verdict)) {
+        verdict = finding.verdict;
+        findings.insert(0, finding);
+    }
     Judgement { findings, verdict }
 }
 

@@ -8,12 +8,14 @@ mod bounded_resources;
 mod bounded_response;
 mod breaker_live;
 mod breaker_safe;
+mod canary;
 mod conflicts;
 mod convergence;
 mod doubts;
 mod expect;
 mod expect_breaker;
 mod expect_metric;
+mod expect_sometimes;
 mod expiry;
 mod faults;
 mod finding;
@@ -49,9 +51,11 @@ mod validity;
 mod wire;
 mod words;
 
+pub use canary::Canary;
 pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };
+pub use expect_sometimes::{Seen, SometimesExpectation};
 pub use finding::{Finding, Verdict};
 pub use index::Index;
 pub use judge::{Judgement, judge};

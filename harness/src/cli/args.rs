@@ -16,10 +16,11 @@ use crate::world::Kind;
 /// What a run's exit code means; shown by `--help`.
 const EXIT_CODES: &str = "Exit codes:
   0    every run passed, apart from those skipped because their world cannot do what they ask
-  1    a check failed
+  1    a check failed, or one that a canary names did not
   2    wrong usage, an error in a scenario file, or reports that cannot be written
   3    a world did not start, for example because Docker does not answer
-  4    a run is unknown (a check saw nothing to judge) or invalid (it went wrong by itself)
+  4    a run is unknown (a check saw nothing to judge) or invalid (it went wrong by itself), or no run showed what must
+       happen in some run
   130  stopped by Ctrl-C (129 and 143: by the end of the terminal, by a request to end)
 Of several runs the first that applies of 1, 3 and 4 counts.";
 
@@ -60,6 +61,13 @@ const LIST_EXAMPLES: &str = "Examples:
 const CHECK_EXAMPLES: &str = "Examples:
   squall check                                   every scenario below scenarios/
   squall check scenarios/outage/my-first.toml    one file";
+
+const COVERAGE_EXAMPLES: &str = "Examples:
+  squall coverage                                what the runs in reports/ have met, and what none has
+  squall coverage --world sim                    only those in the sim world
+  squall coverage shard-1/reports shard-2        those of several machines together
+  squall coverage --at-least 95                  exit code 1 where less than so many per cent are covered
+  squall coverage --csv                          a row a situation, for a spreadsheet";
 
 const NEW_EXAMPLES: &str = "Examples:
   squall new outage/my-first     writes scenarios/outage/my-first.toml";
@@ -116,6 +124,9 @@ pub enum Command {
     /// Judge a saved history again, without a run.
     #[command(after_help = RECHECK_EXAMPLES)]
     Recheck(RecheckArgs),
+    /// Add up in which situations (fault, breaker, mode, operation) runs have been, and show which are empty.
+    #[command(after_help = COVERAGE_EXAMPLES)]
+    Coverage(CoverageArgs),
     /// Try whether a process speaks the protocol of docs/protocol.md, without faults.
     #[command(after_help = SUBJECT_EXAMPLES, after_long_help = format!("{SUBJECT_EXAMPLES}\n\n{SUBJECT_EXIT_CODES}"))]
     SubjectCheck(SubjectCheckArgs),
@@ -176,6 +187,9 @@ pub struct RunArgs {
     /// Make each run twice, once in another process, and compare the histories byte for byte (sim only; nothing is judged).
     #[arg(long)]
     pub prove_deterministic: bool,
+    /// Show in which situations (fault, breaker, mode, operation) the runs have been, and which are empty.
+    #[arg(long)]
+    pub coverage: bool,
     /// Show no progress, and no runs that pass.
     #[arg(long, short)]
     pub quiet: bool,
@@ -278,6 +292,23 @@ pub struct RecheckArgs {
     pub json: bool,
 }
 
+/// `squall coverage`.
+#[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// Folders of reports, or single files result.json.
+    #[arg(value_name = "REPORTS", default_value = "reports")]
+    pub reports: Vec<PathBuf>,
+    /// Only runs in this world.
+    #[arg(long, value_enum)]
+    pub world: Option<Kind>,
+    /// Print a row a situation, as CSV.
+    #[arg(long)]
+    pub csv: bool,
+    /// End with exit code 1 where less than so many per cent of what can be reached is covered.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub at_least: Option<u8>,
+}
+
 /// `squall subject-check`.
 #[derive(Debug, Args)]
 pub struct SubjectCheckArgs {
@@ -341,6 +372,7 @@ mod tests {
             LIST_EXAMPLES,
             CHECK_EXAMPLES,
             NEW_EXAMPLES,
+            COVERAGE_EXAMPLES,
             RECHECK_EXAMPLES,
             SUBJECT_EXAMPLES,
             HISTORIES_EXAMPLES,

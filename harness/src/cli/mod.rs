@@ -1,6 +1,7 @@
 //! The program: what its subcommands do.
 
 mod args;
+mod coverage;
 mod filter;
 mod fuzz;
 mod inspect;
@@ -18,7 +19,7 @@ use std::io::{self, Write as _};
 use crate::scenario::ScenarioError;
 
 pub use args::{
-    CheckArgs, Cli, Command, FuzzArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
+    CheckArgs, Cli, Command, CoverageArgs, FuzzArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
     SubjectCheckArgs,
 };
 pub use run::draw_seed;
@@ -40,6 +41,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         Command::Histories(args) => prove::histories(&args),
         Command::Recheck(args) => recheck::recheck(&args),
         Command::SubjectCheck(args) => subject_check::subject_check(&args),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 
 /// The version of the history's form. It grows when an old reader would misread a new history.
 pub const SCHEMA: u32 = 1;
@@ -56,6 +56,9 @@ pub struct Head {
     pub expect: Expect,
     /// Checks that the scenario waives, with the reason.
     pub allow: Vec<Allow>,
+    /// The check that must fail, if the scenario is there to see that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
 }
 
 /// A phase as planned.

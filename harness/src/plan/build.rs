@@ -55,6 +55,7 @@ impl Plan {
             rules: scenario.rules.clone(),
             expect: scenario.expect.clone(),
             allow: scenario.allow.clone(),
+            canary: scenario.canary.clone(),
         }
     }
 }

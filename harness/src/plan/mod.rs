@@ -4,7 +4,7 @@ mod build;
 
 use std::time::Duration;
 
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
@@ -42,6 +42,8 @@ pub struct Plan {
     pub expect: Expect,
     /// Checks that the scenario waives.
     pub allow: Vec<Allow>,
+    /// The check that must fail, and the flaw that it must find, if the scenario is there to see that.
+    pub canary: Option<Canary>,
 }
 
 /// One fault with its window.

@@ -33,6 +33,7 @@ pub(crate) fn history() -> History {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     };
     History { head, entries: entries() }
 }
@@ -100,6 +101,7 @@ pub(crate) fn plan() -> Plan {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     }
 }
 

@@ -259,6 +259,7 @@ impl Conductor {
             rules: Rules { can: can(hellos), ..plan.rules.clone() },
             expect: Expect::clone(&plan.expect),
             allow: Vec::<Allow>::clone(&plan.allow),
+            canary: plan.canary.clone(),
         }
     }
 }

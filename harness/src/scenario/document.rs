@@ -20,6 +20,7 @@ const LISTS: [&str; 10] = [
     "expect.breaker",
     "expect.breaker.[].sequence",
     "expect.metric",
+    "expect.sometimes",
     "allow",
 ];
 

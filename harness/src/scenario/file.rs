@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Direction, Fault, Matching};
 use crate::load::Load;
 use crate::units::{self, length, optional_length};
@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) phase: Vec<Phase>,
     pub(super) expect: Expect,
     pub(super) allow: Vec<Allow>,
+    pub(super) canary: Option<Canary>,
 }
 
 /// `[redis]`: the server that the scenario wants.

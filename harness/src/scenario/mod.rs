@@ -3,6 +3,7 @@
 //! [`find()`] lists the files, [`Scenario::load`] reads one. What comes out of it makes sense: everything that can be known to be
 //! wrong without a run is a [`ScenarioError`], which names file, line, column, key and cure, and shows the line.
 
+mod canary;
 mod client;
 mod document;
 mod expectation;
@@ -30,7 +31,7 @@ pub use given::Given;
 pub use problem::{Place, Problem, ScenarioError};
 
 use self::problem::Found;
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 use crate::history::Rules;
 use crate::load::Load;
 
@@ -65,6 +66,8 @@ pub struct Scenario {
     pub expect: Expect,
     /// Checks that it waives.
     pub allow: Vec<Allow>,
+    /// The check that must fail, if it is there to see that.
+    pub canary: Option<Canary>,
 }
 
 impl Scenario {

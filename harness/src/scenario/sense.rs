@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis, Topology};
 use super::problem::Found;
-use super::{Scenario, client, expectation, given, timeline};
+use super::{Scenario, canary, client, expectation, given, timeline};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
@@ -66,6 +66,7 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
     given::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
+    canary::check(&mut sense, &file);
     let settings = settings?;
     let rules = file.judge.rules(&settings, &file.load, &file.phase);
     if sense.found.is_empty() {
@@ -83,6 +84,7 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
         phases: file.phase,
         expect: file.expect,
         allow: file.allow,
+        canary: file.canary,
     })
 }
 
@@ -103,6 +105,7 @@ impl Sense<'_, '_> {
         most(root("operation"), file.operation.len(), MOST_GIVEN);
         most(expect.key("breaker"), file.expect.breaker.len(), 200);
         most(expect.key("metric"), file.expect.metric.len(), 200);
+        most(expect.key("sometimes"), file.expect.sometimes.len(), 200);
         most(phases.clone(), file.phase.len(), 200);
         for (index, phase) in file.phase.iter().enumerate().take(200) {
             most(phases.index(index).key("faults"), phase.faults.len(), 100);

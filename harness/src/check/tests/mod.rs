@@ -11,6 +11,7 @@ mod model;
 mod order;
 mod resync;
 mod retries;
+mod sometimes;
 mod story;
 mod telemetry;
 mod ttl;

@@ -84,6 +84,7 @@ pub(super) fn head() -> Head {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     }
 }
 
