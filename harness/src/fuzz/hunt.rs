@@ -166,7 +166,7 @@ mod tests {
     async fn a_flaw_is_found_and_the_hunt_ends_with_it() {
         let span = Span { seeds: 0..1000, done: BTreeSet::new(), shard: (0, 1) };
         let mut found = None;
-        hunt(hunter(Some(Flaw::TtlResetOnUpdate)), &span, 2, |seed, examined| {
+        hunt(hunter(Some("ttl-reset-on-update".parse().unwrap())), &span, 2, |seed, examined| {
             if let Examined::Failed(findings) = examined {
                 found = Some((seed, findings));
             }

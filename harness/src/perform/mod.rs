@@ -158,6 +158,10 @@ mod tests {
     use crate::report::samples;
     use crate::subject::{BoxFuture, Start, Started, SubjectError};
 
+    fn resync_off() -> Flaw {
+        "resync-off".parse().unwrap()
+    }
+
     struct NeedsSockets;
 
     impl Subject for NeedsSockets {
@@ -178,14 +182,14 @@ mod tests {
         };
         let reference = || Setting::of(Kind::Sim);
         let flaw = |plan: &Plan, setting| planted(plan, setting).map(|setting| setting.flaw);
-        assert_eq!(flaw(&canary(Some("resync-off")), reference()), Ok(Some(Flaw::ResyncOff)));
+        assert_eq!(flaw(&canary(Some("resync-off")), reference()), Ok(Some(resync_off())));
         assert_eq!(flaw(&canary(None), reference()), Ok(None));
         let other = Setting { tested: Tested::Own(Arc::new(NeedsSockets)), ..reference() };
         let told = flaw(&canary(None), other).unwrap_err().to_string();
         assert!(told.contains("I1 must fail") && told.contains("reference client alone"), "{told}");
-        let flawed = Setting { flaw: Some(Flaw::ResyncOff), ..reference() };
+        let flawed = Setting { flaw: Some(resync_off()), ..reference() };
         assert!(matches!(flaw(&canary(None), flawed.clone()), Err(Trouble::Skipped(_))));
-        assert_eq!(flaw(&samples::plan(), flawed), Ok(Some(Flaw::ResyncOff)));
+        assert_eq!(flaw(&samples::plan(), flawed), Ok(Some(resync_off())));
     }
 
     #[tokio::test]
