@@ -107,14 +107,14 @@ impl Flaw {
         Self(&settings::NO_TIMEOUTS),
         Self(&lateness::RETRIES_PAST_ITS_DEADLINE),
         Self(&lateness::QUEUES_UNTIL_REDIS_IS_BACK),
-        Self(&retries::ASKS_THIRTY_TIMES),
+        Self(&retries::ASKS_FORTY_TIMES),
         Self(&retries::RETRIES_WHAT_IS_REFUSED_FOR_GOOD),
         Self(&resources::LEAKS_CONNECTIONS),
         Self(&resources::GIVES_UP_WITHOUT_CLOSING),
         Self(&resources::KEEPS_EVERY_VERSION),
         Self(&telemetry::SAYS_LOCAL_FOR_EVER),
         Self(&telemetry::SAYS_REDIS_SERVED_IT),
-        Self(&telemetry::SAYS_THAT_MUCH_WAITS),
+        Self(&telemetry::SAYS_THAT_NOTHING_WAITS),
     ];
 
     /// The name that the program takes.

@@ -12,20 +12,20 @@ use super::wrong::Wrong;
 use crate::load::Kind;
 use crate::subject::{BoxFuture, Request};
 
-/// How often one get is sent.
-const TIMES: usize = 30;
+/// How often one get is sent besides.
+const TIMES: usize = 40;
 
 /// How often a command that was refused is sent again.
 const AGAIN: u32 = 5;
 
-pub(super) const ASKS_THIRTY_TIMES: Described = Described {
-    name: "asks-thirty-times",
+pub(super) const ASKS_FORTY_TIMES: Described = Described {
+    name: "asks-forty-times",
     check: "I16",
-    wrong: "Sends every fifth get thirty times at once, to have the quickest answer.",
+    wrong: "Sends every get forty times more and all at once, to have the quickest answer.",
     known_from: "",
     needs: "gets",
     shown_in: "reset/idle-connections",
-    plant: |_| Box::<AsksOften>::default(),
+    plant: |_| Box::new(AsksOften),
 };
 
 pub(super) const RETRIES_WHAT_IS_REFUSED_FOR_GOOD: Described = Described {
@@ -38,13 +38,12 @@ pub(super) const RETRIES_WHAT_IS_REFUSED_FOR_GOOD: Described = Described {
     plant: |_| Box::<AsksInVain>::default(),
 };
 
-#[derive(Default)]
-struct AsksOften(Turns);
+struct AsksOften;
 
 impl Wrong for AsksOften {
     fn call<'a>(&'a self, host: &'a Arc<Host>, request: Request) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
-            if request.kind == Kind::Get && self.0.every(5) {
+            if request.kind == Kind::Get {
                 let key = host.key(request.session);
                 let get: &[&[u8]] = &[b"GET", key.as_bytes()];
                 host.ask(&[get; TIMES]).await;

@@ -1,7 +1,6 @@
 //! What an instance says of itself and is not so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Described;
 use super::answers::Reply;
@@ -15,8 +14,8 @@ pub(super) const SAYS_LOCAL_FOR_EVER: Described = Described {
     check: "I18",
     wrong: "Once it has served from memory it says for ever that it does, though Redis serves again.",
     known_from: "",
-    needs: "an outage, and operations after it",
-    shown_in: "breaker/opens-and-closes",
+    needs: "an outage that leaves the breaker closed, and operations after it",
+    shown_in: "answers/out-of-memory",
     plant: |_| Box::new(LocalForEver),
 };
 
@@ -30,14 +29,14 @@ pub(super) const SAYS_REDIS_SERVED_IT: Described = Described {
     plant: |_| Box::new(RedisServedIt),
 };
 
-pub(super) const SAYS_THAT_MUCH_WAITS: Described = Described {
-    name: "says-that-much-waits",
+pub(super) const SAYS_THAT_NOTHING_WAITS: Described = Described {
+    name: "says-that-nothing-waits",
     check: "I18",
-    wrong: "Its count of sessions that wait for the resync never goes down.",
-    known_from: "lettuce#1843",
-    needs: "an outage with writes, and quiet after it",
-    shown_in: "breaker/opens-and-closes",
-    plant: |_| Box::<MuchWaits>::default(),
+    wrong: "Its count of sessions that wait for the resync is always zero.",
+    known_from: "",
+    needs: "a total outage of some seconds with writes",
+    shown_in: "ttl/extended-by-touch",
+    plant: |_| Box::new(NothingWaits),
 };
 
 struct LocalForEver;
@@ -59,13 +58,10 @@ impl Wrong for RedisServedIt {
     }
 }
 
-/// The most that ever waited.
-#[derive(Default)]
-struct MuchWaits(AtomicU64);
+struct NothingWaits;
 
-impl Wrong for MuchWaits {
+impl Wrong for NothingWaits {
     fn sample(&self, sample: Sample) -> Sample {
-        let most = |dirty| self.0.fetch_max(dirty, Ordering::Relaxed).max(dirty);
-        Sample { dirty: sample.dirty.map(most), ..sample }
+        Sample { dirty: sample.dirty.map(|_| 0), ..sample }
     }
 }
