@@ -57,10 +57,16 @@ fn contested(index: &Index<'_>, log: &SessionLog, kinds: &[Kind]) -> bool {
         && set().any(|operation| operation.served_by() == Some(ServedBy::Local))
 }
 
-/// The newest write of another instance that surely followed `older`.
+/// Whether a resync had to decide between them: they are of two instances, and one of them was accepted locally.
+fn meet(index: &Index<'_>, one: OperationId, other: OperationId) -> bool {
+    let (one, other) = (index.operation(one), index.operation(other));
+    let local = [one, other].into_iter().any(|write| write.served_by() == Some(ServedBy::Local));
+    local && one.instance != other.instance
+}
+
+/// The newest write that `older` had to give way to.
 fn newer(index: &Index<'_>, floor: &Floor, older: OperationId) -> Option<OperationId> {
-    let apart = |id: &OperationId| index.operation(*id).instance != index.operation(older).instance;
-    let later = floor.operations().filter(|id| apart(id) && index.precedes(older, *id));
+    let later = floor.operations().filter(|id| meet(index, older, *id) && index.precedes(older, *id));
     later.max_by_key(|id| index.operation(*id).invoke)
 }
 
@@ -93,8 +99,9 @@ fn one_for_all(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
         *writer != one && !convergence::may_change(index, first, look)
     };
     let Some((look, other)) = seen.find(differs) else { return };
-    let apart = index.operation(one).instance != index.operation(other).instance;
-    if !apart || !convergence::settled(index, log, &looks) {
+    // That a write which failed shows itself is a matter of I2.
+    let failed = [one, other].into_iter().any(|id| index.operation(id).never_happened());
+    if failed || !meet(index, one, other) || !convergence::settled(index, log, &looks) {
         return;
     }
     tally.broken(look.to.entry.max(first.to.entry), || {
@@ -148,9 +155,8 @@ fn lives(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
                 continue;
             };
             let older = log.operations.iter().rev().find(|id| {
-                let (destroy, newest) = (index.operation(**id), index.operation(must.because));
-                let apart = destroy.kind == Kind::Destroy && destroy.instance != newest.instance;
-                apart && index.precedes(**id, must.because)
+                let destroys = index.operation(**id).kind == Kind::Destroy;
+                destroys && meet(index, **id, must.because) && index.precedes(**id, must.because)
             });
             if let Some(older) = older {
                 lost(index, &read, (*older, must.because), "tells the end by", tally);

@@ -93,8 +93,8 @@ fn the_newest_of_a_creation_and_a_destruction_stands() {
 fn an_update_of_a_session_that_was_ended_and_made_again_need_not_show() {
     let story = |seen: &str| {
         apart(
-            "11.0-11.1 i1 destroy s0 -> redis
-             12.0-12.1 i1 create s0 1-1 ttl=600 -> redis
+            "11.0-11.1 i1 destroy s0 -> local
+             12.0-12.1 i1 create s0 1-1 ttl=600 -> local
              13.0-13.1 i0 update s0 0-2 -> local",
             &format!("30.0 final fresh s0 {seen}"),
         )
@@ -109,5 +109,12 @@ fn an_update_of_a_session_that_was_ended_and_made_again_need_not_show() {
 fn what_one_instance_wrote_or_redis_took_at_once_is_no_conflict() {
     unknown("I11", &apart("11.0-11.1 i0 update s0 0-2 -> local", "30.0 final fresh s0 0-1"));
     unknown("I11", &apart("11.0-11.1 i1 update s0 1-1 -> redis", "30.0 final fresh s0 0-1"));
+    // Beside a conflict that was decided rightly what Redis lost is a matter of I1, and a write that failed of I2.
+    let lost = "11.0-11.1 i0 update s0 0-2 -> local
+         22.0-22.1 i1 update s0 1-1 -> redis
+         23.0-23.1 i0 update s0 0-3 -> redis";
+    passes("I11", &apart(lost, "30.0 final fresh s0 1-1"));
+    let failed = "11.0-11.1 i1 update s0 1-1 -> local\n12.0-12.1 i0 update s0 0-2 -> failed";
+    passes("I11", &apart(failed, "30.0 final fresh s0 1-1\n30.1 final i0 s0 0-2"));
     unknown("I11", &apart("11.0-11.1 i0 touch s0 ttl=100 -> local\n12.0-12.1 i1 update s0 1-1 -> redis", ""));
 }
