@@ -146,7 +146,7 @@ fn rounder(ms: u64) -> Vec<u64> {
         ROUND.iter().map(|round| ms - ms % round).filter(|rounder| *rounder < ms).collect();
     found.dedup();
     // Halving is no use where it is not round.
-    if ms >= 2000 && ms % 1000 == 0 {
+    if ms >= 2000 && ms.is_multiple_of(1000) {
         found.push(ms / 2000 * 1000);
     }
     found
