@@ -124,12 +124,7 @@ impl Endpoint {
         if protocol == Protocol::Resp3 {
             return commands;
         }
-        let Login { username, password } = self.credentials.login();
-        if let Some(password) = password {
-            let mut auth = redis::cmd("AUTH");
-            auth.arg(username).arg(password);
-            commands.push(auth);
-        }
+        commands.extend(self.credentials.auth());
         if self.database != 0 {
             let mut select = redis::cmd("SELECT");
             select.arg(self.database);
@@ -148,6 +143,16 @@ impl Credentials {
     /// Replaces them, for every client that shares them.
     pub fn replace(&self, username: Option<String>, password: Option<String>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Login { username, password };
+    }
+
+    /// The command that logs in, if there is a password.
+    pub(crate) fn auth(&self) -> Option<Cmd> {
+        let Login { username, password } = self.login();
+        password.map(|password| {
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(username).arg(password);
+            auth
+        })
     }
 
     fn login(&self) -> Login {
