@@ -87,6 +87,13 @@ impl Faults {
         losses.map(Fault::over).max().unwrap_or(0)
     }
 
+    /// How far Redis's clock may have been off until `t`, in nanoseconds: an expiry that was set, kept or judged by it may be as
+    /// much too early or too late for good.
+    pub(crate) fn clock_off(&self, t: u64) -> u64 {
+        let begun = self.all.iter().filter(|fault| fault.asked <= t);
+        begun.fold(0, |sum, fault| sum.saturating_add(fault.effect.clock_off_ms.saturating_mul(1_000_000)))
+    }
+
     /// Whether a fault may have struck this instance at some time from `from` to `to`.
     pub(crate) fn may_strike(&self, instance: u16, from: u64, to: u64) -> bool {
         self.all.iter().any(|fault| fault.strikes(instance) && fault.asked <= to && from <= fault.over())
