@@ -27,7 +27,6 @@ use crate::gateway::Gateway;
 use crate::mode::Serving;
 use crate::replicas::Replicas;
 use crate::script::{Merged, Script, Stored};
-use crate::seal::Seal;
 use crate::settings::{Fallback, Live, Settings};
 use crate::store::{Brought, Memory, Store};
 use crate::sync;
@@ -38,7 +37,6 @@ use crate::task::AbortOnDrop;
 pub struct SessionClient {
     store: Arc<Store>,
     resyncing: Option<Arc<AbortOnDrop>>,
-    seal: Option<Arc<Seal>>,
 }
 
 /// Why a session could not be looked up at Redis.
@@ -61,7 +59,7 @@ impl SessionClient {
     ) -> Result<Self, StartError> {
         settings.validate()?;
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let Environment { clock, seed, writer, observer, disk } = environment;
+        let Environment { clock, seed, writer, observer, disk, seal } = environment;
         let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));
         let serving = Arc::new(Serving::new(clock.clone(), settings.fallback, harmless(observer)));
         let observer = serving.following();
@@ -99,6 +97,7 @@ impl SessionClient {
             serving,
             replicas,
             journal,
+            seal,
             foreground: Mutex::default(),
             resyncing: AtomicBool::new(false),
             damaged,
@@ -108,13 +107,7 @@ impl SessionClient {
             let task = tokio::spawn(sync::resync_whenever_due(Arc::clone(&store)));
             Arc::new(AbortOnDrop(task.abort_handle()))
         });
-        Ok(Self { store, resyncing, seal: None })
-    }
-
-    /// The same client, which encrypts every value before it leaves this process, and keeps it encrypted itself.
-    #[must_use]
-    pub fn sealed(self, seal: Seal) -> Self {
-        Self { seal: Some(Arc::new(seal)), ..self }
+        Ok(Self { store, resyncing })
     }
 
     /// Makes a session that lives for `ttl`; one that exists is replaced.
@@ -144,10 +137,7 @@ impl SessionClient {
 
     async fn read(&self, id: &str) -> Result<Lookup, SessionError> {
         let lookup = self.look_up(id).await?;
-        match &self.seal {
-            Some(seal) => Ok(seal.opened(id, lookup)?),
-            None => Ok(lookup),
-        }
+        self.store.opened(id, lookup)
     }
 
     async fn look_up(&self, id: &str) -> Result<Lookup, SessionError> {
@@ -189,10 +179,7 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
-        let write = match &self.seal {
-            Some(seal) => seal.sealed(id, write)?,
-            None => write,
-        };
+        let write = self.store.sealed(id, write)?;
         self.check_write(id, &write)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);

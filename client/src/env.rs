@@ -8,7 +8,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::endpoint::{Credentials, Endpoint, EndpointError};
+use crate::environment::Environment;
 use crate::profile::Profile;
+use crate::seal::{KeysError, Seal, SealOptions};
 use crate::settings::Settings;
 use crate::tls::TlsOptions;
 
@@ -21,6 +23,15 @@ pub struct Configured {
     pub endpoint: Endpoint,
     /// How long a session lives unless its creator says otherwise.
     pub session_ttl: Duration,
+    /// What values are encrypted with, if they are: for [`Environment::seal`].
+    pub seal: Option<Seal>,
+}
+
+impl Configured {
+    /// Surroundings as of [`Environment::new`] in which values are encrypted as the variables say.
+    pub fn environment(&self, writer: u32) -> Environment {
+        Environment { seal: self.seal.clone(), ..Environment::new(writer) }
+    }
 }
 
 /// A variable that cannot be heeded.
@@ -56,6 +67,14 @@ pub enum EnvError {
         /// What is wrong.
         why: EndpointError,
     },
+    /// They are no keys. Its value is not shown.
+    #[error("{name}: {why}")]
+    Keys {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong.
+        why: KeysError,
+    },
 }
 
 /// A variable that a profile heeds.
@@ -79,6 +98,8 @@ enum Set {
     Password,
     Database,
     Number { least: f64, most: f64, apply: fn(&mut Configured, f64) },
+    Keys,
+    ReadPlain,
 }
 
 const URL: Variable = Variable {
@@ -181,10 +202,25 @@ const TTL: Variable = Variable {
     set: Set::Number { least: 1.0, most: 31_536_000.0, apply: |it, s| it.session_ttl = length(s) },
 };
 
+const SEAL: [Variable; 2] = [
+    Variable {
+        name: "SESSION_ENCRYPTION_KEYS",
+        meaning: "the keys that values are encrypted with, the one for new values first",
+        range: "NUMBER:KEY, separated by commas, each key 32 bytes in base64",
+        set: Set::Keys,
+    },
+    Variable {
+        name: "SESSION_ENCRYPTION_READ_PLAIN",
+        meaning: "whether values are read too that were not encrypted",
+        range: "true or false",
+        set: Set::ReadPlain,
+    },
+];
+
 impl Profile {
     /// The variables that it heeds.
     pub fn variables(self) -> Vec<Variable> {
-        match self {
+        let own = match self {
             Self::Chatbot => vec![URL],
             Self::CacheV4 => [&[URL], &CACHE[..]].concat(),
             Self::Websocket => vec![Variable { name: "CHANNEL_REDIS_URL", ..URL }, TTL],
@@ -193,7 +229,8 @@ impl Profile {
                 let connections = Variable { name: "REDIS_MAX_CONNECTIONS", ..CACHE[3] };
                 [&ADDRESS[..], &[connections]].concat()
             }
-        }
+        };
+        [&own[..], &SEAL].concat()
     }
 
     /// Its settings, and the Redis to speak to, as the variables say that `value_of` knows: [`process_variable`] for those of
@@ -212,20 +249,22 @@ impl Profile {
             let value = value_of(variable.name).filter(|value| !value.is_empty())?;
             Some((variable, value))
         });
-        let mut address = Address::default();
+        let mut parts = Parts::default();
         let mut configured = Configured {
             settings: self.settings(),
             endpoint: Endpoint::parse(LOCAL, &self.settings().keepalive, tls)
                 .map_err(|why| EnvError::Address { name: URL.name, why })?,
             session_ttl: Duration::from_secs(3600),
+            seal: None,
         };
         for (variable, value) in values {
             if value.contains(NO_TEXT) {
                 return Err(EnvError::NoText { name: variable.name });
             }
-            variable.apply(&value, &mut configured, &mut address)?;
+            variable.apply(&value, &mut configured, &mut parts)?;
         }
-        configured.endpoint = address.endpoint(&configured.settings, tls)?;
+        configured.seal = parts.seal.seal().map_err(|why| EnvError::Keys { name: SEAL[0].name, why })?;
+        configured.endpoint = parts.endpoint(&configured.settings, tls)?;
         Ok(configured)
     }
 }
@@ -241,17 +280,18 @@ const NO_TEXT: char = '\u{fffd}';
 
 const LOCAL: &str = "redis://localhost:6379/0";
 
-/// An address that comes in parts.
+/// What comes in parts: the address, and the keys.
 #[derive(Default)]
-struct Address {
+struct Parts {
     url: Option<(&'static str, String)>,
     host: Option<String>,
     port: Option<u16>,
     password: Option<String>,
     database: i64,
+    seal: SealOptions,
 }
 
-impl Address {
+impl Parts {
     fn endpoint(self, settings: &Settings, tls: &TlsOptions) -> Result<Endpoint, EnvError> {
         let (name, url) = self.url.unwrap_or_else(|| {
             let host = self.host.unwrap_or_else(|| "localhost".to_owned());
@@ -269,26 +309,26 @@ impl Address {
 }
 
 impl Variable {
-    fn apply(&self, value: &str, configured: &mut Configured, address: &mut Address) -> Result<(), EnvError> {
+    fn apply(&self, value: &str, configured: &mut Configured, parts: &mut Parts) -> Result<(), EnvError> {
         let wrong = || EnvError::Value { name: self.name, value: value.to_owned(), cure: self.range };
         match self.set {
-            Set::Url => address.url = Some((self.name, value.to_owned())),
+            Set::Url => parts.url = Some((self.name, value.to_owned())),
             Set::Host => {
                 let odd = |c: char| c.is_whitespace() || c.is_control() || "@/?#\\%".contains(c);
                 if value.contains(odd) {
                     return Err(wrong());
                 }
-                address.host = Some(value.to_owned());
+                parts.host = Some(value.to_owned());
             }
             Set::Port => {
-                address.port = Some(value.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?);
+                parts.port = Some(value.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?);
             }
             Set::Password if value.contains(char::is_control) => {
                 return Err(EnvError::Control { name: self.name });
             }
-            Set::Password => address.password = Some(value.to_owned()),
+            Set::Password => parts.password = Some(value.to_owned()),
             Set::Database => {
-                address.database =
+                parts.database =
                     value.parse().ok().filter(|number| (0..=15).contains(number)).ok_or_else(wrong)?;
             }
             Set::Number { least, most, apply } => {
@@ -299,6 +339,12 @@ impl Variable {
                 }
                 apply(configured, number);
             }
+            Set::Keys => parts.seal.keys = Some(value.to_owned()),
+            // What is longer may be keys under the wrong name.
+            Set::ReadPlain if value.len() > 8 => {
+                return Err(EnvError::Value { name: self.name, value: "...".to_owned(), cure: self.range });
+            }
+            Set::ReadPlain => parts.seal.read_plain = value.parse().map_err(|_| wrong())?,
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::clock::Clock;
 use crate::disk::DiskError;
 use crate::event::Observer;
+use crate::seal::Seal;
 use crate::settings::SettingsError;
 
 /// What a client takes from its surroundings.
@@ -26,14 +27,17 @@ pub struct Environment {
     /// acknowledged, and the next process that starts with this file brings it to Redis. Each instance needs a file of its
     /// own. `None`: it is kept in memory only.
     pub disk: Option<PathBuf>,
+    /// The keys that values are encrypted with, in Redis, on disk and in memory; `None`: they are as they are. Every instance
+    /// needs them.
+    pub seal: Option<Seal>,
 }
 
 impl Environment {
-    /// The system's clock, a seed by chance, nobody who is told, and nothing on disk.
+    /// The system's clock, a seed by chance, nobody who is told, nothing on disk, and nothing encrypted.
     pub fn new(writer: u32) -> Self {
         // Each RandomState has keys of its own, drawn from the system's randomness.
         let seed = RandomState::new().build_hasher().finish();
-        Self { clock: Clock::system(), seed, writer, observer: Arc::new(|_| ()), disk: None }
+        Self { clock: Clock::system(), seed, writer, observer: Arc::new(|_| ()), disk: None, seal: None }
     }
 }
 

@@ -75,7 +75,7 @@ pub use event::{Ended, Event, Mode, Observer, Operation, Resync};
 pub use health_check::{Health, SessionType, Status};
 pub use observe::Metrics;
 pub use profile::Profile;
-pub use seal::{Seal, SealError};
+pub use seal::{KeysError, Seal, SealError, SealOptions};
 pub use sentinel::{ConnectTo, Sentinel};
 pub use settings::{ReconfigureError, Settings, SettingsError};
 pub use stats::Stats;

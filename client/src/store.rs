@@ -21,6 +21,7 @@ use crate::generation::Generation;
 use crate::mode::Serving;
 use crate::replicas::Replicas;
 use crate::script::{Merged, Script};
+use crate::seal::Seal;
 use crate::settings::{Live, Settings};
 
 /// Everything that a client's tasks share.
@@ -37,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) replicas: Replicas,
     /// The durable fallback.
     pub(crate) journal: Option<Journal>,
+    /// What values are encrypted with, everywhere but in the hands of callers.
+    pub(crate) seal: Option<Seal>,
     /// What the callers of users feel, and whether a resync is under way.
     pub(crate) foreground: Mutex<Foreground>,
     pub(crate) resyncing: AtomicBool,

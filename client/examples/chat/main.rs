@@ -68,7 +68,7 @@ async fn run(options: Options) -> Result<(), Trouble> {
     let metrics = Arc::new(Metrics::new());
     let observer = observe::all(vec![metrics.observer(), log::observer()]);
     let environment =
-        Environment { observer, disk: options.disk.clone(), ..Environment::new(random::number()?) };
+        Environment { observer, disk: options.disk.clone(), ..configured.environment(random::number()?) };
     let client = SessionClient::start(configured.settings, configured.endpoint, environment)?;
     let _health_lines = log::HealthLine::start(client.clone(), Duration::from_secs(60));
     let store: SessionStore<Guest> = SessionStore::over(client.clone());

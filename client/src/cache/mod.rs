@@ -82,7 +82,7 @@ impl Cache {
                 self.tally.unknown();
                 None
             }
-            Err(SessionError::Corrupt(_)) => {
+            Err(SessionError::Corrupt(_) | SessionError::Sealed(_)) => {
                 self.tally.damaged();
                 None
             }
@@ -139,7 +139,8 @@ impl Cache {
     pub async fn ttl(&self, key: &str) -> Result<Option<Duration>, SessionError> {
         match self.sessions.ttl(key).await {
             Ok(Lookup::Found { session, .. }) => Ok(Some(session)),
-            Ok(Lookup::Absent { .. } | Lookup::Unknown { .. }) | Err(SessionError::Corrupt(_)) => Ok(None),
+            Ok(Lookup::Absent { .. } | Lookup::Unknown { .. }) => Ok(None),
+            Err(SessionError::Corrupt(_) | SessionError::Sealed(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -118,6 +118,34 @@ fn a_password_is_shown_nowhere() {
 }
 
 #[test]
+fn every_profile_encrypts_with_the_keys_of_the_environment_and_shows_none() {
+    const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let keys = format!("2:{KEY}");
+    for profile in Profile::ALL {
+        assert!(configured(profile, &[]).unwrap().seal.is_none());
+        let told = configured(profile, &[("SESSION_ENCRYPTION_KEYS", &keys)]).unwrap();
+        assert!(told.environment(1).seal.is_some());
+        assert_eq!(format!("{:?}", told.seal), "Some(Seal { keys: [2], plain: false, .. })");
+        let plain = ("SESSION_ENCRYPTION_READ_PLAIN", "true");
+        let told = configured(profile, &[("SESSION_ENCRYPTION_KEYS", &keys), plain]).unwrap();
+        assert_eq!(format!("{:?}", told.seal), "Some(Seal { keys: [2], plain: true, .. })");
+        let error = error(profile, plain.0, plain.1);
+        assert!(
+            error.starts_with("SESSION_ENCRYPTION_KEYS: ") && error.contains("no encryption keys"),
+            "{error}"
+        );
+    }
+    let told = error(Profile::Websocket, "SESSION_ENCRYPTION_KEYS", &format!("1:{}", &KEY[4..]));
+    assert!(told.starts_with("SESSION_ENCRYPTION_KEYS: encryption key 1 in the list is no base64"), "{told}");
+    assert!(!told.contains("AQEB"), "{told}");
+    assert_eq!(
+        error(Profile::Websocket, "SESSION_ENCRYPTION_READ_PLAIN", "yes"),
+        "SESSION_ENCRYPTION_READ_PLAIN is \"yes\"; it must be true or false"
+    );
+    assert!(!error(Profile::Websocket, "SESSION_ENCRYPTION_READ_PLAIN", &keys).contains("AQEB"));
+}
+
+#[test]
 fn the_guide_names_every_variable_of_every_profile() {
     let guide = include_str!("../../../docs/client.md");
     for profile in Profile::ALL {

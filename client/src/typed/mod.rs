@@ -23,6 +23,7 @@ use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::client::SessionClient;
 use crate::error::CallError;
 use crate::limits;
+use crate::seal::SealError;
 use crate::task::AbortOnDrop;
 use payload::{About, NotOurs};
 use users::Missing;
@@ -60,7 +61,8 @@ pub enum Opened {
     /// There was none.
     New,
     /// What was there is damaged, or of another form. It is kept aside for a week, under the session's key with `aside`, and the
-    /// session begins anew.
+    /// session begins anew. A value that lacks its key here, or is not encrypted, is not damaged: that is an error, and the
+    /// session stays.
     Reset,
 }
 
@@ -185,7 +187,8 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Unavailable`] when nobody can say whether there is one, and as [`create`](Self::create).
+    /// [`SessionError::Unavailable`] when nobody can say whether there is one, [`SessionError::Sealed`] when its value lacks its key
+    /// here or is not encrypted, and as [`create`](Self::create).
     pub async fn open(
         &self,
         id: &str,
@@ -200,7 +203,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
             Ok(Lookup::Found { session, .. }) => return Ok((session, Opened::Found)),
             Ok(Lookup::Absent { .. }) => Opened::New,
             Ok(Lookup::Unknown { because }) => return Err(SessionError::Unavailable(because)),
-            Err(SessionError::Corrupt(_)) => {
+            Err(SessionError::Corrupt(_) | SessionError::Sealed(SealError::Broken(_))) => {
                 aside::keep(self.client.store(), id).await;
                 Opened::Reset
             }

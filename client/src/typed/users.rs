@@ -85,7 +85,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// When it is no name of a user, and as [`SessionClient::get`](crate::SessionClient::get). A session whose data are of another form is left out.
+    /// When it is no name of a user, and as [`SessionClient::get`](crate::SessionClient::get). A session whose data are of another form, or do not open, is left out.
     pub async fn of_user(&self, user: &str) -> Result<Vec<Session<T>>, SessionError> {
         limits::user(user)?;
         let store = self.client().store();
@@ -108,7 +108,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
                 Ok(Lookup::Found { .. } | Lookup::Absent { .. }) | Err(SessionError::Invalid(_)) => {
                     forget(store, user, &id).await;
                 }
-                Ok(Lookup::Unknown { .. }) | Err(SessionError::Corrupt(_)) => {}
+                Ok(Lookup::Unknown { .. }) | Err(SessionError::Corrupt(_) | SessionError::Sealed(_)) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -177,7 +177,8 @@ pub(super) fn known(store: &Store, id: &str) -> Option<(About, u64)> {
         Look::Alive { payload, left } => {
             let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
             drop(sessions);
-            payload::decode_about(&payload).map(|about| (about, store.unix_ms().saturating_add(left)))
+            let value = store.open_value(id, &payload).ok()?;
+            payload::decode_about(&value).map(|about| (about, store.unix_ms().saturating_add(left)))
         }
         Look::Destroyed | Look::Expired | Look::Unknown => None,
     }

@@ -130,10 +130,15 @@ impl Redis {
 
 /// A client of an endpoint, and all that it tells.
 pub(crate) fn told(endpoint: Endpoint, writer: u32, settings: &Settings, clock: Clock) -> Told {
+    told_in(endpoint, settings, Environment { clock, seed: u64::from(writer), ..Environment::new(writer) })
+}
+
+/// A client in surroundings of its own, and all that it tells.
+pub(crate) fn told_in(endpoint: Endpoint, settings: &Settings, environment: Environment) -> Told {
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);
     let observer = Arc::new(move |event: &Event| log.lock().expect("no panic").push(event.clone()));
-    let environment = Environment { clock, seed: u64::from(writer), writer, observer, disk: None };
+    let environment = Environment { observer, ..environment };
     let client =
         SessionClient::start(settings.clone(), endpoint, environment).expect("the settings are in range");
     Told { client, events }

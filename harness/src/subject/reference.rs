@@ -42,6 +42,7 @@ impl Subject for Reference {
                     }
                 }),
                 disk: None,
+                seal: None,
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;

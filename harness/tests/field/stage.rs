@@ -78,7 +78,8 @@ impl Stage {
         let log = Arc::clone(&events);
         let observer = Arc::new(move |event: &Event| log.lock().unwrap().push(event.clone()));
         let seed = u64::from(writer);
-        let environment = Environment { clock: self.clock.clone(), seed, writer, observer, disk: None };
+        let environment =
+            Environment { clock: self.clock.clone(), seed, writer, observer, disk: None, seal: None };
         let endpoint = Endpoint::new(Arc::new(tcp));
         let sessions = SessionClient::start(settings.clone(), endpoint, environment).unwrap();
         Client { sessions, events }
