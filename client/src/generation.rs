@@ -27,6 +27,8 @@ struct Seen {
     doubtful: bool,
     /// When the process began that answers now, as far as it says so.
     began: Option<Time>,
+    /// How often it was found to be another process, or to have lost its data.
+    changes: u64,
     /// This user may not read the key.
     forbidden: bool,
 }
@@ -44,6 +46,7 @@ impl Generation {
         let mut seen = self.lock();
         let other = seen.run_id.replace(run_id.clone()).is_some_and(|before| before != *run_id);
         seen.doubtful |= other;
+        seen.changes += u64::from(other);
         seen.began = greeting.up.map(|up| Time::after_start(greeting.answered.since(Time::after_start(up))));
         other
     }
@@ -56,6 +59,11 @@ impl Generation {
     /// Whether another process answers, of which it is not known yet whether it has the data.
     pub(crate) fn doubtful(&self) -> bool {
         self.lock().doubtful
+    }
+
+    /// How often Redis was found to be another one, or to have forgotten, since the start.
+    pub(crate) fn changes(&self) -> u64 {
+        self.lock().changes
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -89,6 +97,7 @@ impl Store {
                 (None, Some(_)) => false,
                 (_, None) => marked,
             };
+            seen.changes += u64::from(lost);
             (lost, marked, seen.began)
         };
         if lost {

@@ -9,6 +9,7 @@
 //! gives a byte stream, and tells everything that happens to an [`Observer`].
 
 mod answer;
+pub mod backup;
 mod breakers;
 pub mod cache;
 mod client;
@@ -59,6 +60,7 @@ pub mod typed;
 mod watched;
 
 pub use answer::{Ack, Cleared, Found, Level, Lookup, ServedBy, SessionError};
+pub use backup::{BackedUp, BackupError, RestoreError, RestoreProblem, Restored};
 pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::SessionClient;
 pub use clock::Clock;
