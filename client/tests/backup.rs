@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use redis::{MINUTE, Redis, Told, create, eventually, free_port, fresh, quick, read, value};
 use squall_client::{
     BackedUp, BackupError, Endpoint, Environment, Event, RestoreError, RestoreProblem, Restored, Seal,
@@ -127,6 +129,44 @@ async fn what_is_newer_stays_and_what_is_gone_stays_gone() {
     {
         assert_eq!(fresh(&redis, id).await.as_deref(), expected, "{id}");
     }
+}
+
+/// Whatever happened since, by two instances that read before they write: Redis knows of it all, and no backup knows better.
+#[tokio::test]
+async fn no_backup_changes_anything_in_a_redis_that_has_lived_on() {
+    let Some(redis) = Redis::start().await else { return };
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let instances = [redis.session_client(1, &quick()), redis.session_client(2, &quick())];
+    let restorer = redis.session_client(3, &quick());
+    let (mut kept, mut gone) = (0, 0);
+    for round in 0..30 {
+        let mut backups = Vec::new();
+        for _ in 0..30 {
+            let (client, id) = (&instances[random.random_range(0..2)].client, random.random_range(0..4));
+            let id = format!("{round}-{id}");
+            let ttl = Duration::from_millis([2, 600_000, 1_200_000, 3_600_000][random.random_range(0..4)]);
+            client.get(&id).await.expect("an answer");
+            // What is not there cannot be changed.
+            let _accepted = match random.random_range(0..6) {
+                0 => client.create(&id, value(&random.random_range(0..9).to_string()), ttl).await.map(drop),
+                1 => client.update(&id, value(&random.random_range(0..9).to_string())).await.map(drop),
+                2 | 3 => client.touch(&id, ttl).await.map(drop),
+                4 => client.destroy(&id).await.map(drop),
+                _ => Ok(backups.push(backup(&restorer).await.0)),
+            };
+        }
+        // What was to live for two milliseconds is over.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let before = all(&redis, "session:*").await;
+        for _ in 0..backups.len() {
+            let file = &backups[random.random_range(0..backups.len())];
+            let Restored { written, known, destroyed, expired, .. } = restore(&restorer, file).await;
+            assert_eq!(written, 0, "round {round}");
+            (kept, gone) = (kept + known, gone + destroyed + expired);
+        }
+        assert_eq!(all(&redis, "session:*").await, before, "round {round}");
+    }
+    assert!(kept > 100 && gone > 100, "{kept} {gone}");
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ Examples:
 Variables:
   CHANNEL_REDIS_URL  the address of Redis (redis://localhost:6379/0)
   REDIS_SESSION_TTL  seconds that a session lives (3600)
+  SESSION_ENCRYPTION_KEYS  keys that sessions are encrypted with, such as 1:$(openssl rand -base64 32); none unless set
   CHAT_TOKEN         the bearer token of the routes, 16 characters at least; one is drawn and shown unless it is set";
 
 impl Options {

@@ -12,7 +12,7 @@ use crate::client::SessionClient;
 use crate::core::push::{Fate, Push};
 use crate::core::record::Record;
 use crate::error::CallError;
-use crate::script::Merged;
+use crate::script::{Merged, Stored};
 use crate::store::Store;
 
 impl SessionClient {
@@ -165,6 +165,15 @@ impl Restoring {
 async fn bring(store: &Store, id: &str, record: &Record) -> Result<Became, CallError> {
     let mut push = Push::question(id);
     (push.latest_expiry, push.record) = (record.expiry.unix_ms, record.clone());
+    // The merge says whether it wrote anything, not whether the session lacked it: that might have been its tombstone.
+    match store.script.read(id, store.deadline()).await? {
+        Stored::Record(stored) if !record.ahead_of(&stored) => return Ok(Became::Known),
+        Stored::Record(_) | Stored::Nothing => {}
+        Stored::Damaged(found, _) => {
+            store.tell_damaged();
+            push.damaged = found;
+        }
+    }
     for _ in 0..ROUNDS {
         match store.script.merge(&push, store.deadline()).await? {
             Merged::Damaged(found) => {
@@ -176,9 +185,7 @@ async fn bring(store: &Store, id: &str, record: &Record) -> Result<Became, CallE
                     store.tell_damaged();
                 }
                 return match answer.fate {
-                    // Who asked twice, because the first reply was lost, wrote perhaps the first time.
-                    Fate::Alive if answer.wrote || answer.repeated => Ok(Became::Written),
-                    Fate::Alive => Ok(Became::Known),
+                    Fate::Alive => Ok(Became::Written),
                     Fate::Destroyed => Ok(Became::Destroyed),
                     Fate::Expired => Ok(Became::Expired),
                     Fate::Absent | Fate::Damaged => Err(store.script.gateway.unexpected("EVALSHA")),
