@@ -19,7 +19,8 @@ fn what_is_sealed_opens_for_its_session_alone_and_shows_nothing() {
     assert!(!hidden.windows(6).any(|window| window == b"secret"));
     assert_eq!(open(&seal, &hidden).unwrap(), Bytes::from_static(b"secret"));
     // The last one has the same key in Redis.
-    for (prefix, id) in [("session:", "b"), ("tenant:", "a"), ("", "a"), ("session", ":a")] {
+    for (prefix, id) in [("session:", "b"), ("Session:", "a"), ("tenant:", "a"), ("", "a"), ("session", ":a")]
+    {
         assert_eq!(seal.open(prefix, id, &hidden), Err(SealError::Broken(1)), "{prefix} {id}");
     }
     assert_ne!(sealed(&seal, b"secret"), hidden, "each has a nonce of its own");
