@@ -24,7 +24,7 @@ impl Check for BoundedResources {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         let mut last: Vec<Option<(usize, u64, Sample)>> = vec![None; index.instances()];
-        for (entry, line) in index.history.entries.iter().enumerate() {
+        for (entry, line) in index.told() {
             let Event::Sample { instance, what } = line.e else { continue };
             if let Some(last) = last.get_mut(usize::from(instance)) {
                 *last = Some((entry, line.t, what));
@@ -44,7 +44,7 @@ impl Check for BoundedResources {
 /// A sample against the bounds.
 fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sample), tally: &mut Tally) {
     let rules = index.rules();
-    let sessions = u64::from(index.history.head.sessions);
+    let sessions = u64::from(index.head.sessions);
     let measured = [
         ("connections", sample.connections, rules.connections),
         ("operations in flight", sample.in_flight, rules.in_flight),
@@ -72,8 +72,7 @@ fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sam
 
 /// When the load is over nothing may be in flight, and no connection beyond the bound may be open.
 fn left_over(index: &Index<'_>, instance: u16, last: Option<(usize, u64, Sample)>, tally: &mut Tally) {
-    let of_it = index.operations.iter().filter(|operation| operation.instance == instance);
-    let over = of_it.filter_map(|operation| operation.end).max();
+    let over = index.operations_of(instance).filter_map(|(_, operation)| operation.end).max();
     if let (Some((entry, t, Sample { in_flight: Some(left), .. })), Some(over)) = (last, over) {
         // Counters are read a moment after the return was recorded.
         if t > over.t.saturating_add(index.slack()) && left > 0 {

@@ -33,7 +33,7 @@ impl Check for Convergence {
         }
         let mut tally = Tally::default();
         for log in index.sessions.values() {
-            let looks: Vec<Read> = log.reads(index).filter(Read::is_final).collect();
+            let looks: Vec<Read> = log.final_reads(index).collect();
             if looks.len() >= 2 && settled(index, log, &looks) {
                 agree(index, log, &looks, &mut tally);
             }

@@ -23,10 +23,14 @@ pub struct Judgement {
 ///   shown as unknown, and counts for nothing;
 /// - else passed.
 pub fn judge(history: &History) -> Judgement {
-    let index = Index::new(history);
-    let run = validity::judge(&index);
-    let invariants: Vec<Finding> = all().iter().map(|check| invariant(*check, &index)).collect();
-    let expectations = expectations(&index);
+    judge_index(&Index::new(history))
+}
+
+/// The same of a history that was put in order already. Ask the index afterwards whether it [lost](Index::lost) an entry.
+pub fn judge_index(index: &Index<'_>) -> Judgement {
+    let run = validity::judge(index);
+    let invariants: Vec<Finding> = all().iter().map(|check| invariant(*check, index)).collect();
+    let expectations = expectations(index);
     let verdict = verdict(&run, &invariants, &expectations);
     let mut findings = vec![run];
     findings.extend(invariants);
@@ -47,7 +51,7 @@ fn invariant(check: &dyn Check, index: &Index<'_>) -> Finding {
 }
 
 fn expectations(index: &Index<'_>) -> Vec<Finding> {
-    let expect = &index.history.head.expect;
+    let expect = &index.head.expect;
     let breakers = expect.breaker.iter().enumerate();
     let breakers = breakers
         .map(|(place, expected)| expect_breaker::judge(index, &format!("expect.breaker[{place}]"), expected));
@@ -59,7 +63,7 @@ fn expectations(index: &Index<'_>) -> Vec<Finding> {
 
 /// Notes the reason that the scenario gives for waiving the check, if it does.
 fn waived(mut finding: Finding, index: &Index<'_>) -> Finding {
-    let allow = index.history.head.allow.iter().find(|allow| allow.check == finding.check);
+    let allow = index.head.allow.iter().find(|allow| allow.check == finding.check);
     finding.waived = allow.map(|allow| allow.because.clone());
     finding
 }

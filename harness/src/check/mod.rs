@@ -14,21 +14,30 @@ mod expect_metric;
 mod expiry;
 mod faults;
 mod finding;
+mod floor;
+mod gather;
+mod ids;
 mod index;
 mod integrity;
 mod judge;
+mod lane;
 mod monotonic_reads;
 mod no_lost_write;
 mod no_resurrection;
+mod operation;
 mod overtaken;
+mod place;
 mod read_your_writes;
 mod reads;
 mod recovery;
 mod session;
+mod setters;
 mod sightings;
+mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod ttl_lower;
 mod ttl_survives;
 mod ttl_upper;
@@ -40,8 +49,9 @@ pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };
 pub use finding::{Finding, Verdict};
+pub use gather::Gather;
 pub use index::Index;
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, judge, judge_index};
 
 use crate::history::Capability;
 

@@ -31,7 +31,7 @@ impl Check for NoResurrection {
             for read in log.reads(index) {
                 after_destroy(index, log, &read, &mut tally);
             }
-            for instance in 0..index.instances() {
+            for instance in log.readers(index) {
                 after_absence(index, log, instance, &mut tally);
             }
         }

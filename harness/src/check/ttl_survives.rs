@@ -56,7 +56,8 @@ impl Check for TtlSurvives {
 fn first_resync(index: &Index<'_>) -> usize {
     let finished =
         |event: &Event| matches!(event, Event::Resync { what: Resync::Finished { sessions: 1.. }, .. });
-    index.history.entries.iter().position(|line| finished(&line.e)).unwrap_or(usize::MAX)
+    let mut told = index.told().filter(|(_, line)| finished(&line.e));
+    told.next().map_or(usize::MAX, |(entry, _)| entry)
 }
 
 /// The entry after which the session's TTL may have gone wrong: an update, or a write accepted locally.

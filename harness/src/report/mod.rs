@@ -12,7 +12,7 @@ mod summary_csv;
 mod text;
 
 pub use escape::visible;
-pub use figures::{BreakerStep, Latency, Operations};
+pub use figures::{BreakerStep, Figures, Latency, Operations};
 pub use folder::{Folder, ReportError};
 pub use json::{JsonError, read_result, result_json};
 pub use junit::{JunitError, junit_xml};
