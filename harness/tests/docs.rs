@@ -12,7 +12,7 @@ use squall::plan::Plan;
 use squall::scenario;
 use squall::world::Kind;
 
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/bad-input.md",
@@ -20,6 +20,7 @@ const DOCUMENTS: [&str; 16] = [
     "docs/client.md",
     "docs/embedded-server.md",
     "docs/field.md",
+    "docs/history.md",
     "docs/how-to-add.md",
     "docs/http.md",
     "docs/promises.md",
