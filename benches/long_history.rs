@@ -8,6 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Seek as _};
 use std::time::Duration;
@@ -44,30 +45,30 @@ fn judge(mut file: File) {
     let bytes = file.metadata().expect("its size").len();
     let (merely_read, entries) = timed(|| open(&mut file).map(|entry| entry.expect("an entry")).count());
     println!("{} MB, {entries} entries", bytes / 1_000_000);
-    println!("{:10.3} s  merely reading", merely_read.as_secs_f64());
+    println!("{merely_read}  merely reading");
 
     let mut reader = open(&mut file);
     let head = reader.head().clone();
     let mut gather = Gather::new(&head);
     let (reading, ()) = timed(|| reader.by_ref().for_each(|entry| gather.take(&entry.expect("an entry"))));
-    println!("{:10.3} s  reading and gathering", reading.as_secs_f64());
+    println!("{reading}  reading and gathering");
     let gathered = peak();
 
     let saved = reader.into_saved();
     let (arranging, index) = timed(|| gather.finish(&saved));
-    println!("{:10.3} s  arranging", arranging.as_secs_f64());
+    println!("{arranging}  arranging");
     for check in all() {
         let (took, finding) = timed(|| check.judge(&index));
-        println!("{:10.3} s  {} {:?}: {}", took.as_secs_f64(), finding.check, finding.verdict, finding.says);
+        println!("{took}  {} {:?}: {}", finding.check, finding.verdict, finding.says);
     }
     let (judging, Judgement { verdict, .. }) = timed(|| judge_index(&index));
-    let judged = arranging + judging;
-    println!("{:10.3} s  all checks: {verdict:?}", judging.as_secs_f64());
+    println!("{judging}  all checks, on all cores: {verdict:?}");
+    let judged = (arranging.wall + judging.wall).as_secs_f64();
+    let operations = f64::from(u32::try_from(index.count()).expect("a count"));
     println!(
-        "{:10.3} s  arranging and all checks: {:.0} operations a second, {:.2} of merely reading",
-        judged.as_secs_f64(),
-        f64::from(u32::try_from(index.count()).expect("a count")) / judged.as_secs_f64(),
-        judged.as_secs_f64() / merely_read.as_secs_f64()
+        "{judged:8.3} s             arranging and all checks: {:.0} operations a second, {:.2} of merely reading",
+        operations / judged,
+        judged / merely_read.wall.as_secs_f64()
     );
     println!("{gathered} when all was read, {} at the end, at most", peak());
 }
@@ -78,11 +79,32 @@ fn open(file: &mut File) -> EntryReader<BufReader<File>> {
     EntryReader::new(BufReader::with_capacity(1 << 16, again)).expect("a head")
 }
 
-fn timed<T>(what: impl FnOnce() -> T) -> (Duration, T) {
-    let clock = Clock::system();
+/// How long it took, with the time that it had a core in brackets: on a busy machine the first says little.
+fn timed<T>(what: impl FnOnce() -> T) -> (Took, T) {
+    let (clock, before) = (Clock::system(), on_cores());
     let start = clock.now();
     let made = what();
-    (clock.now().since(start), made)
+    (Took { wall: clock.now().since(start), on_cores: on_cores().saturating_sub(before) }, made)
+}
+
+/// The time that all threads of this process had a core, as Linux counts it; nothing elsewhere.
+fn on_cores() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name of the program, which is in brackets: user and system time are the twelfth and thirteenth field, in
+    // hundredths of a second.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    Duration::from_millis(10 * fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>())
+}
+
+struct Took {
+    wall: Duration,
+    on_cores: Duration,
+}
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:8.3} s ({:6.2} s)", self.wall.as_secs_f64(), self.on_cores.as_secs_f64())
+    }
 }
 
 /// The most memory that this process ever had, as Linux counts it.

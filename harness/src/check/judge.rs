@@ -1,9 +1,16 @@
 //! The verdict on a run: the invariants, what the scenario expects, and whether the run says anything at all.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use super::index::Index;
 use super::tally::not_judged;
 use super::{Check, Finding, Verdict, all, expect_breaker, expect_metric, validity};
 use crate::history::{Capability, History};
+
+/// Operations of a history that takes the checks longer than it takes to begin a thread.
+const LONG: usize = 50_000;
 
 /// What all checks together found.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,13 +36,35 @@ pub fn judge(history: &History) -> Judgement {
 /// The same of a history that was put in order already. Ask the index afterwards whether it [lost](Index::lost) an entry.
 pub fn judge_index(index: &Index<'_>) -> Judgement {
     let run = validity::judge(index);
-    let invariants: Vec<Finding> = all().iter().map(|check| invariant(*check, index)).collect();
+    let invariants = invariants(index);
     let expectations = expectations(index);
     let verdict = verdict(&run, &invariants, &expectations);
     let mut findings = vec![run];
     findings.extend(invariants);
     findings.extend(expectations);
     Judgement { findings, verdict }
+}
+
+/// Each by itself, so for a long history the cores of the machine share them.
+fn invariants(index: &Index<'_>) -> Vec<Finding> {
+    let checks = all();
+    let cores = if index.count() < LONG { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let places = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let places = places.take_while(|place| *place < checks.len());
+        places.map(|place| (place, invariant(checks[place], index))).collect::<Vec<_>>()
+    };
+    let mut found = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(checks.len())).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        for other in others {
+            found.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        found
+    });
+    found.sort_unstable_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, finding)| finding).collect()
 }
 
 fn invariant(check: &dyn Check, index: &Index<'_>) -> Finding {

@@ -28,8 +28,10 @@ const FACTS: usize = 5;
 #[derive(Default)]
 pub(crate) struct Lane {
     pub(crate) instance: u16,
-    /// Its operations on the session, in the order in which they were invoked.
-    pub(crate) operations: Vec<Place>,
+    /// What it read: places in the session's reads, in the order in which it asked.
+    pub(crate) reads: Vec<u32>,
+    /// Its acknowledged creates, updates and destroys, in the order in which they were invoked.
+    pub(crate) writes: Vec<Place>,
     /// Its acknowledged writes in the order of their ends.
     ended: Vec<Ended>,
     /// Its acknowledged creates and destroys, in the order in which they were invoked.
@@ -83,11 +85,10 @@ impl Lane {
     }
 
     /// Takes an operation that ended; they come in the order of their ends.
-    pub(crate) fn ended(&mut self, index: &Index<'_>, id: OperationId, end: Moment) {
-        let operation = index.operation(id);
+    pub(crate) fn ended(&mut self, index: &Index<'_>, id: OperationId, operation: &Operation, end: Moment) {
         let Some(served_by) = operation.served_by() else { return };
         self.wrote(operation, id, end, served_by);
-        let seen = reads::of_operation(index, id).map(|read| read.seen);
+        let seen = reads::of_operation(index, id, operation).map(|read| read.seen);
         if matches!(seen, Some(Seen::Value(_) | Seen::There(_))) {
             if self.sighted == Place::NONE {
                 self.sighted = Place::of(id);
@@ -153,7 +154,8 @@ impl Lane {
 
     /// The lists have their sizes for good.
     pub(crate) fn shrink(&mut self) {
-        self.operations.shrink_to_fit();
+        self.reads.shrink_to_fit();
+        self.writes.shrink_to_fit();
         self.ended.shrink_to_fit();
         self.creates.0.shrink_to_fit();
         self.destroys.0.shrink_to_fit();
@@ -193,10 +195,5 @@ impl Begun {
     pub(crate) fn last_ended(&self, until: Moment) -> Option<OperationId> {
         let count = self.0.partition_point(|(invoke, _)| *invoke < until);
         count.checked_sub(1).and_then(|last| self.0[last].1.get())
-    }
-
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

@@ -34,6 +34,7 @@ mod session;
 mod setters;
 mod sightings;
 mod spread;
+mod story;
 mod tally;
 #[cfg(test)]
 mod tests;

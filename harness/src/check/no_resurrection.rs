@@ -1,13 +1,12 @@
 //! I6: a destroyed session stays destroyed, unless it is created again.
 
-use super::index::{Index, OperationId};
+use super::index::Index;
 use super::reads::{Read, Seen};
 use super::session::{Fact, SessionLog};
 use super::sightings;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::history::Capability;
-use crate::load::Kind;
 
 /// I6.
 pub(super) struct NoResurrection;
@@ -27,7 +26,7 @@ impl Check for NoResurrection {
 
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
-        for log in index.sessions.values().filter(|log| may_end(index, log)) {
+        for log in index.sessions.values().filter(|log| log.story.may_end) {
             for read in log.reads(index) {
                 after_destroy(index, log, &read, &mut tally);
             }
@@ -40,14 +39,6 @@ impl Check for NoResurrection {
             "no session was read after an acknowledged destroy; a load with `destroy` would make it known";
         tally.finding(self, index, Words { held, unseen: unseen.to_owned() })
     }
-}
-
-fn may_end(index: &Index<'_>, log: &SessionLog) -> bool {
-    let destroys = |id: &OperationId| {
-        let operation = index.operation(*id);
-        operation.kind == Kind::Destroy && !operation.never_happened()
-    };
-    log.operations.iter().any(destroys)
 }
 
 /// A read that must have known of a destroy.

@@ -58,21 +58,20 @@ impl Spans {
 }
 
 /// Those among the operations of one session, which are in the order of their starts.
-pub(crate) fn overtaken(index: &Index<'_>, operations: &[OperationId]) -> Vec<OperationId> {
-    let mut instances = operations.iter().map(|id| index.operation(*id).instance);
+pub(crate) fn overtaken(index: &Index<'_>, operations: &[(OperationId, Operation)]) -> Vec<OperationId> {
+    let mut instances = operations.iter().map(|(_, operation)| operation.instance);
     let first = instances.next();
     // It takes two.
     if instances.all(|other| Some(other) == first) {
         return Vec::new();
     }
     let lanes = lanes(index, operations);
-    let setters = Setters::new(operations.iter().map(|id| index.operation(*id)));
+    let setters = Setters::new(operations.iter().map(|(_, operation)| operation));
     let mut known = vec![Known::default(); lanes.len()];
     let mut found = Vec::new();
-    for id in operations {
-        let operation = index.operation(*id);
+    for (id, operation) in operations {
         let instance = usize::from(operation.instance);
-        learn(index, *id, &mut known[instance]);
+        learn(index, *id, operation, &mut known[instance]);
         let changes = matches!(operation.kind, Kind::Update | Kind::Touch);
         let known = known[instance];
         if changes
@@ -85,9 +84,9 @@ pub(crate) fn overtaken(index: &Index<'_>, operations: &[OperationId]) -> Vec<Op
     found
 }
 
-fn lanes(index: &Index<'_>, operations: &[OperationId]) -> Vec<Lane> {
+fn lanes(index: &Index<'_>, operations: &[(OperationId, Operation)]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = std::iter::repeat_with(Lane::default).take(index.instances()).collect();
-    for operation in operations.iter().map(|id| index.operation(*id)) {
+    for (_, operation) in operations {
         let lane = &mut lanes[usize::from(operation.instance)];
         if operation.never_happened() {
             continue;
@@ -102,8 +101,7 @@ fn lanes(index: &Index<'_>, operations: &[OperationId]) -> Vec<Lane> {
     lanes
 }
 
-fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
-    let operation = index.operation(id);
+fn learn(index: &Index<'_>, id: OperationId, operation: &Operation, known: &mut Known) {
     let Some(served_by) = operation.served_by() else { return };
     let start = operation.invoke.t;
     let saw_it = match operation.kind {
@@ -118,7 +116,7 @@ fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
         Kind::Update => true,
         Kind::Destroy => false,
         Kind::Get | Kind::Ttl => {
-            let seen = reads::of_operation(index, id).map(|read| read.seen);
+            let seen = reads::of_operation(index, id, operation).map(|read| read.seen);
             matches!(seen, Some(Seen::Value(_) | Seen::There(_)))
         }
     };

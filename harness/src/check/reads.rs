@@ -132,8 +132,7 @@ impl Looker {
 }
 
 /// What an operation of the load read, if it told anything.
-pub(crate) fn of_operation(index: &Index<'_>, id: OperationId) -> Option<Read> {
-    let operation = index.operation(id);
+pub(crate) fn of_operation(index: &Index<'_>, id: OperationId, operation: &Operation) -> Option<Read> {
     let (view, seen) = told(index, operation)?;
     Some(Read {
         session: operation.session,

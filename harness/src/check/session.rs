@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use super::expiry::{Expiries, ExpiryRange};
 use super::floor::Floor;
-use super::index::{Index, Moment, OperationId};
+use super::index::{Index, Moment, Operation, OperationId};
 pub(crate) use super::lane::Fact;
 use super::lane::{Acknowledged, Begun, Lane};
 use super::overtaken;
 use super::place::Place;
 use super::reads::{self, Read, View};
+use super::story::Story;
 use crate::history::{Reader, SessionId};
 use crate::load::Kind;
 
@@ -21,11 +22,15 @@ pub(crate) struct SessionLog {
     pub(crate) operations: Vec<OperationId>,
     /// Its final looks, in order: places in [`Index::looks`].
     pub(crate) looks: Vec<usize>,
+    /// What its operations read, in the order in which they were invoked.
+    reads: Vec<Read>,
+    pub(crate) story: Story,
     /// The instances that were asked for it, in the order of their numbers.
     lanes: Vec<Lane>,
     expiries: Expiries,
-    /// When everything was invoked that creates or extends it and did not surely fail, in order.
-    begun: Vec<Moment>,
+    /// When everything was invoked that creates or extends it and did not surely fail, in order; and until when, by that, it
+    /// surely may live.
+    begun: Vec<(Moment, u64)>,
     /// Creations and destructions that may take effect at any time: the first to be invoked.
     loose_create: Option<OperationId>,
     loose_destroy: Option<OperationId>,
@@ -71,6 +76,8 @@ impl SessionLog {
             id,
             operations,
             looks: Vec::new(),
+            reads: Vec::new(),
+            story: Story::default(),
             lanes: Vec::new(),
             expiries: Expiries::default(),
             begun: Vec::new(),
@@ -81,38 +88,51 @@ impl SessionLog {
     }
 
     fn arrange(&mut self, index: &Index<'_>) {
+        // Side by side: those of a session lie far from each other in the history.
+        let named = |id: &OperationId| (*id, *index.operation(*id));
+        let operations: Vec<(OperationId, Operation)> = self.operations.iter().map(named).collect();
+        self.overtaken = overtaken::overtaken(index, &operations);
         let mut lanes: Vec<Lane> = Vec::new();
-        for id in &self.operations {
-            let operation = index.operation(*id);
+        for (id, operation) in &operations {
             let lane = lane_of(&mut lanes, operation.instance);
-            lane.operations.push(Place::of(*id));
+            if let Some(read) = reads::of_operation(index, *id, operation) {
+                lane.reads.push(u32::try_from(self.reads.len()).unwrap_or(u32::MAX));
+                self.reads.push(read);
+            }
+            let acknowledged = operation.acknowledged();
             match operation.kind {
+                Kind::Create | Kind::Update | Kind::Destroy if acknowledged => {
+                    lane.writes.push(Place::of(*id))
+                }
                 Kind::Create if operation.may_happen() => _ = self.loose_create.get_or_insert(*id),
                 Kind::Destroy if operation.may_happen() => _ = self.loose_destroy.get_or_insert(*id),
-                Kind::Create if operation.acknowledged() => lane.creates.add(index, *id),
-                Kind::Destroy if operation.acknowledged() => lane.destroys.add(index, *id),
+                Kind::Create | Kind::Destroy | Kind::Update | Kind::Touch | Kind::Get | Kind::Ttl => {}
+            }
+            match operation.kind {
+                Kind::Create if acknowledged => lane.creates.add(index, *id),
+                Kind::Destroy if acknowledged => lane.destroys.add(index, *id),
                 Kind::Create | Kind::Destroy | Kind::Update | Kind::Touch | Kind::Get | Kind::Ttl => {}
             }
         }
-        self.overtaken = overtaken::overtaken(index, &self.operations);
-        for lane in &mut lanes {
-            let ends = lane.operations.iter().filter_map(|place| place.get());
-            let mut ended: Vec<(Moment, OperationId)> =
-                ends.filter_map(|id| Some((index.operation(id).end?, id))).collect();
-            ended.sort_unstable();
-            for (end, id) in ended.into_iter().filter(|(_, id)| !self.is_overtaken(*id)) {
-                lane.ended(index, id, end);
+        self.reads.shrink_to_fit();
+        let mut ended: Vec<(Moment, usize)> =
+            operations.iter().enumerate().filter_map(|(place, (_, one))| Some((one.end?, place))).collect();
+        ended.sort_unstable();
+        for (end, place) in ended {
+            let (id, operation) = &operations[place];
+            if !self.is_overtaken(*id) {
+                lane_of(&mut lanes, operation.instance).ended(index, *id, operation, end);
             }
-            lane.shrink();
         }
+        lanes.iter_mut().for_each(Lane::shrink);
         lanes.shrink_to_fit();
         self.lanes = lanes;
-        let setters =
-            self.operations.iter().copied().filter(|id| Fact::Expiry.set_by(index.operation(*id).kind));
+        self.story = Story::of(operations.iter().map(|(_, operation)| operation));
+        let setters = operations.iter().filter(|(_, operation)| Fact::Expiry.set_by(operation.kind));
         let instances: Vec<u16> = self.lanes.iter().map(|lane| lane.instance).collect();
-        self.expiries = Expiries::new(index, &instances, setters.clone());
-        let happened = setters.map(|id| index.operation(id)).filter(|setter| !setter.never_happened());
-        self.begun = happened.map(|setter| setter.invoke).collect();
+        self.expiries = Expiries::new(index, &instances, setters.clone().map(|(id, _)| *id));
+        let happened = setters.filter(|(_, setter)| !setter.never_happened());
+        self.begun = happened.map(|(_, setter)| (setter.invoke, may_live_until(setter))).collect();
     }
 
     /// Whether it changed a session that another instance had ended and made again, unknown to the writer; see
@@ -134,18 +154,16 @@ impl SessionLog {
         readers
     }
 
-    /// Its operations by this instance, in the order in which they were invoked.
-    pub(crate) fn operations_of(&self, instance: usize) -> impl Iterator<Item = OperationId> {
-        let lane = self.lanes.iter().find(|lane| usize::from(lane.instance) == instance);
-        let places = lane.map_or(&[][..], |lane| lane.operations.as_slice());
+    /// The acknowledged creates, updates and destroys of this instance, in the order in which they were invoked.
+    pub(crate) fn writes_of(&self, instance: usize) -> impl Iterator<Item = OperationId> {
+        let places = self.lane(instance).map_or(&[][..], |lane| lane.writes.as_slice());
         places.iter().filter_map(|place| place.get())
     }
 
     /// Every answer that tells whether the session is there: those of the load in the order in which they were asked for, then
     /// the final looks.
     pub(crate) fn reads<'a>(&'a self, index: &'a Index<'_>) -> impl Iterator<Item = Read> + 'a {
-        let of_load = self.operations.iter().filter_map(|id| reads::of_operation(index, *id));
-        of_load.chain(self.final_reads(index))
+        self.reads.iter().copied().chain(self.final_reads(index))
     }
 
     /// The final looks among them.
@@ -159,7 +177,8 @@ impl SessionLog {
         index: &'a Index<'_>,
         instance: usize,
     ) -> impl Iterator<Item = Read> + 'a {
-        let of_load = self.operations_of(instance).filter_map(|id| reads::of_operation(index, id));
+        let places = self.lane(instance).map_or(&[][..], |lane| lane.reads.as_slice());
+        let of_load = places.iter().filter_map(|place| self.reads.get(*place as usize).copied());
         of_load.chain(self.final_reads(index).filter(move |read| read.is_by(instance)))
     }
 
@@ -171,6 +190,13 @@ impl SessionLog {
     /// When the session may expire, as far as `read` can know.
     pub(crate) fn expiry(&self, index: &Index<'_>, read: &Read) -> ExpiryRange {
         self.expiries.range(index, read, &self.floor(index, read, Fact::Expiry))
+    }
+
+    /// Whether the last that was begun to create or extend the session before `read` was over lets it live until `read` began.
+    /// Nothing can have superseded that one, so the latest expiry is later; and this is found much faster.
+    pub(crate) fn surely_may_live(&self, read: &Read) -> bool {
+        let begun = self.begun.partition_point(|(invoke, _)| *invoke < read.to);
+        begun.checked_sub(1).is_some_and(|last| read.from.t <= self.begun[last].1)
     }
 
     /// Whether the session must be there for `read`, whatever the admissible order of events: something shows that it was
@@ -188,7 +214,7 @@ impl SessionLog {
     /// An acknowledged create that may have followed every one of `destroys`, or one whose outcome is not known.
     pub(crate) fn may_be_created_again(&self, index: &Index<'_>, read: &Read, destroys: &Floor<'_>) -> bool {
         let loose = self.loose_create.is_some_and(|id| index.operation(id).invoke < read.to);
-        loose || self.lanes.iter().any(|lane| survives(index, read, &lane.creates, destroys))
+        loose || survives(index, read, self.lanes.iter().map(|lane| &lane.creates), destroys)
     }
 
     /// Whether everything that creates or extends the session and began before `until` was known to `read`.
@@ -203,7 +229,11 @@ impl SessionLog {
                 0
             }
         });
-        known.sum::<usize>() == self.begun.partition_point(|invoke| *invoke < until)
+        known.sum::<usize>() == self.begun.partition_point(|(invoke, _)| *invoke < until)
+    }
+
+    fn lane(&self, instance: usize) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| usize::from(lane.instance) == instance)
     }
 
     fn may_be_destroyed(&self, index: &Index<'_>, read: &Read) -> bool {
@@ -211,11 +241,11 @@ impl SessionLog {
         if loose {
             return true;
         }
-        if self.lanes.iter().all(|lane| lane.destroys.is_empty()) {
+        if !self.story.may_end {
             return false;
         }
         let creates = self.floor(index, read, Fact::Creation);
-        self.lanes.iter().any(|lane| survives(index, read, &lane.destroys, &creates))
+        survives(index, read, self.lanes.iter().map(|lane| &lane.destroys), &creates)
     }
 
     fn alive_because(&self, index: &Index<'_>, read: &Read) -> Option<OperationId> {
@@ -230,6 +260,16 @@ impl SessionLog {
     }
 }
 
+/// Until when the session may live by what this operation sets, at least.
+fn may_live_until(setter: &Operation) -> u64 {
+    match (setter.ttl, setter.end.filter(|_| setter.acknowledged())) {
+        (Some(ttl), Some(end)) => end.t.saturating_add(ttl),
+        // It may take effect just now, whenever that is.
+        (Some(_), None) => u64::MAX,
+        (None, _) => 0,
+    }
+}
+
 /// The lane of an instance, which is made if it is not there. They are in the order of the instances.
 fn lane_of(lanes: &mut Vec<Lane>, instance: u16) -> &mut Lane {
     let place = lanes.binary_search_by_key(&instance, |lane| lane.instance).unwrap_or_else(|place| {
@@ -239,7 +279,18 @@ fn lane_of(lanes: &mut Vec<Lane>, instance: u16) -> &mut Lane {
     &mut lanes[place]
 }
 
-/// Whether one of an instance's `operations`, begun before the read ended, may come after all of `floor`.
-fn survives(index: &Index<'_>, read: &Read, operations: &Begun, floor: &Floor<'_>) -> bool {
-    operations.last_ended(read.to).is_some_and(|id| floor.supersedes(index, id).is_none())
+/// Whether one of these operations of each instance, begun before the read ended, may come after all of `floor`.
+fn survives<'a>(
+    index: &Index<'_>,
+    read: &Read,
+    operations: impl Iterator<Item = &'a Begun>,
+    floor: &Floor<'_>,
+) -> bool {
+    let mut ended = operations.filter_map(|begun| begun.last_ended(read.to)).peekable();
+    if ended.peek().is_none() {
+        return false;
+    }
+    // Found once, for all instances.
+    let floor: Vec<OperationId> = floor.operations().collect();
+    ended.any(|id| !floor.iter().any(|later| *later > id && index.precedes(id, *later)))
 }

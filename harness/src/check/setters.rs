@@ -59,7 +59,8 @@ impl Setters {
         let sets = operations.filter(|operation| {
             matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
         });
-        let (mut all, mut leaves): (Vec<Setter>, Vec<u64>) = Default::default();
+        let mut all: Vec<Setter> = Vec::new();
+        let mut leaves = Vec::new();
         for operation in sets {
             let over = operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t);
             let (mut overs, mut kept_back) =

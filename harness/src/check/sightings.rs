@@ -130,7 +130,7 @@ pub(crate) fn walk(
 }
 
 fn sightings(index: &Index<'_>, log: &SessionLog, instance: usize, reads: &[Read]) -> Vec<Sighting> {
-    let own = log.operations_of(instance).filter_map(|by| {
+    let own = log.writes_of(instance).filter_map(|by| {
         let operation = index.operation(by);
         let value = match operation.kind {
             Kind::Create | Kind::Update => Some(by),

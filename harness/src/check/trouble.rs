@@ -22,7 +22,8 @@ pub(super) struct Trouble<'a> {
 impl<'a> Trouble<'a> {
     /// Of this instance, whose wire log this is.
     pub(super) fn new(index: &Index<'_>, instance: u16, wire: &'a WireLog) -> Self {
-        let (mut operations, mut served): (Vec<(u64, u64)>, Vec<(u64, u64)>) = Default::default();
+        let mut operations: Vec<(u64, u64)> = Vec::new();
+        let mut served = Vec::new();
         for (_, operation) in index.operations_of(instance) {
             let (start, end) = (operation.invoke.t, operation.end.map(|end| end.t));
             if in_trouble(operation) {
@@ -32,7 +33,8 @@ impl<'a> Trouble<'a> {
                 served.push((start, end));
             }
         }
-        let (mut commands, mut unanswered): (Vec<(&Command, u64)>, Vec<u64>) = Default::default();
+        let mut commands: Vec<(&Command, u64)> = Vec::new();
+        let mut unanswered = Vec::new();
         for command in &wire.commands {
             match command.over {
                 None => unanswered.push(command.t),

@@ -51,7 +51,7 @@ fn judge(file: File) -> Result<RunResult, HistoryError> {
         gather.take(&entry);
         figures.take(&entry);
         taken += 1;
-        if taken % SHOW_EVERY == 0 {
+        if taken.is_multiple_of(SHOW_EVERY) {
             progress.set_position(reader.bytes());
         }
     }

@@ -96,7 +96,7 @@ impl<R: BufRead> EntryReader<R> {
             return Ok(None);
         }
         // The head is the first line, the first entry the second.
-        if (self.lines.line - 2) % STRIDE == 0 {
+        if (self.lines.line - 2).is_multiple_of(STRIDE) {
             self.marks.push(start);
         }
         let entry: Entry = self.lines.parse()?;
