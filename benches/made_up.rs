@@ -50,6 +50,9 @@ const MIX: [(Kind, u32); 6] = [
     (Kind::Destroy, 1),
 ];
 
+/// What is set for a TTL, in milliseconds: some sessions expire before they are touched again.
+const TTLS: [u64; 3] = [2_000, 90_000, 600_000];
+
 /// A session in the store.
 #[derive(Clone, Copy)]
 struct Stored {
@@ -237,8 +240,8 @@ impl<R: Rng> MadeUp<R> {
         let instance = if near_outage { own } else { any };
         let id = self.made;
         let write = matches!(kind, Kind::Create | Kind::Update).then_some(Write { instance, number: id });
-        let ttl_ms = matches!(kind, Kind::Create | Kind::Touch)
-            .then(|| if self.random.random_bool(0.5) { 90_000 } else { 600_000 });
+        let ttl = TTLS[self.random.random_range(0..TTLS.len())];
+        let ttl_ms = matches!(kind, Kind::Create | Kind::Touch).then_some(ttl);
         let op = kind;
         let asked = Event::Invoke { id, instance, op, session: SessionId(session), write, ttl_ms, due: t };
         self.record(t, asked);
