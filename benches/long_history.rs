@@ -2,8 +2,8 @@
 //! for reading it, for each check, and for the peak of the memory.
 //!
 //! ```text
-//! cargo run --release -p squall-benches --example long-history -- 1000000 [SESSIONS]
-//! cargo run --release -p squall-benches --example long-history -- history.jsonl
+//! cargo run -p squall-benches --release --example long-history -- 1000000 [SESSIONS]
+//! cargo run -p squall-benches --release --example long-history -- history.jsonl
 //! ```
 
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
