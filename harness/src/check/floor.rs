@@ -45,8 +45,8 @@ impl<'a> Floor<'a> {
     }
 
     /// The one invoked last.
-    pub(crate) fn latest(&self, index: &Index<'_>) -> Option<OperationId> {
-        self.operations().max_by_key(|id| index.operation(*id).invoke)
+    pub(crate) fn latest(&self) -> Option<OperationId> {
+        self.operations().max()
     }
 
     /// Of each lane, in their order.
@@ -65,7 +65,10 @@ impl<'a> Floor<'a> {
             latest = lane.latest(self.fact, own, before);
         } else if read.view == View::Redis {
             let acknowledged = lane.latest(self.fact, Acknowledged::ByRedis, before);
-            latest = acknowledged.filter(|id| self.index.operation(*id).invoke.t >= self.forgotten);
+            let remembered = |id: &OperationId| {
+                self.forgotten == 0 || self.index.operation(*id).invoke.t >= self.forgotten
+            };
+            latest = acknowledged.filter(remembered);
         }
         if let Some(settled) = self.settled {
             latest = latest.max(lane.latest(self.fact, all, |end| end.t < settled));

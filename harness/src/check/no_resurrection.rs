@@ -44,7 +44,7 @@ impl Check for NoResurrection {
 /// A read that must have known of a destroy.
 fn after_destroy(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut Tally) {
     let destroys = log.floor(index, read, Fact::Destruction);
-    let Some(latest) = destroys.latest(index) else { return };
+    let Some(latest) = destroys.latest() else { return };
     let revived_by = match read.seen {
         Seen::Absent => return tally.judged(),
         Seen::There(_) | Seen::Alive => None,
@@ -107,7 +107,7 @@ fn after_absence(index: &Index<'_>, log: &SessionLog, instance: usize, tally: &m
 /// extended it that the earlier one need not have known, and where Redis may have forgotten.
 fn came_back(index: &Index<'_>, log: &SessionLog, gone: &Read, back: &Read, tally: &mut Tally) {
     let forgotten = index.faults.forgotten_before(back.to.t) > 0;
-    let judged_above = || log.floor(index, back, Fact::Destruction).latest(index).is_some();
+    let judged_above = || log.floor(index, back, Fact::Destruction).operations().next().is_some();
     let wrongly_gone = || log.must_be_there(index, gone).is_some();
     let at_once = back.from.t <= gone.to.t.saturating_add(index.slack());
     if forgotten || at_once || !log.nothing_but(index, gone, back.to) || judged_above() || wrongly_gone() {

@@ -249,7 +249,7 @@ impl SessionLog {
     }
 
     fn alive_because(&self, index: &Index<'_>, read: &Read) -> Option<OperationId> {
-        let known = self.floor(index, read, Fact::Life).latest(index);
+        let known = self.floor(index, read, Fact::Life).latest();
         known.or_else(|| {
             let Reader::Instance(own) = read.reader else { return None };
             let lane = self.lanes.iter().find(|lane| lane.instance == own)?;
