@@ -1,6 +1,6 @@
-//! Long histories that are made up, and true: a store that is right by construction, used by eight instances, with an outage a
-//! minute that they bridge from memory, and a resync after each. Every check must pass them. They come entry by entry, so that
-//! one of any length can be written without being held.
+//! Long histories that are made up, and true: a store that is right by construction, used by eight instances, with an outage
+//! every quarter of a minute that they bridge from memory, and a resync after each. Every check must pass them. They come entry
+//! by entry, so that one of any length can be written without being held.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ const DONE: u64 = 50_000;
 const REPLIED: u64 = 80_000;
 
 /// An outage begins so often, and lasts so long.
-const OUTAGE_EVERY: u64 = 60 * SECOND;
+const OUTAGE_EVERY: u64 = 15 * SECOND;
 const OUTAGE: u64 = 5 * SECOND;
 /// After the start of an outage: when breakers open, and when they find Redis again.
 const OPENS: u64 = 20 * MILLI;
