@@ -136,6 +136,12 @@ impl SessionClient {
 
     async fn read(&self, id: &str) -> Result<Lookup, SessionError> {
         self.check_id(id)?;
+        if !self.store.admits() {
+            let spared = self.serve_locally(id, SPARED);
+            if !matches!(spared, Lookup::Unknown { .. }) {
+                return Ok(spared);
+            }
+        }
         match self.ask(id, self.deadline()).await {
             Ok(look) => Ok(lookup(look, ServedBy::Redis)),
             Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
@@ -170,7 +176,7 @@ impl SessionClient {
         self.check_write(id, &write)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);
-        let synchronised = store.synchronise(deadline).await;
+        let synchronised = if store.admits() { store.synchronise(deadline).await } else { Err(SPARED) };
         let begun = store.memory.lock().write(store.clock.now(), id, &write);
         let begun = match begun {
             Err(Refusal::Missing) => {
@@ -352,6 +358,9 @@ impl SessionClient {
         self.store.deadline()
     }
 }
+
+/// Why the local copy serves what Redis could, when Redis is just back.
+const SPARED: CallError = CallError::Rejected { retry_after: Duration::ZERO };
 
 impl From<CallError> for Unanswered {
     fn from(error: CallError) -> Self {

@@ -46,6 +46,8 @@ pub(crate) struct Greeting {
     pub(crate) answered: Time,
     /// Names this process of Redis: another one may have forgotten everything. Empty when this user may not know.
     pub(crate) run_id: String,
+    /// How long that process had run by then, in whole seconds; nothing when this user may not know.
+    pub(crate) up: Option<Duration>,
 }
 
 impl Connection {
@@ -182,6 +184,7 @@ impl Connection {
             asked,
             answered,
             run_id: field(&server, "run_id:").unwrap_or_default().to_owned(),
+            up: field(&server, "uptime_in_seconds:").and_then(|up| up.parse().ok()).map(Duration::from_secs),
         })
     }
 

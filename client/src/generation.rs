@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redis::{Cmd, Value};
 
+use crate::connection::Greeting;
 use crate::core::time::Time;
 use crate::error::CallError;
 use crate::store::Store;
@@ -24,6 +25,8 @@ struct Seen {
     number: Option<Vec<u8>>,
     /// Another process answers; whether it has the data is not known yet.
     doubtful: bool,
+    /// When the process began that answers now, as far as it says so.
+    began: Option<Time>,
     /// This user may not read the key.
     forbidden: bool,
 }
@@ -36,11 +39,18 @@ impl Seen {
 
 impl Generation {
     /// A connection has opened to this process of Redis. Says whether it is another one than before.
-    pub(crate) fn greeted(&self, run_id: &str) -> bool {
+    pub(crate) fn greeted(&self, greeting: &Greeting) -> bool {
+        let run_id = &greeting.run_id;
         let mut seen = self.lock();
-        let other = seen.run_id.replace(run_id.to_owned()).is_some_and(|before| before != run_id);
+        let other = seen.run_id.replace(run_id.clone()).is_some_and(|before| before != *run_id);
         seen.doubtful |= other;
+        seen.began = greeting.up.map(|up| Time::after_start(greeting.answered.since(Time::after_start(up))));
         other
+    }
+
+    /// Whether any connection has ever opened.
+    pub(crate) fn is_known(&self) -> bool {
+        self.lock().run_id.is_some()
     }
 
     /// Whether another process answers, of which it is not known yet whether it has the data.
@@ -69,7 +79,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         self.serving.redis();
-        let (lost, marked) = {
+        let (lost, marked, began) = {
             let mut seen = generation.lock();
             seen.forbidden = number.is_none();
             let marked = std::mem::take(&mut seen.doubtful);
@@ -79,12 +89,15 @@ impl Store {
                 (None, Some(_)) => false,
                 (_, None) => marked,
             };
-            (lost, marked)
+            (lost, marked, seen.began)
         };
         if lost {
             let now = self.clock.now();
+            // A restart may be found out late, by an instance that had nothing to do; the others have had time since then.
+            let since = began.filter(|_| marked).unwrap_or(now);
+            let until = since + self.doubt();
             let mut sessions = self.memory.lock();
-            sessions.data_lost(now);
+            sessions.data_lost(until);
             if !marked {
                 sessions.bring_all(now);
             }

@@ -7,10 +7,12 @@
 //! A change is told after the lock around it is given back, in order: an observer may force the breaker, which leads back here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::core::breaker::State;
 use crate::core::class::Class;
+use crate::core::ramp::Ramp;
 use crate::event::{Event, Mode, Observer};
 use crate::settings::Fallback;
 use crate::teller::Teller;
@@ -28,6 +30,7 @@ struct Now {
     mode: Mode,
     breaker_closed: bool,
     stopped: Vec<Class>,
+    ramp: Ramp,
 }
 
 impl Now {
@@ -40,7 +43,12 @@ impl Now {
 impl Serving {
     /// Redis serves, and the breaker is closed.
     pub(crate) fn new(clock: Clock, fallback: Fallback, observer: Observer) -> Self {
-        let now = Mutex::new(Now { mode: Mode::Redis, breaker_closed: true, stopped: Vec::new() });
+        let now = Mutex::new(Now {
+            mode: Mode::Redis,
+            breaker_closed: true,
+            stopped: Vec::new(),
+            ramp: Ramp::default(),
+        });
         let teller = Teller::new(Arc::clone(&observer));
         Self { clock, fallback, observer, teller, now }
     }
@@ -51,9 +59,10 @@ impl Serving {
         Arc::new(move |event| {
             (serving.observer)(event);
             match event {
-                Event::Breaker { to, .. } => {
-                    serving.breaker_changed(|now| now.breaker_closed = *to == State::Closed);
-                }
+                Event::Breaker { at, to, .. } => serving.breaker_changed(|now| {
+                    now.breaker_closed = *to == State::Closed;
+                    if now.breaker_closed { now.ramp.begin(*at) } else { now.ramp.end() }
+                }),
                 Event::ClassBreaker { class, to, .. } => serving.breaker_changed(|now| {
                     now.stopped.retain(|stopped| stopped != class);
                     if *to != State::Closed {
@@ -73,6 +82,11 @@ impl Serving {
     /// Redis has answered a call.
     pub(crate) fn redis(&self) {
         self.change(|now| now.by_redis().then_some(Mode::Redis));
+    }
+
+    /// Whether the next operation of a user goes to Redis, where a [`Ramp`] after an outage lasts for `lasts`.
+    pub(crate) fn admits(&self, lasts: Duration) -> bool {
+        self.fallback != Fallback::Memory || self.lock().ramp.admits(self.clock.now(), lasts)
     }
 
     fn breaker_changed(&self, how: impl FnOnce(&mut Now)) {
@@ -192,7 +206,7 @@ mod tests {
             assert!(following.set((Arc::clone(&serving), serving.following())).is_ok());
             serving.local();
         });
-        let next = || ends.recv_timeout(std::time::Duration::from_secs(10));
+        let next = || ends.recv_timeout(Duration::from_secs(10));
         assert_eq!(next(), Ok(vec![Mode::Local]));
         assert_eq!(next(), Ok(vec![Mode::Local, Mode::Redis]));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -98,7 +99,7 @@ impl Memory {
     /// A connection has opened: learns Redis's time, and whether it is another process, which may have forgotten. No call uses
     /// the connection before.
     pub(crate) fn greeted(&self, greeting: &Greeting) {
-        let other = self.generation.greeted(&greeting.run_id);
+        let other = self.generation.greeted(greeting);
         let mut sessions = self.lock();
         sessions.synchronise(greeting.asked, greeting.answered, greeting.server_us);
         if other {
@@ -123,9 +124,24 @@ impl Store {
         self.clock.now() + self.settings.now().deadline
     }
 
+    /// Whether the next operation of a user goes to Redis, which may just be back.
+    pub(crate) fn admits(&self) -> bool {
+        self.serving.admits(self.settings.now().breaker.ramp)
+    }
+
     /// What users' calls feel.
     pub(crate) fn foreground(&self) -> MutexGuard<'_, Foreground> {
         self.foreground.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long another instance with the same settings may need until it has brought to a Redis that is back, and empty, what it
+    /// knows: its breaker cools down, its probe may hang, and the resync takes its time.
+    pub(crate) fn doubt(&self) -> Duration {
+        let settings = self.settings.now();
+        let breaker = &settings.breaker;
+        let cool_down = breaker.cool_down_max.mul_f64(1.0 + breaker.jitter);
+        let until_back = cool_down + breaker.probe_lease + settings.connect_timeout;
+        (until_back + settings.resync.start_delay_max + BRINGS_WITHIN).min(LONGEST_DOUBT)
     }
 
     /// What time it is at Redis, as far as is known, in milliseconds since 1970.
@@ -214,6 +230,12 @@ impl Drop for Bringing<'_> {
         }
     }
 }
+
+/// How long a resync of an instance may take whose sessions are the only copies.
+const BRINGS_WITHIN: Duration = Duration::from_secs(2);
+
+/// After this long what Redis does not know is taken for gone, whatever an instance with other settings may still hold.
+const LONGEST_DOUBT: Duration = Duration::from_secs(30);
 
 /// How often one write is brought again because others, whose clocks are ahead, wrote before it, or because of damage.
 const ROUNDS: u32 = 5;

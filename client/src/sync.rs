@@ -62,7 +62,9 @@ async fn look(store: &Store, deadline: Time) -> Result<(), CallError> {
 /// Once a second: drops what is over, and asks Redis whether it has forgotten.
 async fn look_if_due(store: &Arc<Store>, next_look: &mut Time) {
     let now = store.clock.now();
-    if reachable(store) && now >= *next_look && !store.memory.lock().local().is_empty() {
+    // Who holds nothing need not ask, unless its connections ended: then Redis may be another one.
+    let cut_off = || store.memory.generation.is_known() && store.script.gateway.connections() == 0;
+    if reachable(store) && now >= *next_look && (!store.memory.lock().local().is_empty() || cut_off()) {
         *next_look = now + LOOK_EVERY;
         store.memory.lock().sweep(now);
         store.tidy_disk();

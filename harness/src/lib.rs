@@ -5,14 +5,16 @@
 //!  data               pure, hands out seeds      IO      IO       pure      data      pure      pure
 //! ```
 //!
-//! Imports go one way: `testing` -> `cli` -> `run` -> `report` -> `world`, `subject` -> `plan` -> `scenario` -> `fault`, `load`, `check` ->
-//! `history`. `fault`, `load`, `check`, `plan`, `report` and `history` name no socket, no runtime and no clock, so a saved
+//! Imports go one way: `testing` -> `cli` -> `run` -> `report` -> `world`, `subject` -> `plan` -> `scenario` -> `check` -> `coverage` ->
+//! `fault`, `load` -> `history`. `fault`, `load`, `check`, `coverage`, `plan`, `report` and `history` name no socket, no runtime and no clock, so a saved
 //! history can be judged and reported again without a run.
 
 pub mod check;
 pub mod cli;
 pub mod conform;
+pub mod coverage;
 pub mod fault;
+pub mod fuzz;
 pub mod history;
 pub mod link;
 pub mod load;

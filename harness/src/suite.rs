@@ -10,7 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::check::{Judgement, Verdict};
 use crate::history::History;
 use crate::plan::Plan;
-use crate::report::{RunResult, Trouble};
+use crate::report::{RunResult, Sometimes, Trouble, sometimes};
 use crate::stop::Stop;
 use crate::subject::BoxFuture;
 
@@ -168,12 +168,21 @@ pub fn exit_code(results: &[RunResult]) -> u8 {
     }
 }
 
+/// The exit code for a whole suite: that of its runs, or 4 where they are fine and none showed what must happen in some run.
+pub fn exit_code_of_suite(results: &[RunResult]) -> u8 {
+    match exit_code(results) {
+        0 if !sometimes(results).iter().all(Sometimes::is_met) => 4,
+        code => code,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::check::Finding;
     use crate::report::samples;
 
     #[derive(Default)]
@@ -316,5 +325,20 @@ mod tests {
                 results.iter().map(|r| r.verdict).collect::<Vec<_>>()
             );
         }
+    }
+
+    #[test]
+    fn what_no_run_shows_leaves_the_suite_unknown_and_outweighs_nothing() {
+        let some_run = |verdict| {
+            let mut result = samples::passed();
+            let check = "expect.sometimes[0]".to_owned();
+            result.findings.push(Finding { check, verdict, ..result.findings[0].clone() });
+            result
+        };
+        let (shows, does_not) = (some_run(Verdict::Pass), some_run(Verdict::Unknown));
+        assert_eq!(exit_code(std::slice::from_ref(&does_not)), 0);
+        assert_eq!(exit_code_of_suite(&[shows, does_not.clone()]), 0);
+        assert_eq!(exit_code_of_suite(std::slice::from_ref(&does_not)), 4);
+        assert_eq!(exit_code_of_suite(&[does_not, samples::failed()]), 1);
     }
 }

@@ -94,6 +94,9 @@ fn wrong_usage_is_refused_with_code_2_and_a_cure() {
         ("list missing", "give the path of a scenario file"),
         ("recheck missing.jsonl", "failed to open missing.jsonl"),
         ("new", "<NAME>"),
+        ("coverage", "failed to read reports"),
+        ("coverage scenarios", "`squall run` leaves such results"),
+        ("coverage --at-least 101", "0..=100"),
     ] {
         let (code, _, error) = program.run(line);
         assert_eq!(code, 2, "{line}: {error}");
@@ -208,9 +211,71 @@ fn recheck_refuses_what_is_no_history() {
 #[test]
 fn help_has_examples_everywhere_and_the_exit_codes() {
     let program = Program::new();
-    for command in ["", "run", "list", "check", "new", "recheck", "subject-check"] {
+    for command in ["", "run", "list", "check", "new", "recheck", "coverage", "subject-check"] {
         let (code, out, _) = program.run(&format!("{command} --help"));
         assert!(code == 0 && out.contains("Examples:"), "{command}: {out}");
     }
     assert!(program.run("run --help").1.contains("Exit codes:"));
+}
+
+/// A short run without faults, in virtual time.
+const CALM: &str = "proves = \"A calm run is fine, and nothing more happens in it\"
+load = { sessions = 10, rate = \"50/s\", mix = { get = 1, update = 1 } }
+[[phase]]
+name = \"calm\"
+for = \"2s\"
+";
+
+#[test]
+fn a_canary_that_lives_fails_the_suite_and_one_that_is_caught_does_not() {
+    let program = Program::new();
+    let canary = |fails: &str| CALM.replacen("load", &format!("canary = {{ fails = \"{fails}\" }}\nload"), 1);
+    program.write("scenarios/lives.toml", &canary("I1"));
+    let (code, out, _) = program.run("run scenarios/lives.toml --quiet");
+    assert_eq!(code, 1, "{out}");
+    assert!(
+        out.contains("FAIL  canary: I1 must fail") && out.contains("nothing else failed either"),
+        "{out}"
+    );
+    let slow = "[[expect.metric]]\nof = \"get.max\"\nis = \"< 0s\"\n";
+    program.write("scenarios/caught.toml", &(canary("expect.metric[0]") + slow));
+    let (code, out, _) = program.run("run scenarios/caught.toml");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("pass") && out.contains("canary: expect.metric[0] failed, as it must"), "{out}");
+    let junit = fs::read_to_string(program.path().join("reports/junit.xml")).unwrap();
+    assert!(junit.contains("name=\"canary\" value=\"expect.metric[0] must fail\""), "{junit}");
+    let (code, out, _) = program.run("run scenarios/caught.toml --flaw resync-off");
+    assert!(code == 4 && out.contains("skipped: a canary"), "{out}");
+}
+
+#[test]
+fn what_no_run_shows_leaves_the_suite_unknown_while_its_runs_pass() {
+    let program = Program::new();
+    let sometimes = |operation: &str| {
+        format!(
+            "{CALM}[[expect.sometimes]]\nseen = {{ breaker = \"closed\", operation = \"{operation}\" }}\n"
+        )
+    };
+    program.write("scenarios/some.toml", &sometimes("touch"));
+    let (code, out, _) = program.run("run scenarios/some.toml --repeat 2");
+    assert_eq!(code, 4, "{out}");
+    assert!(out.contains("2 runs: 2 pass") && out.contains("in none of 2 runs"), "{out}");
+    assert!(out.contains("none of them a touch"), "{out}");
+    program.write("scenarios/some.toml", &sometimes("get"));
+    assert_eq!(program.run("run scenarios/some.toml").0, 0);
+}
+
+#[test]
+fn where_runs_have_been_is_shown_at_once_and_added_up_afterwards() {
+    let program = Program::new();
+    let (code, out, _) = program.run("run --coverage --quiet");
+    assert!(code == 0 && out.contains("of 624 that can be reached"), "{out}");
+    let table = fs::read_to_string(program.path().join("reports/coverage.csv")).unwrap();
+    assert!(table.contains("refuse,open,local,get,"), "{table}");
+    let (code, again, _) = program.run("coverage");
+    assert!(code == 0 && again.starts_with("1 run\n"), "{again}");
+    let share = |text: &str| text.lines().find(|line| line.contains("can be reached")).unwrap().to_owned();
+    assert_eq!(share(&out), share(&again));
+    assert_eq!(program.run("coverage --at-least 95").0, 1);
+    assert_eq!(program.run("coverage --world local").0, 2);
 }

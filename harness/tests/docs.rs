@@ -12,7 +12,7 @@ use squall::plan::Plan;
 use squall::scenario;
 use squall::world::Kind;
 
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/bad-input.md",
@@ -20,6 +20,8 @@ const DOCUMENTS: [&str; 17] = [
     "docs/client.md",
     "docs/embedded-server.md",
     "docs/field.md",
+    "docs/flaws.md",
+    "docs/fuzz.md",
     "docs/history.md",
     "docs/how-to-add.md",
     "docs/http.md",

@@ -209,7 +209,7 @@ fn a_history_that_is_read_entry_by_entry_is_judged_as_one_that_is_held() {
     let index = gather.finish(&saved);
     let judgement = judge_index(&index);
     assert!(index.lost().is_none());
-    assert_eq!(RunResult::counted(&head, figures, &judgement), held);
+    assert_eq!(RunResult::counted(&head, figures, &judgement, || index.coverage()), held);
 }
 
 #[test]

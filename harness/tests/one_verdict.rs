@@ -22,7 +22,7 @@ use squall::world::Kind;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-const SIM_SEEDS: u64 = 16;
+const SIM_SEEDS: u64 = 8;
 const SEED: u64 = 1;
 
 /// Runs in real time that go on at once: they mostly wait for the clock.

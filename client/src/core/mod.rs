@@ -12,6 +12,7 @@ pub mod health;
 pub mod local;
 pub mod offset;
 pub mod push;
+pub mod ramp;
 pub mod record;
 pub mod resync;
 pub mod retry;

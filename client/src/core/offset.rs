@@ -2,7 +2,8 @@
 //!
 //! Each reply with Redis's TIME says that at some moment between sending and receiving it was that late there (Cristian's
 //! algorithm), so the estimate is wrong by at most half the round trip. The best sample stands; it grows worse with age, because
-//! clocks drift, until a newer one is better. One that contradicts it means that Redis's clock changed: it is taken at once.
+//! clocks drift, until a newer one is better. One that contradicts it means that Redis's clock changed, or that a byte of the reply
+//! did: it is taken when the next one says the same.
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub struct ServerClock {
     /// Redis's time at this process's [`Time::START`], in microseconds since 1970.
     start_us: i64,
     best: Option<Best>,
+    /// What the last sample said, if it contradicted the estimate.
+    contradiction: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +29,7 @@ impl ServerClock {
     /// A clock that knows only the local wall time (milliseconds since 1970 at `now`).
     pub fn new(now: Time, local_unix_ms: u64) -> Self {
         let start_us = i64::try_from(local_unix_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
-        Self { start_us: start_us.saturating_sub(micros(now)), best: None }
+        Self { start_us: start_us.saturating_sub(micros(now)), best: None, contradiction: None }
     }
 
     /// Whether Redis was ever asked. Until then the local wall clock stands in.
@@ -53,6 +56,11 @@ impl ServerClock {
         let moved_us = start_us.saturating_sub(self.start_us);
         if let Some(error) = self.error(received) {
             let contradicts = Duration::from_micros(moved_us.unsigned_abs()) > error + half_round_trip;
+            let before = self.contradiction.take();
+            if contradicts && !before.is_some_and(|before| agree(before, start_us, half_round_trip)) {
+                self.contradiction = Some(start_us);
+                return 0;
+            }
             if half_round_trip >= error && !contradicts {
                 return 0;
             }
@@ -62,6 +70,14 @@ impl ServerClock {
         moved_us / 1000
     }
 }
+
+/// Whether two samples say the same, of which the second took so long for half its way.
+fn agree(before: i64, now: i64, half_round_trip: Duration) -> bool {
+    Duration::from_micros(before.abs_diff(now)) <= half_round_trip + AGREE_WITHIN
+}
+
+/// How far two samples of one clock may be apart, beside what the second one's way explains.
+const AGREE_WITHIN: Duration = Duration::from_millis(100);
 
 fn micros(time: Time) -> i64 {
     i64::try_from(time.as_nanos() / 1000).unwrap_or(i64::MAX)
@@ -110,10 +126,23 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_with_another_clock_is_believed_at_once() {
+    fn a_redis_with_another_clock_is_believed_when_it_says_so_twice() {
         let mut clock = ServerClock::new(ms(0), 0);
         clock.sample(ms(0), ms(1), 1_000_000_000);
-        clock.sample(ms(1000), ms(1400), 1_061_200_000);
-        assert_eq!(clock.unix_ms(ms(1400)), 1_061_400);
+        assert_eq!(clock.sample(ms(1000), ms(1002), 1_061_001_000), 0);
+        assert_eq!(clock.sample(ms(2000), ms(2002), 1_062_001_000), 60_000);
+        assert_eq!(clock.unix_ms(ms(2002)), 1_062_002);
+    }
+
+    #[test]
+    fn one_reply_that_says_something_else_changes_nothing() {
+        let mut clock = ServerClock::new(ms(0), 0);
+        clock.sample(ms(0), ms(2), 1_000_001_000);
+        // A damaged digit, a right one, and another damaged one.
+        assert_eq!(clock.sample(ms(1000), ms(1002), 1_031_001_000), 0);
+        assert_eq!(clock.sample(ms(2000), ms(2002), 1_002_001_000), 0);
+        assert_eq!(clock.sample(ms(3000), ms(3002), 1_033_001_000), 0);
+        assert_eq!(clock.sample(ms(4000), ms(4002), 1_904_001_000), 0);
+        assert_eq!(clock.unix_ms(ms(4002)), 1_004_002);
     }
 }

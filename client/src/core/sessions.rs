@@ -36,7 +36,7 @@ pub struct Sessions {
     /// When everything was last marked as lacking in Redis.
     marked: Option<Time>,
     /// When Redis was last found to have lost its data.
-    lost: Option<Time>,
+    lost_until: Option<Time>,
 }
 
 /// A write that a user asks for.
@@ -101,7 +101,7 @@ impl Sessions {
             tombstone_ttl: settings.resync.tombstone_ttl,
             fallback: settings.fallback,
             marked: None,
-            lost: None,
+            lost_until: None,
         }
     }
 

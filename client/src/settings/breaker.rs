@@ -39,6 +39,10 @@ pub struct BreakerSettings {
     /// A probe that has not ended by then is taken for failed.
     #[serde(with = "length")]
     pub probe_lease: Duration,
+    /// How long users' operations take to come back to Redis in full once it has closed: in each third 1 %, 10 %, and 50 % of
+    /// those that the local copy can serve go to Redis. Zero: all at once.
+    #[serde(with = "length")]
+    pub ramp: Duration,
     /// Classes of calls that have a breaker of their own beside this one, with thresholds of their own. Their timeouts, slow
     /// calls and refusals open that one, and stop only them; connections that end count here as ever.
     #[serde(skip_serializing_if = "PerClass::is_empty")]
@@ -75,6 +79,7 @@ impl Default for BreakerSettings {
             jitter: 0.2,
             probes: 1,
             probe_lease: Duration::from_secs(2),
+            ramp: Duration::ZERO,
             per_class: PerClass::default(),
         }
     }
@@ -109,6 +114,7 @@ impl BreakerSettings {
         found.share("breaker.jitter", self.jitter, 0.0);
         found.count("breaker.probes", self.probes.into(), 1, 1000);
         found.length("breaker.probe_lease", self.probe_lease, MS, HOUR);
+        found.length("breaker.ramp", self.ramp, Duration::ZERO, HOUR);
     }
 }
 

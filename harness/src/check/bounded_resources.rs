@@ -1,6 +1,6 @@
 //! I17: connections, memory and queue stay within their bounds, and nothing is left when the load is over.
 
-use super::index::Index;
+use super::index::{Index, nanos};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::history::{Capability, Event, Sample};
@@ -24,11 +24,15 @@ impl Check for BoundedResources {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         let mut last: Vec<Option<(usize, u64, Sample)>> = vec![None; index.instances()];
+        let mut above: Vec<Option<(u64, usize)>> = vec![None; index.instances()];
         for (entry, line) in index.told() {
             let Event::Sample { instance, what } = line.e else { continue };
             if let Some(last) = last.get_mut(usize::from(instance)) {
                 *last = Some((entry, line.t, what));
                 within(index, instance, (entry, line.t, what), &mut tally);
+            }
+            if let Some(above) = above.get_mut(usize::from(instance)) {
+                connections(index, instance, (entry, line.t, what), above, &mut tally);
             }
         }
         for (instance, last) in (0..).zip(last) {
@@ -46,7 +50,6 @@ fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sam
     let rules = index.rules();
     let sessions = u64::from(index.head.sessions);
     let measured = [
-        ("connections", sample.connections, rules.connections),
         ("operations in flight", sample.in_flight, rules.in_flight),
         ("bytes in its local copy", sample.local_bytes, rules.local_bytes),
         (
@@ -68,6 +71,35 @@ fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sam
             }),
         }
     }
+}
+
+/// Connections against their bound. A connection that was given up ends when the calls on it have, and another stands in for it
+/// meanwhile: so there may be twice as many for as long as a call may take. `above` says since when there are too many.
+fn connections(
+    index: &Index<'_>,
+    instance: u16,
+    (entry, t, sample): (usize, u64, Sample),
+    above: &mut Option<(u64, usize)>,
+    tally: &mut Tally,
+) {
+    let (Some(figure), bound) = (sample.connections, index.rules().connections) else { return };
+    if figure <= bound {
+        *above = None;
+        return tally.judged();
+    }
+    let (since, first) = *above.get_or_insert((t, entry));
+    let replaced = figure <= bound.saturating_mul(2);
+    if replaced && t - since <= nanos(index.rules().response_within).saturating_add(index.slack()) {
+        return tally.judged();
+    }
+    tally.broken(entry, || {
+        let says = format!(
+            "instance-{instance} had {figure} connections at {}, and too many since {}; the bound is {bound}",
+            words::seconds(t),
+            words::seconds(since),
+        );
+        (says, vec![first, entry])
+    });
 }
 
 /// When the load is over nothing may be in flight, and no connection beyond the bound may be open.

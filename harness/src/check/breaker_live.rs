@@ -89,7 +89,7 @@ fn failed_calls(index: &Index<'_>, instance: u16, from: u64, to: u64) -> Vec<Ope
 }
 
 /// Whether any call got through, which shows that the outage was not total.
-fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) -> bool {
+pub(super) fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) -> bool {
     let served = index.operations_within(instance, from, to).any(|(_, operation)| {
         operation.end.is_some_and(|end| end.t <= to) && operation.served_by() == Some(ServedBy::Redis)
     });

@@ -46,7 +46,7 @@ impl Check for Convergence {
 }
 
 /// Whether everything that was acknowledged must be everywhere by the first look.
-fn settled(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
+pub(super) fn settled(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
     let Some(first) = looks.iter().map(|look| look.from).min() else { return false };
     let known = log.story.kept_until.is_none_or(|end| first.t > index.settled_after(end));
     known && recovery::after_faults(index, first.t)
@@ -84,7 +84,7 @@ fn agree(index: &Index<'_>, log: &SessionLog, looks: &[Read], tally: &mut Tally)
 }
 
 /// Whether the value may have changed between two looks: one of them is of a write that may take effect at any time.
-fn may_change(index: &Index<'_>, one: &Read, other: &Read) -> bool {
+pub(super) fn may_change(index: &Index<'_>, one: &Read, other: &Read) -> bool {
     let loose = |look| index.writer_of(look).is_some_and(|writer| index.operation(writer).may_happen());
     loose(one) || loose(other)
 }

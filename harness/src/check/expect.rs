@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::SometimesExpectation;
 use crate::history::BreakerState;
 use crate::load::Kind;
 
@@ -17,6 +18,9 @@ pub struct Expect {
     pub breaker: Vec<BreakerExpectation>,
     /// Figures.
     pub metric: Vec<MetricExpectation>,
+    /// What must happen in at least one run of the suite.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sometimes: Vec<SometimesExpectation>,
 }
 
 /// `[[expect.breaker]]`: the states that a breaker goes through, first to last.

@@ -26,7 +26,8 @@ pub struct Gather<'h> {
     pub(super) twice: Option<Twice>,
     pub(super) looker: Looker,
     pub(super) faults: Faults,
-    pub(super) wire: WireReader,
+    pub(super) wire: WireReader<'h>,
+    pub(super) load_over: u64,
     pub(super) struck: BTreeSet<u32>,
     pub(super) changes: Vec<Vec<Change>>,
     /// What instances told of themselves but for their breakers, with the places of the entries.
@@ -57,7 +58,8 @@ impl<'h> Gather<'h> {
             twice: None,
             looker: Looker::new(head.instances),
             faults: Faults::default(),
-            wire: WireReader::new(head.instances),
+            wire: WireReader::new(head),
+            load_over: u64::MAX,
             struck: BTreeSet::new(),
             changes: vec![Vec::new(); usize::from(head.instances)],
             told: Vec::new(),
@@ -94,7 +96,13 @@ impl<'h> Gather<'h> {
                 }
                 self.wire.take(&entry.e, t, place);
             }
-            Event::Phase { .. } | Event::Final { .. } => {}
+            Event::Phase { name } => {
+                if name == "final" {
+                    self.load_over = t;
+                    self.wire.load_over(t);
+                }
+            }
+            Event::Final { .. } => {}
         }
     }
 

@@ -27,6 +27,7 @@ pub struct Index<'h> {
     lost: Mutex<Option<HistoryError>>,
     /// When the last entry was recorded.
     pub(crate) over: u64,
+    load_over: u64,
     /// Every operation of the run's instances, in the order in which they were invoked.
     pub(crate) operations: Vec<Operation>,
     /// The names of those of each instance, in the same order.
@@ -65,7 +66,18 @@ impl<'h> Index<'h> {
     /// Puts in order what was gathered.
     pub(super) fn arrange(gather: Gather<'h>, source: &'h dyn Entries) -> Self {
         let Gather {
-            head, over, mut operations, mut faults, looker, wire, struck, changes, told, twice, ..
+            head,
+            over,
+            load_over,
+            mut operations,
+            mut faults,
+            looker,
+            wire,
+            struck,
+            changes,
+            told,
+            twice,
+            ..
         } = gather;
         operations.shrink_to_fit();
         faults.arrange();
@@ -76,6 +88,7 @@ impl<'h> Index<'h> {
             source,
             lost: Mutex::new(None),
             over,
+            load_over,
             operations,
             by_instance,
             sessions: BTreeMap::new(),
@@ -156,6 +169,11 @@ impl<'h> Index<'h> {
     /// What the instances told of themselves (modes, resyncs, samples), in order, with the places of the entries.
     pub(crate) fn told(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.told.iter().map(|(place, entry)| (*place, entry))
+    }
+
+    /// When the load was over and the final looks began; never, if that is not told.
+    pub(crate) fn load_over(&self) -> u64 {
+        self.load_over
     }
 
     /// The operation.

@@ -6,7 +6,9 @@ use std::thread;
 
 use super::index::Index;
 use super::tally::not_judged;
-use super::{Check, Finding, Verdict, all, expect_breaker, expect_metric, validity};
+use super::{
+    Check, Finding, Verdict, all, canary, expect_breaker, expect_metric, expect_sometimes, validity,
+};
 use crate::history::{Capability, History};
 
 /// Operations of a history that takes the checks longer than it takes to begin a thread.
@@ -29,6 +31,8 @@ pub struct Judgement {
 /// - else unknown, if a fault struck none of the commands that it is meant for, an expectation of the scenario is unknown, or all invariants are: an invariant that saw nothing in this run is
 ///   shown as unknown, and counts for nothing;
 /// - else passed.
+///
+/// What must happen in some run of the suite does not count here. A canary's verdict is whether it failed as it must.
 pub fn judge(history: &History) -> Judgement {
     judge_index(&Index::new(history))
 }
@@ -38,10 +42,17 @@ pub fn judge_index(index: &Index<'_>) -> Judgement {
     let run = validity::judge(index);
     let invariants = invariants(index);
     let expectations = expectations(index);
-    let verdict = verdict(&run, &invariants, &expectations);
+    let mut verdict = verdict(&run, &invariants, &expectations);
     let mut findings = vec![run];
     findings.extend(invariants);
     findings.extend(expectations);
+    let sometimes = index.head.expect.sometimes.iter().enumerate();
+    findings.extend(sometimes.map(|(place, expected)| expect_sometimes::judge(index, place, expected)));
+    let canary = index.head.canary.as_ref();
+    if let Some(finding) = canary.and_then(|canary| canary::judge(canary, &findings, verdict)) {
+        verdict = finding.verdict;
+        findings.insert(0, finding);
+    }
     Judgement { findings, verdict }
 }
 

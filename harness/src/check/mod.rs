@@ -3,14 +3,19 @@
 //! A check is a pure function of a history. It passes only when it saw something that could have contradicted it; when it saw
 //! nothing it says [`Verdict::Unknown`], and what would make it known. `docs/checks.md` defines each in precise words.
 
+mod amplification;
 mod bounded_resources;
 mod bounded_response;
 mod breaker_live;
 mod breaker_safe;
+mod canary;
+mod conflicts;
 mod convergence;
+mod doubts;
 mod expect;
 mod expect_breaker;
 mod expect_metric;
+mod expect_sometimes;
 mod expiry;
 mod faults;
 mod finding;
@@ -20,16 +25,24 @@ mod ids;
 mod index;
 mod integrity;
 mod judge;
+mod keys;
 mod lane;
+mod met;
 mod monotonic_reads;
+mod monotonic_writes;
 mod no_lost_write;
 mod no_resurrection;
 mod operation;
 mod overtaken;
+mod permanent_errors;
 mod place;
 mod read_your_writes;
 mod reads;
 mod recovery;
+mod resync_idempotent;
+mod resyncs;
+mod retry_discipline;
+mod retry_runs;
 mod session;
 mod setters;
 mod sightings;
@@ -39,6 +52,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod truthful_resync;
+mod truthful_service;
+mod truthful_telemetry;
 mod ttl_lower;
 mod ttl_survives;
 mod ttl_upper;
@@ -46,9 +62,11 @@ mod validity;
 mod wire;
 mod words;
 
+pub use canary::Canary;
 pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };
+pub use expect_sometimes::{Seen, SometimesExpectation};
 pub use finding::{Finding, Verdict};
 pub use gather::Gather;
 pub use index::Index;
@@ -69,20 +87,25 @@ pub trait Check: Sync {
 }
 
 /// Every invariant.
-pub fn all() -> [&'static dyn Check; 13] {
+pub fn all() -> [&'static dyn Check; 18] {
     [
         &no_lost_write::NoLostWrite,
         &integrity::Integrity,
         &read_your_writes::ReadYourWrites,
         &monotonic_reads::MonotonicReads,
+        &monotonic_writes::MonotonicWrites,
         &no_resurrection::NoResurrection,
         &ttl_upper::TtlUpper,
         &ttl_lower::TtlLower,
         &ttl_survives::TtlSurvives,
         &convergence::Convergence,
+        &conflicts::Conflicts,
+        &resync_idempotent::ResyncIdempotent,
         &breaker_safe::BreakerSafe,
         &breaker_live::BreakerLive,
         &bounded_response::BoundedResponse,
+        &retry_discipline::RetryDiscipline,
         &bounded_resources::BoundedResources,
+        &truthful_telemetry::TruthfulTelemetry,
     ]
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::history::{Event, ReplyKind, Wire};
+use super::keys::Keys;
+use crate::history::{Event, Head, ReplyKind, SessionId, Wire};
 
 /// A reply that takes longer than this may have been too late for the subject, whose timeouts a history does not know.
 pub(crate) const SLOW: u64 = 10_000_000;
@@ -23,6 +24,10 @@ pub(crate) struct Command {
     pub(crate) over: Option<u64>,
     /// Whether that was a reply, and no error.
     pub(crate) succeeded: bool,
+    /// The first word of the error that it was, if it was one.
+    pub(crate) error: Option<Arc<str>>,
+    /// The session whose key is its first.
+    pub(crate) session: Option<SessionId>,
 }
 
 /// Everything that crossed the wire of one instance.
@@ -38,14 +43,29 @@ pub(crate) struct WireLog {
     pub(crate) open: BTreeMap<u32, usize>,
     /// Whether the tap saw anything at all.
     pub(crate) seen: bool,
+    /// Whether there was anything that it could not read.
+    pub(crate) garbled: bool,
+    /// When connections were opened, and when they ended, in order.
+    pub(crate) opened: Vec<u64>,
+    pub(crate) closed: Vec<u64>,
+    /// When each error first came, by its first word.
+    pub(crate) errors: BTreeMap<Arc<str>, u64>,
+    /// When anything was seen last before the load was over.
+    pub(crate) last_of_load: Option<u64>,
+    /// When anything was seen last, and when before that time.
+    latest: Option<u64>,
+    before: Option<u64>,
 }
 
 /// Reads what the tap saw, entry by entry.
-#[derive(Debug, Default)]
-pub(crate) struct WireReader {
+#[derive(Debug)]
+pub(crate) struct WireReader<'h> {
+    keys: Option<Keys<'h>>,
     logs: Vec<WireLog>,
     connections: HashMap<(u16, u32), Connection>,
     names: HashSet<Arc<str>>,
+    /// Whether the load was over.
+    load_over: bool,
 }
 
 /// A connection as it is followed.
@@ -68,21 +88,48 @@ impl Command {
     }
 }
 
-impl WireReader {
-    /// Of a run of so many instances.
-    pub(crate) fn new(instances: u16) -> Self {
-        Self { logs: vec![WireLog::default(); usize::from(instances)], ..Self::default() }
+impl WireLog {
+    fn see(&mut self, t: u64) {
+        self.seen = true;
+        if self.latest != Some(t) {
+            self.before = self.latest.replace(t);
+        }
+    }
+}
+
+impl<'h> WireReader<'h> {
+    /// Of a run with this head.
+    pub(crate) fn new(head: &'h Head) -> Self {
+        Self {
+            keys: Keys::new(&head.key),
+            logs: vec![WireLog::default(); usize::from(head.instances)],
+            connections: HashMap::new(),
+            names: HashSet::new(),
+            load_over: false,
+        }
+    }
+
+    /// The load is over at `t`. Should it be told again, the last time counts.
+    pub(crate) fn load_over(&mut self, t: u64) {
+        self.load_over = true;
+        for log in &mut self.logs {
+            log.last_of_load = if log.latest < Some(t) { log.latest } else { log.before };
+        }
     }
 
     /// Takes the next entry, if it is of the tap.
     pub(crate) fn take(&mut self, event: &Event, t: u64, entry: usize) {
         let Event::Wire { instance, connection: number, what } = event else { return };
         let Some(log) = self.logs.get_mut(usize::from(*instance)) else { return };
-        log.seen = true;
+        log.see(t);
         let connection = self.connections.entry((*instance, *number)).or_default();
         match what {
-            Wire::Opened => _ = log.open.insert(*number, entry),
+            Wire::Opened => {
+                log.opened.push(t);
+                log.open.insert(*number, entry);
+            }
             Wire::Closed { by } => {
+                log.closed.push(t);
                 log.open.remove(number);
                 if !by.starts_with("subject") || !connection.replied {
                     log.broken_connections.push(t);
@@ -92,18 +139,27 @@ impl WireReader {
                 }
                 self.connections.remove(&(*instance, *number));
             }
-            Wire::Command { name, .. } => {
+            Wire::Command { name, key } => {
                 connection.unanswered.push_back(log.commands.len());
+                let session = self.keys.zip(key.as_deref()).and_then(|(keys, key)| keys.session(key));
                 let name = shared(&mut self.names, name);
-                log.commands.push(Command { entry, t, name, over: None, succeeded: false });
+                let (over, succeeded, error) = (None, false, None);
+                log.commands.push(Command { entry, t, name, over, succeeded, error, session });
             }
             Wire::Reply { kind: ReplyKind::Push } => {}
             Wire::Reply { kind } => {
                 connection.replied = true;
+                if let ReplyKind::Error(word) = kind {
+                    log.errors.entry(shared(&mut self.names, word)).or_insert(t);
+                }
                 if let Some(command) = connection.unanswered.pop_front() {
                     let succeeded = !connection.garbled && !matches!(kind, ReplyKind::Error(_));
                     log.commands[command].over = Some(t);
                     log.commands[command].succeeded = succeeded;
+                    log.commands[command].error = match kind {
+                        ReplyKind::Error(word) if !connection.garbled => Some(shared(&mut self.names, word)),
+                        ReplyKind::Error(_) | ReplyKind::Value | ReplyKind::Null | ReplyKind::Push => None,
+                    };
                     if succeeded {
                         log.successes.push(t);
                     }
@@ -111,7 +167,7 @@ impl WireReader {
             }
             // What it did shows in the replies and in the connection's end.
             Wire::Struck { .. } => {}
-            Wire::Garbled { .. } => connection.garbled = true,
+            Wire::Garbled { .. } => (connection.garbled, log.garbled) = (true, true),
         }
     }
 
@@ -119,6 +175,9 @@ impl WireReader {
     pub(crate) fn finish(mut self) -> Vec<WireLog> {
         for log in &mut self.logs {
             log.commands.shrink_to_fit();
+            if !self.load_over {
+                log.last_of_load = log.latest;
+            }
         }
         self.logs
     }

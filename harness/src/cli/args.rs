@@ -1,6 +1,7 @@
 //! What the command line can say.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
@@ -9,16 +10,17 @@ use clap::{Args, Parser, Subcommand};
 use super::server::Typed;
 use crate::subject::flawed::Flaw;
 use crate::subject::process::CommandLine;
-use crate::units::is_image;
+use crate::units::{is_image, parse_duration};
 use crate::world::Kind;
 
 /// What a run's exit code means; shown by `--help`.
 const EXIT_CODES: &str = "Exit codes:
   0    every run passed, apart from those skipped because their world cannot do what they ask
-  1    a check failed
+  1    a check failed, or one that a canary names did not
   2    wrong usage, an error in a scenario file, or reports that cannot be written
   3    a world did not start, for example because Docker does not answer
-  4    a run is unknown (a check saw nothing to judge) or invalid (it went wrong by itself)
+  4    a run is unknown (a check saw nothing to judge) or invalid (it went wrong by itself), or no run showed what must
+       happen in some run
   130  stopped by Ctrl-C (129 and 143: by the end of the terminal, by a request to end)
 Of several runs the first that applies of 1, 3 and 4 counts.";
 
@@ -42,6 +44,15 @@ const RUN_EXAMPLES: &str = "Examples:
   squall run --world local --subject subjects/redis-py/run   another client: a process in any language
   squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
 
+const FUZZ_EXAMPLES: &str = "Examples:
+  squall fuzz                                    a thousand schedules, in virtual time
+  squall fuzz --seeds 20000 --keep-going         every failure, not only the first
+  squall fuzz --for 10m                          as many as there is time for; the next time it goes on from there
+  squall fuzz --faults kill,flush,drop_reply     only with faults of these kinds
+  squall fuzz --shard 2/4                        the second of four machines
+  squall fuzz --flaw resync-off                  against a client with a planted flaw: it must be found
+  squall fuzz --world local --subject subjects/redis-py/run --for 5m   another client, in real time";
+
 const LIST_EXAMPLES: &str = "Examples:
   squall list                    every scenario below scenarios/
   squall list scenarios/ttl      those of a folder
@@ -50,6 +61,13 @@ const LIST_EXAMPLES: &str = "Examples:
 const CHECK_EXAMPLES: &str = "Examples:
   squall check                                   every scenario below scenarios/
   squall check scenarios/outage/my-first.toml    one file";
+
+const COVERAGE_EXAMPLES: &str = "Examples:
+  squall coverage                                what the runs in reports/ have met, and what none has
+  squall coverage --world sim                    only those in the sim world
+  squall coverage shard-1/reports shard-2        those of several machines together
+  squall coverage --at-least 95                  exit code 1 where less than so many per cent are covered
+  squall coverage --csv                          a row a situation, for a spreadsheet";
 
 const NEW_EXAMPLES: &str = "Examples:
   squall new outage/my-first     writes scenarios/outage/my-first.toml";
@@ -88,6 +106,9 @@ pub enum Command {
     /// Run scenarios and judge what happened.
     #[command(after_help = RUN_EXAMPLES, after_long_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
+    /// Run schedules that chance draws, and make the smallest scenario file of one that fails.
+    #[command(after_help = FUZZ_EXAMPLES, after_long_help = format!("{FUZZ_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Fuzz(FuzzArgs),
     /// List scenarios with what they prove.
     #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
@@ -103,6 +124,9 @@ pub enum Command {
     /// Judge a saved history again, without a run.
     #[command(after_help = RECHECK_EXAMPLES)]
     Recheck(RecheckArgs),
+    /// Add up in which situations (fault, breaker, mode, operation) runs have been, and show which are empty.
+    #[command(after_help = COVERAGE_EXAMPLES)]
+    Coverage(CoverageArgs),
     /// Try whether a process speaks the protocol of docs/protocol.md, without faults.
     #[command(after_help = SUBJECT_EXAMPLES, after_long_help = format!("{SUBJECT_EXAMPLES}\n\n{SUBJECT_EXIT_CODES}"))]
     SubjectCheck(SubjectCheckArgs),
@@ -157,13 +181,60 @@ pub struct RunArgs {
     /// Let faults strike a server of your own that all its users would notice. None kills, pauses or restarts it.
     #[arg(long)]
     pub allow_destructive: bool,
-    /// Plant a flaw in the reference client, to see the checks catch it.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
+    /// Plant a flaw in the reference client, to see the checks catch it. docs/flaws.md lists them.
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), hide_possible_values = true, conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
     /// Make each run twice, once in another process, and compare the histories byte for byte (sim only; nothing is judged).
     #[arg(long)]
     pub prove_deterministic: bool,
+    /// Show in which situations (fault, breaker, mode, operation) the runs have been, and which are empty.
+    #[arg(long)]
+    pub coverage: bool,
     /// Show no progress, and no runs that pass.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `squall fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// How many schedules [default: 1000, or as many as there is time for with --for].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub seeds: Option<u64>,
+    /// How long, such as 10m; a schedule that has begun is run to its end.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+    /// The first seed; each schedule has its own, counting up.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How many runs at once [default: one a core in sim; elsewhere as `squall run`].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Run the I-th part of N of the schedules, such as 1/4. Which part a seed is in never changes.
+    #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = shard)]
+    pub shard: (u32, u32),
+    /// Draw only faults of these kinds, such as kill,flush.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub faults: Vec<String>,
+    /// Where to run them.
+    #[arg(long, value_enum, default_value_t = Kind::Sim)]
+    pub world: Kind,
+    /// The client under test: a command that speaks the protocol of docs/protocol.md [default: the reference client].
+    #[arg(long, value_name = "COMMAND")]
+    pub subject: Option<CommandLine>,
+    /// Plant a flaw in the reference client, to see it found.
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
+    pub flaw: Option<Flaw>,
+    /// The folder that notes and found scenario files go to: fuzz/ and found/ below it.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub report: PathBuf,
+    /// Go on after a failure, and make a scenario file for each check that failed.
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Forget what an earlier run of the program has done and found.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Show no progress.
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -180,7 +251,7 @@ pub struct HistoriesArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
     /// Plant a flaw in the reference client.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser())]
+    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), hide_possible_values = true)]
     pub flaw: Option<Flaw>,
 }
 
@@ -221,6 +292,23 @@ pub struct RecheckArgs {
     pub json: bool,
 }
 
+/// `squall coverage`.
+#[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// Folders of reports, or single files result.json.
+    #[arg(value_name = "REPORTS", default_value = "reports")]
+    pub reports: Vec<PathBuf>,
+    /// Only runs in this world.
+    #[arg(long, value_enum)]
+    pub world: Option<Kind>,
+    /// Print a row a situation, as CSV.
+    #[arg(long)]
+    pub csv: bool,
+    /// End with exit code 1 where less than so many per cent of what can be reached is covered.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub at_least: Option<u8>,
+}
+
 /// `squall subject-check`.
 #[derive(Debug, Args)]
 pub struct SubjectCheckArgs {
@@ -230,6 +318,17 @@ pub struct SubjectCheckArgs {
     /// A Redis to use instead of a redis-server from the PATH. Sessions s4000000000 and above are written and removed.
     #[arg(long, value_name = "URL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub redis_url: Option<String>,
+}
+
+/// Which part, from 0, and of how many.
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let expected = || "expected a part and the number of parts, such as 1/4".to_owned();
+    let (part, of) = text.split_once('/').ok_or_else(expected)?;
+    let (part, of): (u32, u32) = (part.parse().map_err(|_| expected())?, of.parse().map_err(|_| expected())?);
+    if part == 0 || part > of {
+        return Err(format!("there is no part {part} of {of}; parts count from 1"));
+    }
+    Ok((part - 1, of))
 }
 
 /// The name of an image, as Docker allows them.
@@ -242,7 +341,7 @@ fn image(text: &str) -> Result<String, String> {
 }
 
 fn flaw_parser() -> impl clap::builder::TypedValueParser<Value = Flaw> {
-    PossibleValuesParser::new(Flaw::ALL.map(Flaw::name)).try_map(|name| name.parse::<Flaw>())
+    PossibleValuesParser::new(Flaw::ALL.iter().map(|flaw| flaw.name())).try_map(|name| name.parse::<Flaw>())
 }
 
 #[cfg(test)]
@@ -269,9 +368,11 @@ mod tests {
         let all = [
             TOP_EXAMPLES,
             RUN_EXAMPLES,
+            FUZZ_EXAMPLES,
             LIST_EXAMPLES,
             CHECK_EXAMPLES,
             NEW_EXAMPLES,
+            COVERAGE_EXAMPLES,
             RECHECK_EXAMPLES,
             SUBJECT_EXAMPLES,
             HISTORIES_EXAMPLES,

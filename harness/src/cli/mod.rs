@@ -1,7 +1,9 @@
 //! The program: what its subcommands do.
 
 mod args;
+mod coverage;
 mod filter;
+mod fuzz;
 mod inspect;
 mod new;
 mod prove;
@@ -17,7 +19,8 @@ use std::io::{self, Write as _};
 use crate::scenario::ScenarioError;
 
 pub use args::{
-    CheckArgs, Cli, Command, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs, SubjectCheckArgs,
+    CheckArgs, Cli, Command, CoverageArgs, FuzzArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
+    SubjectCheckArgs,
 };
 pub use run::draw_seed;
 pub use server::Typed;
@@ -34,9 +37,11 @@ pub const USAGE: u8 = 2;
 pub fn execute(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         Command::Histories(args) => prove::histories(&args),
         Command::Recheck(args) => recheck::recheck(&args),
         Command::SubjectCheck(args) => subject_check::subject_check(&args),

@@ -97,6 +97,8 @@ fn batches(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Batch>>> {
     let (mut batches, mut valid) = (Vec::new(), true);
     for file in &files {
         match file.load() {
+            // A canary has a flaw of its own.
+            Ok(scenario) if scenario.canary.is_some() && args.flaw.is_some() => {}
             Ok(scenario) => batches.extend(of_scenario(file, &scenario, seed, args.repeat)),
             Err(error) => {
                 say(&format!("{error}\n"));

@@ -63,7 +63,7 @@ fn judge(file: File) -> Result<RunResult, HistoryError> {
     progress.finish_and_clear();
     match index.lost() {
         Some(error) => Err(error),
-        None => Ok(RunResult::counted(&head, figures, &judgement)),
+        None => Ok(RunResult::counted(&head, figures, &judgement, || index.coverage())),
     }
 }
 

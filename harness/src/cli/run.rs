@@ -13,13 +13,14 @@ use super::screen::Screen;
 use super::signals::Signals;
 use super::{RunArgs, USAGE, print, say, server};
 use crate::check;
+use crate::coverage::Coverage;
 use crate::perform::{self, Setting, Tested};
 use crate::plan::Plan;
-use crate::report::{Colour, Folder, total};
+use crate::report::{Colour, Folder, RunResult, coverage_text, total, unmet};
 use crate::scenario::{self, ScenarioFile};
 use crate::stop::Stop;
 use crate::subject::process::{CommandLine, NO_SOCKETS};
-use crate::suite::{Job, Suite, exit_code};
+use crate::suite::{Job, Suite, exit_code_of_suite};
 use crate::world::Kind;
 
 /// Runs that go on side by side unless the user says otherwise, where runs wait on the wall clock.
@@ -54,12 +55,12 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     code
 }
 
-fn tested(command: Option<&CommandLine>) -> Tested {
+pub(super) fn tested(command: Option<&CommandLine>) -> Tested {
     command.map_or(Tested::Reference, |command| Tested::Command(command.clone()))
 }
 
 /// Whether the subject can be tested at all, before anything starts.
-fn startable(command: &CommandLine, world: Kind) -> anyhow::Result<()> {
+pub(super) fn startable(command: &CommandLine, world: Kind) -> anyhow::Result<()> {
     if world == Kind::Sim {
         bail!("--subject with --world sim: {NO_SOCKETS}");
     }
@@ -92,7 +93,7 @@ async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folde
     // A run that was stopped says nothing, and must not take the place of what an earlier one said.
     let reported = if stop.is_requested() { Ok(()) } else { screen.finish(&results) };
     // A reader who left early has seen enough; the exit code still counts.
-    let _ = print(&format!("{}\n", total(&results, Colour::of_stdout())));
+    let _ = print(&ending(args, &results));
     if !args.quiet && !stop.is_requested() {
         say(&format!("reports are in {}", args.report.display()));
     }
@@ -100,12 +101,24 @@ async fn run_all(args: &RunArgs, setting: Setting, jobs: Vec<Job>, folder: Folde
         return Ok(code);
     }
     reported?;
-    Ok(exit_code(&results))
+    Ok(exit_code_of_suite(&results))
+}
+
+/// What is said of all runs together.
+fn ending(args: &RunArgs, results: &[RunResult]) -> String {
+    let mut text = String::new();
+    if args.coverage {
+        let runs = results.iter().filter_map(|result| result.coverage.as_ref());
+        text.push_str(&format!("\n{}\n", coverage_text(&Coverage::sum(runs))));
+    }
+    text.push_str(&unmet(results));
+    text.push_str(&format!("{}\n", total(results, Colour::of_stdout())));
+    text
 }
 
 /// How many runs go on side by side. A client that the machine starves fails for no fault of its own, and foreign ones are
 /// processes of unknown appetite.
-fn at_once(world: Kind, foreign: bool) -> usize {
+pub(super) fn at_once(world: Kind, foreign: bool) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match world {
         // A core is all that such a run waits for.

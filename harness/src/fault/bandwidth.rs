@@ -1,5 +1,6 @@
 //! `bandwidth`: a thin link.
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Bend, Inject, Problem};
@@ -22,6 +23,10 @@ impl Inject for Bandwidth {
 
     fn act(&self) -> Act {
         Act::Bend(Bend::Bandwidth { rate: self.rate.0 })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (1_u64..200).prop_map(|kilobytes| Self { rate: ByteRate(kilobytes * 1000) }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

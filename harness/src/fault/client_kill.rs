@@ -1,5 +1,6 @@
 //! `client_kill`: the server ends its clients' connections.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, ServerAct};
@@ -18,5 +19,9 @@ impl Inject for ClientKill {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::KillClients)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

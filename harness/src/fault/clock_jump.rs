@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use proptest::arbitrary::any;
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, ServerAct, range};
+use super::{Act, Inject, Problem, ServerAct, draw, range};
 use crate::units::length;
 
 /// The server's clock jumps when it begins, and back when it ends. Keys expire by this clock.
@@ -28,6 +30,10 @@ impl Inject for ClockJump {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::ClockJump { by: self.by, backward: self.backward })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (draw::ms(1..3_600_000), any::<bool>()).prop_map(|(by, backward)| Self { by, backward }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

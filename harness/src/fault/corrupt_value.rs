@@ -1,5 +1,6 @@
 //! `corrupt_value`: a value that is not what was written.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Answer, Inject};
@@ -18,5 +19,9 @@ impl Inject for CorruptValue {
 
     fn act(&self) -> Act {
         Act::Answer(Answer::Corrupt)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

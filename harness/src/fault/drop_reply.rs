@@ -1,5 +1,6 @@
 //! `drop_reply`: done, and never told.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Answer, Inject};
@@ -18,5 +19,9 @@ impl Inject for DropReply {
 
     fn act(&self) -> Act {
         Act::Answer(Answer::Drop)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

@@ -1,5 +1,7 @@
 //! `error_reply`: Redis says no.
 
+use proptest::sample;
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Answer, Inject};
@@ -49,6 +51,19 @@ pub enum RedisError {
 }
 
 impl RedisError {
+    /// Every error.
+    pub const ALL: [Self; 9] = [
+        Self::Loading,
+        Self::Readonly,
+        Self::Oom,
+        Self::Busy,
+        Self::Noauth,
+        Self::Noperm,
+        Self::Misconf,
+        Self::Moved,
+        Self::MaxClients,
+    ];
+
     /// The words of Redis 7, without the leading `-` and the end of the line.
     pub fn words(self) -> &'static str {
         match self {
@@ -77,6 +92,10 @@ impl Inject for ErrorReply {
 
     fn act(&self) -> Act {
         Act::Answer(Answer::Error(self.error.words().to_owned()))
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        sample::select(RedisError::ALL.as_slice()).prop_map(|error| Self { error }).sboxed()
     }
 }
 

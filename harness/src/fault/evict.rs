@@ -1,5 +1,7 @@
 //! `evict`: memory is short, and the server removes keys.
 
+use proptest::sample;
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, Problem, ServerAct, range};
@@ -44,6 +46,18 @@ pub enum Eviction {
 }
 
 impl Eviction {
+    /// Every policy.
+    pub const ALL: [Self; 8] = [
+        Self::Noeviction,
+        Self::AllkeysLru,
+        Self::AllkeysLfu,
+        Self::AllkeysRandom,
+        Self::VolatileLru,
+        Self::VolatileLfu,
+        Self::VolatileRandom,
+        Self::VolatileTtl,
+    ];
+
     /// What Redis calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -64,6 +78,12 @@ impl Inject for Evict {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::Evict { bytes: self.maxmemory.0, policy: self.policy })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (1_u64..50, sample::select(Eviction::ALL.as_slice()))
+            .prop_map(|(kilobytes, policy)| Self { maxmemory: Size(kilobytes * 1000), policy })
+            .sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, Stretch, range};
+use super::{Act, Inject, Problem, Stretch, draw, range};
 use crate::units::length;
 
 /// The least time that a port stays as it is.
@@ -32,6 +33,10 @@ impl Inject for Flap {
 
     fn act(&self) -> Act {
         Act::Refuse
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (draw::ms(100..2000), draw::ms(100..2000)).prop_map(|(up, down)| Self { up, down }).sboxed()
     }
 
     fn stretches(&self, lasts: Duration) -> Vec<Stretch> {

@@ -1,5 +1,6 @@
 //! `flush`: somebody removes everything.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, ServerAct};
@@ -18,5 +19,9 @@ impl Inject for Flush {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::Flush)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

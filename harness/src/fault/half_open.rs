@@ -1,5 +1,6 @@
 //! `half_open`: connections that only seem to be open.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject};
@@ -19,5 +20,9 @@ impl Inject for HalfOpen {
 
     fn act(&self) -> Act {
         Act::HalfOpen
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

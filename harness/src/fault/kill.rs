@@ -1,5 +1,6 @@
 //! `kill`: the server dies.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, ServerAct};
@@ -18,5 +19,9 @@ impl Inject for Kill {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::Kill)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

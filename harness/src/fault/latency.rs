@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Bend, Inject, Problem, range};
+use super::{Act, Bend, Inject, Problem, draw, range};
 use crate::units::{format_duration, length};
 
 /// Delays every chunk.
@@ -28,6 +29,12 @@ impl Inject for Latency {
 
     fn act(&self) -> Act {
         Act::Bend(Bend::Latency { delay: self.delay, jitter: self.jitter })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (draw::ms(1..1500), draw::ms(0..500))
+            .prop_map(|(delay, jitter)| Self { delay, jitter: jitter.min(delay) })
+            .sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -1,5 +1,6 @@
 //! `limit_data`: connections that are cut after some bytes.
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Bend, Inject, Problem, range};
@@ -22,6 +23,10 @@ impl Inject for LimitData {
 
     fn act(&self) -> Act {
         Act::Bend(Bend::LimitData { bytes: self.bytes.0 })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (1_u64..4000).prop_map(|bytes| Self { bytes: Size(bytes) }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -1,5 +1,6 @@
 //! `max_clients`: the server takes no more connections.
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, Problem, ServerAct};
@@ -22,6 +23,10 @@ impl Inject for MaxClients {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::MaxClients { clients: self.clients })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (1_u32..10).prop_map(|clients| Self { clients }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

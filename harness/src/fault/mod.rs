@@ -7,6 +7,7 @@ mod act;
 use std::fmt;
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -29,6 +30,10 @@ pub trait Inject {
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
+    /// One of the kind, as fuzzing draws it: parameters that make a difference to runs of some seconds.
+    fn drawn() -> SBoxedStrategy<Self>
+    where
+        Self: Sized;
 }
 
 /// From when to when, counted from a fault's start.
@@ -85,7 +90,13 @@ macro_rules! kinds {
                 match self { $(Self::$kind(fault) => fault.problems(),)* }
             }
 
-            fn parameters(&self) -> serde_json::Value {
+            /// One of each kind, as fuzzing draws it, in the order of [`NAMES`](Self::NAMES).
+            pub fn drawn() -> Vec<SBoxedStrategy<Self>> {
+                vec![$($kind::drawn().prop_map(Self::$kind).sboxed()),*]
+            }
+
+            /// Its parameters, by name.
+            pub fn parameters(&self) -> serde_json::Value {
                 match self { $(Self::$kind(fault) => serde_json::to_value(fault).unwrap_or_default(),)* }
             }
         }
@@ -236,6 +247,19 @@ impl<'de> de::Visitor<'de> for FaultVisitor {
     }
 }
 
+/// What parameters are drawn from.
+mod draw {
+    use std::ops::Range;
+    use std::time::Duration;
+
+    use proptest::strategy::Strategy;
+
+    /// So many milliseconds.
+    pub(super) fn ms(range: Range<u64>) -> impl Strategy<Value = Duration> {
+        range.prop_map(Duration::from_millis)
+    }
+}
+
 /// The checks that parameters have in common.
 mod range {
     use std::time::Duration;
@@ -265,6 +289,9 @@ mod range {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -283,6 +310,21 @@ mod tests {
             assert_eq!(fault.name(), *name);
             assert_eq!(fault.problems(), [], "{example}");
             fault.act();
+        }
+    }
+
+    #[test]
+    fn whatever_is_drawn_makes_sense_and_can_be_written_and_read() {
+        let strategies = Fault::drawn();
+        assert_eq!(strategies.len(), Fault::NAMES.len());
+        let mut runner = TestRunner::deterministic();
+        for (name, strategy) in Fault::NAMES.iter().zip(strategies) {
+            for _ in 0..50 {
+                let fault = strategy.new_tree(&mut runner).unwrap().current();
+                assert_eq!((fault.name(), fault.problems()), (*name, Vec::new()), "{fault:?}");
+                let text = toml::to_string(&std::collections::BTreeMap::from([("inject", &fault)])).unwrap();
+                assert_eq!(parse(&text), Ok(fault));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! `partial_reply`: a reply that breaks off.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Answer, Inject};
@@ -18,5 +19,9 @@ impl Inject for PartialReply {
 
     fn act(&self) -> Act {
         Act::Answer(Answer::Partial)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

@@ -1,5 +1,6 @@
 //! `pause`: the server stands still.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, ServerAct};
@@ -18,5 +19,9 @@ impl Inject for Pause {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::Pause)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

@@ -1,5 +1,6 @@
 //! `refuse`: nobody listens.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject};
@@ -18,5 +19,9 @@ impl Inject for Refuse {
 
     fn act(&self) -> Act {
         Act::Refuse
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

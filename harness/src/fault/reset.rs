@@ -1,5 +1,7 @@
 //! `reset`: connections end with RST.
 
+use proptest::sample;
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject};
@@ -38,6 +40,12 @@ impl Inject for Reset {
             Connections::New => Act::Reset { live: false, new: true },
             Connections::All => Act::Reset { live: true, new: true },
         }
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        sample::select([Connections::Live, Connections::New, Connections::All].as_slice())
+            .prop_map(|connections| Self { connections })
+            .sboxed()
     }
 }
 

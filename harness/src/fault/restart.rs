@@ -1,5 +1,7 @@
 //! `restart`: the server stops in order and comes back.
 
+use proptest::sample;
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject, ServerAct};
@@ -31,6 +33,10 @@ impl Inject for Restart {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::Restart { keep_data: self.data == Data::Kept })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        sample::select([Data::Kept, Data::Lost].as_slice()).prop_map(|data| Self { data }).sboxed()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Bend, Inject, Problem, range};
+use super::{Act, Bend, Inject, Problem, draw, range};
 use crate::units::{Size, format_duration, length};
 
 /// Chops what passes into small chunks, with a pause after each.
@@ -35,6 +36,16 @@ impl Inject for Slicer {
             size_variation: self.size_variation.0,
             delay: self.delay,
         })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        (1_u64..200, 0_u64..100, draw::ms(0..6))
+            .prop_map(|(average, variation, delay)| Self {
+                average_size: Size(average),
+                size_variation: Size(variation.min(average - 1)),
+                delay,
+            })
+            .sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

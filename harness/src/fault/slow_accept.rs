@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, range};
+use super::{Act, Inject, Problem, draw, range};
 use crate::units::length;
 
 /// Connections that are opened while it lasts carry nothing at first, as when a busy server is slow to accept them.
@@ -25,6 +26,10 @@ impl Inject for SlowAccept {
 
     fn act(&self) -> Act {
         Act::SlowAccept { delay: self.delay }
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        draw::ms(1..2000).prop_map(|delay| Self { delay }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Bend, Inject, Problem, range};
+use super::{Act, Bend, Inject, Problem, draw, range};
 use crate::units::length;
 
 /// Delays the end of each connection.
@@ -25,6 +26,10 @@ impl Inject for SlowClose {
 
     fn act(&self) -> Act {
         Act::Bend(Bend::SlowClose { delay: self.delay })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        draw::ms(1..2000).prop_map(|delay| Self { delay }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

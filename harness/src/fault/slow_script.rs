@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proptest::strategy::{SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Inject, Problem, ServerAct, range};
+use super::{Act, Inject, Problem, ServerAct, draw, range};
 use crate::units::length;
 
 /// Somebody's script keeps the server busy while it lasts: at first nothing is answered, then everything with `-BUSY`.
@@ -29,6 +30,10 @@ impl Inject for SlowScript {
 
     fn act(&self) -> Act {
         Act::Server(ServerAct::Script { busy_after: self.busy_after })
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        draw::ms(1..1000).prop_map(|busy_after| Self { busy_after }).sboxed()
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -1,5 +1,6 @@
 //! `stall`: bytes are held, and come in the end.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Bend, Inject};
@@ -18,5 +19,9 @@ impl Inject for Stall {
 
     fn act(&self) -> Act {
         Act::Bend(Bend::Hold)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

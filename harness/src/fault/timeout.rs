@@ -1,5 +1,6 @@
 //! `timeout`: a black hole.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Bend, Inject};
@@ -18,5 +19,9 @@ impl Inject for Timeout {
 
     fn act(&self) -> Act {
         Act::Bend(Bend::Drop)
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

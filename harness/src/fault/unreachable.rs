@@ -1,5 +1,6 @@
 //! `unreachable`: the network between an instance and Redis is cut.
 
+use proptest::strategy::{Just, SBoxedStrategy, Strategy as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Inject};
@@ -19,5 +20,9 @@ impl Inject for Unreachable {
 
     fn act(&self) -> Act {
         Act::Unreachable
+    }
+
+    fn drawn() -> SBoxedStrategy<Self> {
+        Just(Self {}).sboxed()
     }
 }

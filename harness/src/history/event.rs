@@ -125,6 +125,10 @@ pub struct Effect {
     /// It strikes commands that match, each told by a [`Wire::Struck`]: without one it struck nothing.
     #[serde(default)]
     pub strikes_commands: bool,
+    /// Redis stays the process that it was, with all that it held: nobody has a reason to bring it anything again. Where a history
+    /// does not tell, no.
+    #[serde(default)]
+    pub spares_redis: bool,
 }
 
 /// The code of a definite answer that is right where there is no such session: `update` and `touch` have no other.
@@ -180,7 +184,7 @@ pub enum ServedBy {
 }
 
 /// Who serves an instance's operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Redis.

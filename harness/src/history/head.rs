@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 
 /// The version of the history's form. It grows when an old reader would misread a new history.
 pub const SCHEMA: u32 = 1;
@@ -37,6 +37,9 @@ pub struct Head {
     pub world_notes: Vec<String>,
     /// The subject, as it named itself.
     pub subject: String,
+    /// Where a session lies in Redis, with `{session}` for its name, as the subject says; empty where a history does not tell.
+    #[serde(default)]
+    pub key: String,
     /// Settings that the subject said it ignored.
     pub ignored: Vec<String>,
     /// How many instances there are.
@@ -53,6 +56,9 @@ pub struct Head {
     pub expect: Expect,
     /// Checks that the scenario waives, with the reason.
     pub allow: Vec<Allow>,
+    /// The check that must fail, if the scenario is there to see that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
 }
 
 /// A phase as planned.
@@ -93,6 +99,21 @@ pub struct Rules {
     pub local_bytes: u64,
     /// The breaker's own rule.
     pub breaker: BreakerRule,
+    /// How calls are tried again; `None` where a history does not tell.
+    #[serde(default)]
+    pub retry: Option<RetryRule>,
+}
+
+/// How often and how soon the subject may try a call again. Where classes of calls have rules of their own, the most that one allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryRule {
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Upper bound of the first wait.
+    pub base: Duration,
+    /// Upper bound of every wait.
+    pub cap: Duration,
 }
 
 /// When the subject's breaker should open, and how long it should stay so.
@@ -115,6 +136,9 @@ pub struct BreakerRule {
     pub jitter: f64,
     /// Probes at once when half-open.
     pub probes: u32,
+    /// Whether it is the only one: no class of calls has one of its own, which nobody tells. Where a history does not tell, no.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// Something that a subject can do, as it says in its answer to `init`.

@@ -18,7 +18,9 @@ pub use event::{
     Resync, Sample, Saw, ServedBy, Wire,
 };
 pub use file::{read, write, write_entries};
-pub use head::{BreakerRule, Capability, Head, MOST_INSTANCES, MOST_SESSIONS, PhaseSpan, Rules, SCHEMA};
+pub use head::{
+    BreakerRule, Capability, Head, MOST_INSTANCES, MOST_SESSIONS, PhaseSpan, RetryRule, Rules, SCHEMA,
+};
 pub use reader::EntryReader;
 pub use saved::{Entries, Saved};
 pub use value::{SessionId, ValueSeen, Write};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use keys::Keys;
+pub use stream::QUIET;
 
 use crate::history::{SessionId, Write};
 use crate::units::{Rate, Size, SizeRange, length};
@@ -137,6 +138,21 @@ impl Kind {
             Self::Ttl => "ttl",
         }
     }
+}
+
+/// An operation that is named, not drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When it starts, from the end of the setup.
+    pub at: Duration,
+    /// Who carries it out.
+    pub instance: u16,
+    /// What it does.
+    pub kind: Kind,
+    /// The session it is about.
+    pub session: SessionId,
+    /// The TTL it sets (create, touch); the load's when absent.
+    pub ttl: Option<Duration>,
 }
 
 /// One operation of a plan.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 
 use super::keys::Draw;
-use super::{Kind, Load, Operation};
+use super::{Kind, Load, Operation, Step};
 use crate::history::{SessionId, Write};
 use crate::seed::fork;
 
@@ -16,7 +16,7 @@ const SETUP_LEAST: Duration = Duration::from_secs(1);
 /// How long nothing starts between the setup's last operation and the first phase.
 const SETUP_REST: Duration = Duration::from_millis(500);
 /// How long before the end the last operation starts, so that the final reads begin quiet.
-const QUIET: Duration = Duration::from_millis(500);
+pub const QUIET: Duration = Duration::from_millis(500);
 
 impl Load {
     /// How long the setup lasts: 500 sessions a second, a second at least, and half a second of rest.
@@ -38,16 +38,24 @@ impl Load {
         (0..self.instances).map(|instance| self.stream(instance, length, &draw, seed)).collect()
     }
 
-    fn stream(&self, instance: u16, length: Duration, draw: &Draw, seed: u64) -> Vec<Operation> {
-        let mut random = fork(seed, &format!("load {instance}"));
-        let mut stream = Stream { load: self, instance, operations: Vec::new() };
-        let mine = (u32::from(instance)..self.sessions).step_by(self.instances.max(1).into());
-        let setup = nanos(self.setup() - SETUP_REST);
-        let space = setup / u64::try_from(mine.len()).unwrap_or(u64::MAX).max(1);
-        for (start, session) in (0..).map(|index| index * space).zip(mine) {
-            stream.push(start + within(&mut random, space), Kind::Create, SessionId(session), &mut random);
+    /// Every instance's operations in order of time: the setup, then `steps`, those of an instance in their order.
+    pub fn given(&self, steps: &[Step], seed: u64) -> Vec<Vec<Operation>> {
+        let begin = nanos(self.setup());
+        let mut streams: Vec<_> = (0..self.instances).map(|instance| self.set_up(instance, seed)).collect();
+        for step in steps {
+            let Some((stream, random)) = streams.get_mut(usize::from(step.instance)) else { continue };
+            let due = begin.saturating_add(nanos(step.at));
+            stream.push_with(due, step.kind, step.session, step.ttl.unwrap_or(self.ttl), random);
         }
+        let sorted = |mut operations: Vec<Operation>| {
+            operations.sort_by_key(|operation| operation.due);
+            operations
+        };
+        streams.into_iter().map(|(stream, _)| sorted(stream.operations)).collect()
+    }
 
+    fn stream(&self, instance: u16, length: Duration, draw: &Draw, seed: u64) -> Vec<Operation> {
+        let (mut stream, mut random) = self.set_up(instance, seed);
         let begin = nanos(self.setup());
         let end = begin.saturating_add(nanos(length.saturating_sub(QUIET)));
         // Never zero, so that the loop below ends.
@@ -64,6 +72,19 @@ impl Load {
         }
         stream.operations
     }
+
+    /// The operations that create an instance's share of the pool.
+    fn set_up(&self, instance: u16, seed: u64) -> (Stream<'_>, impl Rng + use<>) {
+        let mut random = fork(seed, &format!("load {instance}"));
+        let mut stream = Stream { load: self, instance, operations: Vec::new() };
+        let mine = (u32::from(instance)..self.sessions).step_by(self.instances.max(1).into());
+        let setup = nanos(self.setup() - SETUP_REST);
+        let space = setup / u64::try_from(mine.len()).unwrap_or(u64::MAX).max(1);
+        for (start, session) in (0..).map(|index| index * space).zip(mine) {
+            stream.push(start + within(&mut random, space), Kind::Create, SessionId(session), &mut random);
+        }
+        (stream, random)
+    }
 }
 
 struct Stream<'a> {
@@ -74,8 +95,12 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     fn push(&mut self, due: u64, kind: Kind, session: SessionId, random: &mut impl Rng) {
+        self.push_with(due, kind, session, self.load.ttl, random);
+    }
+
+    fn push_with(&mut self, due: u64, kind: Kind, session: SessionId, ttl: Duration, random: &mut impl Rng) {
         let load = self.load;
-        let ttl_ms = || u64::try_from(load.ttl.as_millis()).unwrap_or(u64::MAX);
+        let ttl_ms = || u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         // The number counts the instance's operations, so no two of its writes have the same.
         let number = u64::try_from(self.operations.len()).unwrap_or(u64::MAX);
         let value = |random: &mut _| {
@@ -169,6 +194,30 @@ mod tests {
             stream.into_iter().filter(|operation| operation.due >= begin).count()
         };
         assert_eq!(sessions(1), sessions(2));
+    }
+
+    #[test]
+    fn given_operations_come_after_the_setup_in_the_order_of_time() {
+        let load = Load { instances: 2, sessions: 2, ..Load::default() };
+        let second = |n| Duration::from_secs(n);
+        let step = |at, instance, kind, ttl| Step { at, instance, kind, session: SessionId(0), ttl };
+        let steps = [
+            step(second(2), 1, Kind::Touch, Some(second(9))),
+            step(second(1), 1, Kind::Create, None),
+            step(second(1), 0, Kind::Update, None),
+        ];
+        let streams = load.given(&steps, 1);
+        assert_eq!(streams, load.given(&steps, 1));
+        let kinds =
+            |stream: &Vec<Operation>| stream.iter().map(|operation| operation.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&streams[0]), [Kind::Create, Kind::Update]);
+        assert_eq!(kinds(&streams[1]), [Kind::Create, Kind::Create, Kind::Touch]);
+        let begin = nanos(load.setup());
+        assert_eq!(streams[1][1].due, begin + 1_000_000_000);
+        assert_eq!((streams[1][1].ttl_ms, streams[1][2].ttl_ms), (Some(600_000), Some(9000)));
+        let writes: BTreeSet<_> =
+            streams.iter().flatten().filter_map(|one| one.value).map(|value| value.0).collect();
+        assert_eq!(writes.len(), 4, "each write is its own");
     }
 
     #[test]

@@ -84,6 +84,7 @@ pub async fn perform(
     if stop.is_requested() {
         return Err(Trouble::Stopped);
     }
+    let setting = planted(&plan, setting)?;
     if let Some(why) = setting.subject().unsupported(setting.world) {
         return Err(Trouble::Skipped(why));
     }
@@ -91,6 +92,25 @@ pub async fn perform(
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
         Kind::Local => local::perform(plan, setting, progress, stop).await,
         Kind::Sim => sim::perform(plan, setting, progress, stop).await,
+    }
+}
+
+/// The setting with the flaw planted that a canary must find. A canary tries the checks, and for that it needs the reference client.
+fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
+    let Some(canary) = &plan.canary else { return Ok(setting) };
+    let skipped = |why: &str| Err(Trouble::Skipped(format!("a canary ({canary}) {why}")));
+    if setting.flaw.is_some() {
+        return skipped("is not run with another flaw (--flaw)");
+    }
+    match (&setting.tested, &canary.flaw) {
+        (Tested::Command(_) | Tested::Own(_), _) => {
+            skipped("is for the reference client alone: it tries the checks, not the client")
+        }
+        (Tested::Reference, None) => Ok(setting),
+        (Tested::Reference, Some(name)) => {
+            let flaw = name.parse::<Flaw>().map_err(Trouble::Run)?;
+            Ok(Setting { flaw: Some(flaw), ..setting })
+        }
     }
 }
 
@@ -134,8 +154,13 @@ impl From<RunError> for Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Canary;
     use crate::report::samples;
     use crate::subject::{BoxFuture, Start, Started, SubjectError};
+
+    fn resync_off() -> Flaw {
+        "resync-off".parse().unwrap()
+    }
 
     struct NeedsSockets;
 
@@ -149,9 +174,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_canary_brings_its_own_flaw_and_is_for_the_reference_client_alone() {
+        let canary = |flaw: Option<&str>| {
+            let canary = Canary { flaw: flaw.map(str::to_owned), fails: "I1".to_owned() };
+            Plan { canary: Some(canary), ..samples::plan() }
+        };
+        let reference = || Setting::of(Kind::Sim);
+        let flaw = |plan: &Plan, setting| planted(plan, setting).map(|setting| setting.flaw);
+        assert_eq!(flaw(&canary(Some("resync-off")), reference()), Ok(Some(resync_off())));
+        assert_eq!(flaw(&canary(None), reference()), Ok(None));
+        let other = Setting { tested: Tested::Own(Arc::new(NeedsSockets)), ..reference() };
+        let told = flaw(&canary(None), other).unwrap_err().to_string();
+        assert!(told.contains("I1 must fail") && told.contains("reference client alone"), "{told}");
+        let flawed = Setting { flaw: Some(resync_off()), ..reference() };
+        assert!(matches!(flaw(&canary(None), flawed.clone()), Err(Trouble::Skipped(_))));
+        assert_eq!(flaw(&samples::plan(), flawed), Ok(Some(resync_off())));
+    }
+
     #[tokio::test]
     async fn a_subject_that_cannot_work_in_a_world_is_never_started_there() {
-        for flaw in [None, Some(Flaw::ResyncOff)] {
+        for flaw in [None, Some("resync-off".parse().unwrap())] {
             let tested = Tested::Own(Arc::new(NeedsSockets));
             let setting = Setting { tested, flaw, ..Setting::of(Kind::Sim) };
             let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Plan, Strike};
-use crate::history::PhaseSpan;
+use crate::history::{PhaseSpan, SessionId};
+use crate::load::{Operation, Step};
 use crate::scenario::Scenario;
 
 impl Plan {
@@ -50,12 +51,28 @@ impl Plan {
             overlap: load.overlap,
             phases,
             strikes,
-            operations: load.streams(scenario.length(), seed),
+            operations: operations(scenario, seed),
             rules: scenario.rules.clone(),
             expect: scenario.expect.clone(),
             allow: scenario.allow.clone(),
+            canary: scenario.canary.clone(),
         }
     }
+}
+
+fn operations(scenario: &Scenario, seed: u64) -> Vec<Vec<Operation>> {
+    let load = &scenario.load;
+    if scenario.operations.is_empty() {
+        return load.streams(scenario.length(), seed);
+    }
+    let steps = scenario.operations.iter().map(|given| Step {
+        at: given.at,
+        instance: given.on.0,
+        kind: given.op,
+        session: SessionId(given.session),
+        ttl: given.ttl,
+    });
+    load.given(&steps.collect::<Vec<_>>(), seed)
 }
 
 fn nanos(length: Duration) -> u64 {

@@ -4,7 +4,7 @@ mod build;
 
 use std::time::Duration;
 
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
@@ -42,6 +42,8 @@ pub struct Plan {
     pub expect: Expect,
     /// Checks that the scenario waives.
     pub allow: Vec<Allow>,
+    /// The check that must fail, and the flaw that it must find, if the scenario is there to see that.
+    pub canary: Option<Canary>,
 }
 
 /// One fault with its window.
@@ -91,6 +93,8 @@ impl Strike {
             Act::Server(ServerAct::Restart { keep_data }) => (true, !keep_data),
         };
         let strikes_commands = matches!(self.act, Act::Answer(_));
-        Effect { total: stops_all && self.probability >= 1.0, loses_data, strikes_commands }
+        let ends_it = matches!(self.act, Act::Server(act) if act.ends_it());
+        let spares_redis = !loses_data && !ends_it;
+        Effect { total: stops_all && self.probability >= 1.0, loses_data, strikes_commands, spares_redis }
     }
 }

@@ -1,7 +1,7 @@
 //! The report folder: what lies where. Nothing is written outside it, and no file is ever seen half-written.
 //!
 //! ```text
-//! reports/summary.csv  reports/junit.xml
+//! reports/summary.csv  reports/junit.xml  reports/coverage.csv
 //! reports/<scenario>/<world>-<seed>/history.jsonl  result.json
 //! ```
 
@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::coverage_csv::{CoverageError, coverage_csv};
 use super::json::{JsonError, result_json};
 use super::junit::{JunitError, junit_xml};
 use super::result::RunResult;
 use super::summary_csv::{SummaryError, summary_csv};
+use crate::coverage::Coverage;
 use crate::history::{self, History, HistoryError};
 
 /// The folder that reports go to.
@@ -57,6 +59,9 @@ pub enum ReportError {
     /// The results cannot be written as CSV.
     #[error(transparent)]
     Summary(#[from] SummaryError),
+    /// The situations cannot be written as CSV.
+    #[error(transparent)]
+    Coverage(#[from] CoverageError),
 }
 
 impl Folder {
@@ -95,7 +100,9 @@ impl Folder {
     /// Writes the reports on all runs together.
     pub fn write_summary(&self, results: &[RunResult]) -> Result<(), ReportError> {
         write_text(&self.root.join("summary.csv"), &summary_csv(results)?)?;
-        write_text(&self.root.join("junit.xml"), &junit_xml(results)?)
+        write_text(&self.root.join("junit.xml"), &junit_xml(results)?)?;
+        let coverage = Coverage::sum(results.iter().filter_map(|result| result.coverage.as_ref()));
+        write_text(&self.root.join("coverage.csv"), &coverage_csv(&coverage)?)
     }
 
     /// Makes the run's folder, part by part, so that no link leads out of the report folder.
@@ -133,7 +140,10 @@ fn write_text(path: &Path, text: &str) -> Result<(), ReportError> {
 }
 
 /// Writes a new file beside `path` and puts it in its place when it is whole.
-fn write_whole(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), ReportError> {
+pub(crate) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), ReportError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
@@ -185,7 +195,9 @@ mod tests {
         let result = fs::read_to_string(at.join("result.json")).unwrap();
         assert_eq!(read_result(&result).unwrap(), samples::failed());
         folder.write_summary(&[samples::failed()]).unwrap();
-        assert!(folder.root().join("summary.csv").exists() && folder.root().join("junit.xml").exists());
+        assert!(
+            ["summary.csv", "junit.xml", "coverage.csv"].iter().all(|file| folder.root().join(file).exists())
+        );
         let files = fs::read_dir(at).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
         assert_eq!(files.len(), 2, "nothing half-written is left: {files:?}");
     }

@@ -101,7 +101,9 @@ mod tests {
         "max_us":1000}}},
         "breakers":{"1":[{"at_ms":0,
         "state":"closed"}]},
-        "replay":"squall run scenarios/resync/redis-killed.toml --world containers --seed 7"}
+        "replay":"squall run scenarios/resync/redis-killed.toml --world containers --seed 7",
+        "coverage":{"kill/closed/redis/update":1,
+        "kill/open/local/get":2}}
         "#);
     }
 

@@ -1,4 +1,4 @@
-//! `junit.xml`: what a CI server shows. One suite a theme, one case a run.
+//! `junit.xml`: what a CI server shows. One suite a theme, one case a run, and one for each thing that must happen in some run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use thiserror::Error;
 
 use super::escape::{one_line, visible};
-use super::result::RunResult;
+use super::result::{RunResult, theme_of};
+use super::sometimes::{Sometimes, in_none_of, sometimes};
 use super::text::{Colour, details};
 use crate::check::Verdict;
 
@@ -22,10 +23,12 @@ pub fn junit_xml(results: &[RunResult]) -> Result<String, JunitError> {
     for result in results {
         themes.entry(result.theme()).or_default().push(result);
     }
+    let of_suite = sometimes(results);
     let mut report = Report::new("squall");
     for (theme, results) in themes {
         let mut suite = TestSuite::new(one_line(if theme.is_empty() { "scenarios" } else { theme }));
         suite.add_test_cases(results.into_iter().map(case));
+        suite.add_test_cases(of_suite.iter().filter(|one| theme_of(&one.scenario) == theme).map(some_run));
         report.add_test_suite(suite);
     }
     Ok(report.to_string()?)
@@ -39,6 +42,25 @@ fn case(result: &RunResult) -> TestCase {
     case.set_time(Duration::from_millis(result.took_ms));
     case.add_property(("proves", one_line(&result.proves).as_str()));
     case.add_property(("replay", one_line(&result.replay).as_str()));
+    if let Some(canary) = &result.canary {
+        case.add_property(("canary", one_line(&canary.to_string()).as_str()));
+    }
+    case
+}
+
+/// What must happen in some run of a scenario.
+fn some_run(one: &Sometimes) -> TestCase {
+    let name = one.scenario.rsplit('/').next().unwrap_or_default();
+    let mut status = TestCaseStatus::success();
+    if !one.is_met() {
+        status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("unknown");
+        status.set_message(one_line(&format!("{}: {}", one.title, in_none_of(one.runs))));
+        status.set_description(visible(&one.says).into_owned());
+    }
+    let mut case = TestCase::new(one_line(&format!("{name} [{} {}]", one.world, one.check)), status);
+    case.set_classname(one_line(theme_of(&one.scenario)));
+    case.add_property(("proves", one_line(&one.title).as_str()));
     case
 }
 
@@ -74,6 +96,7 @@ fn message(result: &RunResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::{Canary, Finding};
     use crate::report::samples;
 
     #[test]
@@ -134,6 +157,36 @@ mod tests {
               s3 was missing 2 s before its expiry.
           replay   squall run scenarios/resync/redis-killed.toml --world containers --seed 7
         </failure>
+                </testcase>
+            </testsuite>
+        </testsuites>
+        "#);
+    }
+
+    #[test]
+    fn what_must_happen_in_some_run_is_a_case_of_its_own_and_a_canary_says_so() {
+        let mut result = samples::passed();
+        let says = "of 90 operations none".to_owned();
+        let (check, title) = ("expect.sometimes[0]".to_owned(), "in some run get begins".to_owned());
+        let verdict = Verdict::Unknown;
+        result.findings.push(Finding { check, title, says, verdict, ..result.findings[0].clone() });
+        result.canary = Some(Canary { flaw: None, fails: "I1".to_owned() });
+        insta::assert_snapshot!(junit_xml(&[result]).unwrap(), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="squall" tests="2" skipped="0" failures="0" errors="1">
+            <testsuite name="breaker" tests="2" skipped="0" errors="1" failures="0">
+                <testcase name="opens-and-closes [containers seed 7]" classname="breaker" time="16.200">
+                    <properties>
+                        <property name="proves" value="A Redis that is killed costs no acknowledged write"/>
+                        <property name="replay" value="squall run scenarios/breaker/opens-and-closes.toml --world containers --seed 7"/>
+                        <property name="canary" value="I1 must fail"/>
+                    </properties>
+                </testcase>
+                <testcase name="opens-and-closes [containers expect.sometimes[0]]" classname="breaker">
+                    <properties>
+                        <property name="proves" value="in some run get begins"/>
+                    </properties>
+                    <error message="in some run get begins: not in the one run" type="unknown">of 90 operations none</error>
                 </testcase>
             </testsuite>
         </testsuites>

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{BreakerStep, Counted, Figures, Operations};
-use crate::check::{Finding, Judgement, Verdict};
+use crate::check::{Canary, Finding, Judgement, Verdict};
+use crate::coverage::Coverage;
 use crate::history::{Head, History, PhaseSpan};
 use crate::load::Kind;
 use crate::plan::Plan;
@@ -54,6 +55,13 @@ pub struct RunResult {
     pub breakers: BTreeMap<u16, Vec<BreakerStep>>,
     /// The command that runs the same plan again.
     pub replay: String,
+    /// The check that must fail, if the scenario is there to see that; the verdict is then whether it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// The situations in which its operations began; none of a run that says nothing of the client: it went wrong, or is a
+    /// canary, whose client is a broken one. Results of older versions have none either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
 }
 
 /// Why a run has nothing to judge.
@@ -73,12 +81,18 @@ pub enum Trouble {
 impl RunResult {
     /// What `history` came to, given how it was judged.
     pub fn new(history: &History, judgement: &Judgement) -> Self {
-        Self::counted(&history.head, Figures::of(history), judgement)
+        Self::counted(&history.head, Figures::of(history), judgement, || Coverage::of(history))
     }
 
     /// The same of a history that was counted entry by entry.
-    pub fn counted(head: &Head, figures: Figures, judgement: &Judgement) -> Self {
+    pub fn counted(
+        head: &Head,
+        figures: Figures,
+        judgement: &Judgement,
+        coverage: impl FnOnce() -> Coverage,
+    ) -> Self {
         let Counted { operations, breakers, took_ms } = figures.finish();
+        let counts = head.canary.is_none() && judgement.verdict != Verdict::Invalid;
         Self {
             schema: RESULT_SCHEMA,
             scenario: head.scenario.clone(),
@@ -98,6 +112,8 @@ impl RunResult {
             operations,
             breakers,
             replay: replay_command(&head.scenario, &head.world, head.seed),
+            canary: head.canary.clone(),
+            coverage: counts.then(coverage),
         }
     }
 
@@ -125,12 +141,14 @@ impl RunResult {
             operations: BTreeMap::new(),
             breakers: BTreeMap::new(),
             replay: replay_command(&plan.scenario, world, plan.seed),
+            canary: plan.canary.clone(),
+            coverage: None,
         }
     }
 
     /// The folder of themes that the scenario lies in, such as `resync`.
     pub fn theme(&self) -> &str {
-        self.scenario.rsplit_once('/').map_or("", |(theme, _)| theme)
+        theme_of(&self.scenario)
     }
 
     /// All operations together.
@@ -147,11 +165,17 @@ impl RunResult {
     pub fn decisive(&self) -> impl Iterator<Item = &Finding> {
         let expectation = |finding: &Finding| finding.check.starts_with("expect.");
         let counts = move |finding: &&Finding| {
-            finding.waived.is_none() && finding.verdict == self.verdict && self.verdict > Verdict::Pass
+            let decides = finding.waived.is_none() && !finding.is_of_suite() && self.may_decide(finding);
+            decides && finding.verdict == self.verdict && self.verdict > Verdict::Pass
         };
         let only_expectations =
             self.verdict == Verdict::Unknown && self.findings.iter().filter(counts).any(expectation);
         self.findings.iter().filter(counts).filter(move |finding| !only_expectations || expectation(finding))
+    }
+
+    /// Of a canary only whether it failed as it must counts, unless the run itself went wrong.
+    fn may_decide(&self, finding: &Finding) -> bool {
+        self.canary.is_none() || self.verdict == Verdict::Invalid || finding.is_of_canary()
     }
 
     /// Failures that the scenario waives.
@@ -169,6 +193,11 @@ impl fmt::Display for Trouble {
             Self::Stopped => f.write_str("stopped before its end"),
         }
     }
+}
+
+/// The folder of themes that a scenario of this name lies in.
+pub(super) fn theme_of(scenario: &str) -> &str {
+    scenario.rsplit_once('/').map_or("", |(theme, _)| theme)
 }
 
 /// The command that runs a scenario of the shipped folder again. [`RunResult::new`] can know no more from a history; who
@@ -207,6 +236,43 @@ mod tests {
         let expectation = Finding { check: "expect.breaker[0]".to_owned(), ..result.findings[3].clone() };
         result.findings.push(expectation);
         assert_eq!(names(&result), ["expect.breaker[0]"]);
+    }
+
+    #[test]
+    fn of_a_canary_only_the_canary_decides() {
+        let mut result = samples::failed();
+        result.canary = Some(Canary { flaw: None, fails: "I2".to_owned() });
+        assert_eq!(result.decisive().count(), 0);
+        let canary = Finding { check: "canary".to_owned(), ..result.findings[0].clone() };
+        result.findings.insert(0, canary);
+        assert_eq!(result.decisive().map(|one| one.check.as_str()).collect::<Vec<_>>(), ["canary"]);
+    }
+
+    #[test]
+    fn what_concerns_the_suite_decides_no_run() {
+        let mut result = samples::failed();
+        result.verdict = Verdict::Unknown;
+        let check = "expect.sometimes[0]".to_owned();
+        result.findings.push(Finding { check, ..result.findings[3].clone() });
+        assert_eq!(result.decisive().map(|one| one.check.as_str()).collect::<Vec<_>>(), ["I14"]);
+    }
+
+    #[test]
+    fn a_canary_and_a_run_that_went_wrong_cover_nothing() {
+        let judged = |verdict| Judgement { findings: Vec::new(), verdict };
+        let mut history = samples::history();
+        assert!(RunResult::new(&history, &judged(Verdict::Fail)).coverage.is_some());
+        assert_eq!(RunResult::new(&history, &judged(Verdict::Invalid)).coverage, None);
+        history.head.canary = Some(Canary { flaw: None, fails: "I1".to_owned() });
+        assert_eq!(RunResult::new(&history, &judged(Verdict::Pass)).coverage, None);
+    }
+
+    #[test]
+    fn a_result_of_a_version_before_canaries_and_coverage_is_read() {
+        let mut old = serde_json::to_value(samples::failed()).unwrap();
+        old.as_object_mut().unwrap().remove("coverage").unwrap();
+        let read: RunResult = serde_json::from_value(old).unwrap();
+        assert_eq!((read.canary, read.coverage), (None, None));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(crate) fn history() -> History {
         world: "containers".to_owned(),
         world_notes: vec!["redis:7.0.15".to_owned(), "by the bridge address".to_owned()],
         subject: "squall-client 0.1.0".to_owned(),
+        key: "session:{session}".to_owned(),
         ignored: Vec::new(),
         instances: 2,
         sessions: 80,
@@ -32,6 +33,7 @@ pub(crate) fn history() -> History {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     };
     History { head, entries: entries() }
 }
@@ -99,6 +101,7 @@ pub(crate) fn plan() -> Plan {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     }
 }
 
@@ -142,7 +145,9 @@ fn rules() -> Rules {
             cool_down_max: seconds(2),
             jitter: 0.2,
             probes: 1,
+            alone: true,
         },
+        retry: None,
     }
 }
 

@@ -24,6 +24,8 @@ struct Row {
     /// The checks that decided the verdict, with a space between them.
     because: String,
     waived: String,
+    /// The check that must fail, where the run is a canary.
+    canary: String,
     trouble: String,
     subject: String,
     planned_ms: u64,
@@ -69,6 +71,7 @@ fn row(result: &RunResult) -> Row {
         verdict: result.verdict,
         because: names(result.decisive()),
         waived: names(result.waived()),
+        canary: result.canary.as_ref().map_or_else(String::new, |canary| one_line(&canary.to_string())),
         trouble: result.trouble.as_ref().map_or_else(String::new, |trouble| one_line(&trouble.to_string())),
         subject: one_line(&result.subject),
         planned_ms: result.planned_ms,
@@ -109,10 +112,10 @@ mod tests {
     fn every_run_is_a_row() {
         let results = [samples::passed(), samples::failed(), samples::no_world()];
         insta::assert_snapshot!(summary_csv(&results).unwrap(), @r#"
-        scenario,world,seed,verdict,because,waived,trouble,subject,planned_ms,took_ms,operations,ok_redis,ok_local,failed,unknown,unfinished,breaker_openings,get_p50_ms,get_p99_ms,get_max_ms,update_p50_ms,update_p99_ms,update_max_ms,replay
-        breaker/opens-and-closes,containers,7,pass,,,,squall-client 0.1.0,16000,16200,5,1,1,1,1,1,1,0.0,1.0,1.0,3.0,1000.0,1000.0,squall run scenarios/breaker/opens-and-closes.toml --world containers --seed 7
-        resync/redis-killed,containers,7,fail,I1,I8,,squall-client 0.1.0,16000,16200,5,1,1,1,1,1,1,0.0,1.0,1.0,3.0,1000.0,1000.0,squall run scenarios/resync/redis-killed.toml --world containers --seed 7
-        "ragged/cut <&\u{1b}"">",containers,8,invalid,,,"the world did not start: Docker does not answer start it, or run scripts/docker-up",,16000,0,0,0,0,0,0,0,0,,,,,,,"squall run scenarios/ragged/cut <&\u{1b}"">.toml --world containers --seed 8"
+        scenario,world,seed,verdict,because,waived,canary,trouble,subject,planned_ms,took_ms,operations,ok_redis,ok_local,failed,unknown,unfinished,breaker_openings,get_p50_ms,get_p99_ms,get_max_ms,update_p50_ms,update_p99_ms,update_max_ms,replay
+        breaker/opens-and-closes,containers,7,pass,,,,,squall-client 0.1.0,16000,16200,5,1,1,1,1,1,1,0.0,1.0,1.0,3.0,1000.0,1000.0,squall run scenarios/breaker/opens-and-closes.toml --world containers --seed 7
+        resync/redis-killed,containers,7,fail,I1,I8,,,squall-client 0.1.0,16000,16200,5,1,1,1,1,1,1,0.0,1.0,1.0,3.0,1000.0,1000.0,squall run scenarios/resync/redis-killed.toml --world containers --seed 7
+        "ragged/cut <&\u{1b}"">",containers,8,invalid,,,,"the world did not start: Docker does not answer start it, or run scripts/docker-up",,16000,0,0,0,0,0,0,0,0,,,,,,,"squall run scenarios/ragged/cut <&\u{1b}"">.toml --world containers --seed 8"
         "#);
     }
 

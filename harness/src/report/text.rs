@@ -29,11 +29,12 @@ pub fn line(result: &RunResult, width: usize, colour: Colour) -> String {
     match &result.trouble {
         Some(trouble) => format!("{head}  {}", first_line(&trouble.to_string())),
         None => format!(
-            "{head}  {}.{} s  {} operations, {}",
+            "{head}  {}.{} s  {} operations, {}{}",
             result.took_ms / 1000,
             result.took_ms / 100 % 10,
             result.invoked(),
-            ok_share(result)
+            ok_share(result),
+            canary(result)
         ),
     }
 }
@@ -134,6 +135,15 @@ fn name(result: &RunResult) -> String {
 
 fn first_line(text: &str) -> String {
     one_line(text.lines().next().unwrap_or_default())
+}
+
+/// That it is a canary, whose pass means that a check failed.
+fn canary(result: &RunResult) -> String {
+    match (&result.canary, result.verdict) {
+        (None, _) => String::new(),
+        (Some(canary), Verdict::Pass) => format!("  canary: {}, as it must", one_line(&canary.failed())),
+        (Some(_), _) => "  canary".to_owned(),
+    }
 }
 
 fn ok_share(result: &RunResult) -> String {

@@ -250,6 +250,7 @@ impl Conductor {
             world: self.world_name.clone(),
             world_notes: self.world.notes(),
             subject: hellos.first().map(|hello| hello.name.clone()).unwrap_or_default(),
+            key: hellos.first().map(|hello| hello.key.clone()).unwrap_or_default(),
             ignored: ignored.into_iter().collect(),
             instances: plan.instances,
             sessions: plan.sessions,
@@ -258,6 +259,7 @@ impl Conductor {
             rules: Rules { can: can(hellos), ..plan.rules.clone() },
             expect: Expect::clone(&plan.expect),
             allow: Vec::<Allow>::clone(&plan.allow),
+            canary: plan.canary.clone(),
         }
     }
 }

@@ -10,8 +10,9 @@ use toml::de::{DeTable, DeValue};
 pub(super) type Tree<'i> = Spanned<DeTable<'i>>;
 
 /// Where lists stand in a scenario. Serde would take a list for any table, its values in the order of the keys.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 11] = [
     "origin",
+    "operation",
     "phase.[].faults.[].match.command",
     "phase",
     "phase.[].faults",
@@ -19,6 +20,7 @@ const LISTS: [&str; 9] = [
     "expect.breaker",
     "expect.breaker.[].sequence",
     "expect.metric",
+    "expect.sometimes",
     "allow",
 ];
 
@@ -180,6 +182,18 @@ fn lists_in_value(value: &DeValue<'_>, path: Path, found: &mut Vec<Path>) {
         | DeValue::Boolean(_)
         | DeValue::Datetime(_) => {}
     }
+}
+
+/// Whether the file says something at `path`.
+pub(super) fn is_written(tree: &Tree<'_>, path: &Path) -> bool {
+    let Some((Step::Key(key), around)) = path.0.split_last() else { return false };
+    let around = Path(around.to_vec());
+    let mut table = Some(tree.get_ref());
+    for step in &around.0 {
+        let Step::Key(key) = step else { return false };
+        table = table.and_then(|table| table.get(key.as_str())).and_then(|value| value.get_ref().as_table());
+    }
+    table.is_some_and(|table| table.get(key.as_str()).is_some())
 }
 
 /// Takes the part at `path` out of the tree; says whether it was there.

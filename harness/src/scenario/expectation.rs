@@ -2,7 +2,7 @@
 
 use super::document::{Path, root};
 use super::sense::Sense;
-use crate::check::{Expect, OnInstances};
+use crate::check::{Comparison, Expect, Metric, OnInstances, Seen, SometimesExpectation};
 use crate::history::BreakerState;
 use crate::suggest;
 
@@ -18,18 +18,43 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, expect: &Expect, phases: &[&str],
         let path = root("expect").key("metric").index(index);
         during(sense, &path, metric.during.as_deref(), phases);
         on(sense, &path, metric.on, instances);
-        let bound = &metric.is;
-        let path = path.key("is");
-        if metric.of.is_duration() && !bound.is_duration {
-            let what = format!("{} is a duration, and {:?} is not", metric.of, bound.to_string());
-            sense.wrong(&path, what, "write the bound with a unit, such as \"<= 5s\"");
-        } else if !metric.of.is_duration() && bound.is_duration {
-            let what = format!("{} is a share, not a duration", metric.of);
-            sense.wrong(&path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
-        } else if !bound.is_duration && !(0.0..=1.0).contains(&bound.bound) {
-            let what = format!("{} is a share, and {:?} is none", metric.of, bound.bound);
-            sense.wrong(&path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
+        bound(sense, &path.key("is"), metric.of, &metric.is);
+    }
+    for (index, sometimes) in expect.sometimes.iter().enumerate() {
+        let path = root("expect").key("sometimes").index(index);
+        during(sense, &path, sometimes.during.as_deref(), phases);
+        on(sense, &path, sometimes.on, instances);
+        some_run(sense, &path, sometimes);
+    }
+}
+
+/// One that names a situation, or a figure with its bound, and not both.
+fn some_run(sense: &mut Sense<'_, '_>, path: &Path, sometimes: &SometimesExpectation) {
+    let either = "write either seen = { breaker = \"half-open\", operation = \"get\" }, or of = \"resync.duration\" and is = \"> 1s\"";
+    match (sometimes.seen, sometimes.of, &sometimes.is) {
+        (Some(seen), None, None) if seen == Seen::default() => {
+            let cure = "name at least one of fault, breaker, mode and operation";
+            sense.wrong(&path.key("seen"), "it names nothing", cure);
         }
+        (Some(_), None, None) => {}
+        (None, Some(of), Some(is)) => bound(sense, &path.key("is"), of, is),
+        (Some(_), ..) => sense.wrong(&path.key("seen"), "it stands beside a figure", either),
+        (None, None, None) => sense.wrong(path, "it asks for nothing", either),
+        (None, Some(_), None) => sense.wrong(&path.key("is"), "the key is missing", either),
+        (None, None, Some(_)) => sense.wrong(&path.key("of"), "the key is missing", either),
+    }
+}
+
+fn bound(sense: &mut Sense<'_, '_>, path: &Path, of: Metric, bound: &Comparison) {
+    if of.is_duration() && !bound.is_duration {
+        let what = format!("{of} is a duration, and {:?} is not", bound.to_string());
+        sense.wrong(path, what, "write the bound with a unit, such as \"<= 5s\"");
+    } else if !of.is_duration() && bound.is_duration {
+        let what = format!("{of} is a share, not a duration");
+        sense.wrong(path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
+    } else if !bound.is_duration && !(0.0..=1.0).contains(&bound.bound) {
+        let what = format!("{of} is a share, and {:?} is none", bound.bound);
+        sense.wrong(path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Direction, Fault, Matching};
 use crate::load::Load;
 use crate::units::{self, length, optional_length};
+
+use super::given::Given;
 
 /// A whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,9 +24,11 @@ pub(super) struct File {
     pub(super) redis: Redis,
     pub(super) load: Load,
     pub(super) judge: Judge,
+    pub(super) operation: Vec<Given>,
     pub(super) phase: Vec<Phase>,
     pub(super) expect: Expect,
     pub(super) allow: Vec<Allow>,
+    pub(super) canary: Option<Canary>,
 }
 
 /// `[redis]`: the server that the scenario wants.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use squall_client::Settings;
-use squall_client::settings::BreakerSettings;
+use squall_client::core::class::Class;
+use squall_client::settings::{Attempts, BreakerSettings, RetrySettings};
 
 use super::file::{Judge, Phase};
-use crate::history::{BreakerRule, Rules};
+use crate::history::{BreakerRule, RetryRule, Rules};
 use crate::load::Load;
 
 /// R.
@@ -45,8 +46,23 @@ impl Judge {
                 cool_down_max: breaker.cool_down_max,
                 jitter: breaker.jitter,
                 probes: breaker.probes,
+                alone: breaker.per_class.is_empty(),
             },
+            retry: Some(retry(&settings.retry)),
         }
+    }
+}
+
+/// The most that any class of calls may do.
+fn retry(settings: &RetrySettings) -> RetryRule {
+    let most = |of: fn(Attempts) -> Duration| {
+        Class::ALL.into_iter().map(|class| of(settings.attempts(class))).max().unwrap_or_default()
+    };
+    let retries = Class::ALL.into_iter().map(|class| settings.attempts(class).retries).max();
+    RetryRule {
+        retries: retries.unwrap_or_default(),
+        base: most(|attempts| attempts.base),
+        cap: most(|attempts| attempts.cap),
     }
 }
 
@@ -130,6 +146,16 @@ mod tests {
         // 3 failures at 50 operations a second and instance, and the timeouts.
         assert_eq!(rules.open_within, Duration::from_millis(60 + 1000 + 500 + 1000));
         assert_eq!(rules.local_bytes, settings.local.bytes);
+        assert!(rules.breaker.alone);
+    }
+
+    #[test]
+    fn the_class_that_may_try_most_counts() {
+        let mut settings = Settings::default();
+        settings.retry.per_class.writes = Some(Attempts { retries: 7, ..Attempts::default() });
+        let rules = Judge::default().rules(&settings, &Load::default(), &[]);
+        let Attempts { base, cap, .. } = Attempts::default();
+        assert_eq!(rules.retry, Some(RetryRule { retries: 7, base, cap }));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! [`find()`] lists the files, [`Scenario::load`] reads one. What comes out of it makes sense: everything that can be known to be
 //! wrong without a run is a [`ScenarioError`], which names file, line, column, key and cure, and shows the line.
 
+mod canary;
 mod client;
 mod document;
 mod expectation;
 mod file;
 mod find;
+mod given;
 mod judge;
 mod problem;
 mod sense;
@@ -25,10 +27,11 @@ use toml::de::DeTable;
 
 pub use file::{Phase, PhaseFault, Redis, Target, Topology};
 pub use find::{ScenarioFile, find};
+pub use given::Given;
 pub use problem::{Place, Problem, ScenarioError};
 
 use self::problem::Found;
-use crate::check::{Allow, Expect};
+use crate::check::{Allow, Canary, Expect};
 use crate::history::Rules;
 use crate::load::Load;
 
@@ -53,6 +56,8 @@ pub struct Scenario {
     pub redis: Redis,
     /// The load.
     pub load: Load,
+    /// The operations that the file names; when there are any the load draws none.
+    pub operations: Vec<Given>,
     /// The rules of judgement, still without what the subject can do.
     pub rules: Rules,
     /// The phases; the first and the last have no faults.
@@ -61,6 +66,8 @@ pub struct Scenario {
     pub expect: Expect,
     /// Checks that it waives.
     pub allow: Vec<Allow>,
+    /// The check that must fail, if it is there to see that.
+    pub canary: Option<Canary>,
 }
 
 impl Scenario {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis, Topology};
 use super::problem::Found;
-use super::{Scenario, client, expectation, timeline};
+use super::{Scenario, canary, client, expectation, given, timeline};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
@@ -13,6 +13,8 @@ use crate::load::value::MIN_SIZE;
 use crate::units::{Size, format_duration, is_image};
 
 const MOST_OPERATIONS: f64 = 10_000_000.0;
+/// Operations that a file names.
+const MOST_GIVEN: usize = 10_000;
 const MOST_VALUE: Size = Size(1024 * 1024);
 const HOUR: Duration = Duration::from_secs(3600);
 const MS: Duration = Duration::from_millis(1);
@@ -28,6 +30,11 @@ impl Sense<'_, '_> {
     pub(super) fn wrong(&mut self, path: &Path, what: impl Into<String>, cure: impl Into<String>) {
         let span = document::span(self.tree, path);
         self.found.push(Found { key: path.to_string(), what: what.into(), cure: cure.into(), span });
+    }
+
+    /// Whether the file says something at `path`.
+    pub(super) fn is_written(&self, path: &Path) -> bool {
+        document::is_written(self.tree, path)
     }
 
     /// Tells of a text that is empty, long, or has control characters.
@@ -56,8 +63,10 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
     sense.load(&file.load);
     sense.judge(&file);
     timeline::check(&mut sense, &file);
+    given::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
+    canary::check(&mut sense, &file);
     let settings = settings?;
     let rules = file.judge.rules(&settings, &file.load, &file.phase);
     if sense.found.is_empty() {
@@ -70,10 +79,12 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
         settings,
         redis: file.redis,
         load: file.load,
+        operations: file.operation,
         rules,
         phases: file.phase,
         expect: file.expect,
         allow: file.allow,
+        canary: file.canary,
     })
 }
 
@@ -91,8 +102,10 @@ impl Sense<'_, '_> {
         };
         most(root("origin"), file.origin.len(), 100);
         most(root("allow"), file.allow.len(), check::all().len());
+        most(root("operation"), file.operation.len(), MOST_GIVEN);
         most(expect.key("breaker"), file.expect.breaker.len(), 200);
         most(expect.key("metric"), file.expect.metric.len(), 200);
+        most(expect.key("sometimes"), file.expect.sometimes.len(), 200);
         most(phases.clone(), file.phase.len(), 200);
         for (index, phase) in file.phase.iter().enumerate().take(200) {
             most(phases.index(index).key("faults"), phase.faults.len(), 100);

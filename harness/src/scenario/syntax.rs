@@ -48,7 +48,7 @@ fn in_our_words(message: &str, line: &str) -> (String, String) {
 }
 
 /// Headers of lists, written as if there were but one.
-const LISTS: [&str; 3] = ["[phase]", "[expect.breaker]", "[expect.metric]"];
+const LISTS: [&str; 4] = ["[phase]", "[expect.breaker]", "[expect.metric]", "[expect.sometimes]"];
 
 /// The key or the header that a line begins with.
 fn key(line: &str) -> String {

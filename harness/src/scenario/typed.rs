@@ -166,6 +166,7 @@ fn example(key: &str) -> String {
         "of" => "\"get.ok_rate\"",
         "is" => "\">= 0.99\"",
         "check" => "\"I8\"",
+        "fails" => "\"I1\"",
         "because" => "\"the reason\"",
         "delay" | "jitter" => "\"200ms\"",
         "rate" => "\"16 KiB/s\"",

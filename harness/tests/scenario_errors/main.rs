@@ -3,6 +3,7 @@
 mod faults;
 mod form;
 mod meaning;
+mod suite;
 
 use std::path::Path;
 

@@ -101,7 +101,7 @@ fn an_unknown_metric_instance_phase_and_check_are_told() {
       --> breaker/x.toml:37:9
        |
     37 | check = "I19"
-       |         ^^^^^ expected one of I1, I2, I3, I4, I6, I7, I8, I9, I10, I13, I14, I15, I17
+       |         ^^^^^ expected one of I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12, I13, I14, I15, I16, I17, I18
 
     error: allow[0].because: it is missing or empty
       --> breaker/x.toml:38:11
@@ -297,5 +297,53 @@ fn names_that_are_taken_or_are_none_are_told() {
        |
     24 | name = "steady"
        |        ^^^^^^^^ give each phase its own name
+    "###);
+}
+
+#[test]
+fn operations_that_are_named_must_fit_the_load_and_the_phases() {
+    let operations = "[[operation]]\nat = \"1h\"\non = \"instance-7\"\nop = \"get\"\nsession = 50\nttl = \"1s\"\n[[operation]]\nat = \"1s\"\non = \"instance-0\"\nop = \"touch\"\nsession = 0\nttl = \"0s\"\n";
+    insta::assert_snapshot!(told(format!("{VALID}{operations}").as_bytes()), @r###"
+    error: load.rate: rate is for operations that chance draws, and this file names its own
+     --> breaker/x.toml:9:8
+      |
+    9 | rate = "100/s"
+      |        ^^^^^^^ remove it, or every [[operation]]
+
+    error: operation[0].at: it starts at 1h
+      --> breaker/x.toml:27:6
+       |
+    27 | at = "1h"
+       |      ^^^^ the phases last 15s together; start 500ms before their end at the latest
+
+    error: operation[0].on: unknown instance "instance-7"
+      --> breaker/x.toml:28:6
+       |
+    28 | on = "instance-7"
+       |      ^^^^^^^^^^^^ the load has instance-0 to instance-1
+
+    error: operation[0].ttl: get sets no TTL
+      --> breaker/x.toml:31:7
+       |
+    31 | ttl = "1s"
+       |       ^^^^ remove `ttl`
+
+    error: operation[1].ttl: a TTL of 0s
+      --> breaker/x.toml:37:7
+       |
+    37 | ttl = "0s"
+       |       ^^^^ it must be whole milliseconds, 1ms at least
+    "###);
+}
+
+#[test]
+fn an_operation_of_an_unknown_kind_or_without_a_time_is_told() {
+    let operations = "[[operation]]\nat = \"1s\"\non = \"instance-0\"\nop = \"updat\"\nsession = 0\n";
+    insta::assert_snapshot!(told(format!("{VALID}{operations}").as_bytes()), @r###"
+    error: operation[0].op: unknown value "updat"
+      --> breaker/x.toml:29:6
+       |
+    29 | op = "updat"
+       |      ^^^^^^^ did you mean "update"?
     "###);
 }

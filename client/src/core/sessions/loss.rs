@@ -1,7 +1,5 @@
 //! What is done when Redis has lost its data, or may have, and what nobody needs any more.
 
-use std::time::Duration;
-
 use super::Sessions;
 use crate::core::time::Time;
 
@@ -22,14 +20,14 @@ impl Sessions {
         }
     }
 
-    /// Redis has surely lost its data.
-    pub fn data_lost(&mut self, now: Time) {
-        self.lost = Some(now);
+    /// Redis has surely lost its data. Another instance may need until then to bring what it knows.
+    pub fn data_lost(&mut self, until: Time) {
+        self.lost_until = Some(until);
     }
 
     /// Whether Redis lost its data so lately that what it does not know may still be on its way from another instance.
     pub fn data_lost_lately(&self, now: Time) -> bool {
-        self.lost.is_some_and(|at| now.since(at) < LOST_LATELY)
+        self.lost_until.is_some_and(|until| now < until)
     }
 
     /// Drops some of what nobody needs any more.
@@ -43,7 +41,5 @@ impl Sessions {
     }
 }
 
-/// How long other instances may need to bring what Redis has lost.
-const LOST_LATELY: Duration = Duration::from_secs(30);
 /// Sessions that one sweep looks at.
 const SWEEP: usize = 500;

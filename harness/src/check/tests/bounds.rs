@@ -16,10 +16,18 @@ fn an_operation_ends_within_its_budget() {
 #[test]
 fn resources_stay_within_their_bounds() {
     passes("I17", "1.0 sample i0 connections=4 in_flight=100 local_bytes=1000 local_sessions=1");
-    for over in ["connections=5", "in_flight=101", "local_bytes=1001", "local_sessions=2"] {
+    for over in ["connections=9", "in_flight=101", "local_bytes=1001", "local_sessions=2"] {
         fails("I17", &format!("1.0 sample i0 connections=1\n2.0 sample i0 {over}"));
     }
     unknown("I17", "1.0 sample i0 dirty=3");
+}
+
+#[test]
+fn a_connection_that_is_given_up_may_end_while_another_stands_in_for_it() {
+    let too_many = |until: &str| format!("1.0 sample i0 connections=8\n{until} sample i0 connections=5");
+    passes("I17", &too_many("2.9"));
+    fails("I17", &too_many("3.2"));
+    passes("I17", "1.0 sample i0 connections=5\n2.0 sample i0 connections=4\n3.9 sample i0 connections=5");
 }
 
 #[test]

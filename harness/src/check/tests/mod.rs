@@ -2,12 +2,18 @@
 
 mod bounds;
 mod breaker;
+mod conflicts;
 mod expectations;
 mod extremes;
 mod judging;
 mod life;
 mod model;
+mod order;
+mod resync;
+mod retries;
+mod sometimes;
 mod story;
+mod telemetry;
 mod ttl;
 mod values;
 

@@ -4,9 +4,10 @@
 //! 1.0-1.1  i0 create s0 0-1 ttl=60 -> redis        write acknowledged (or local, unknown, failed, no-session, never)
 //! 2.0-2.1  i0 get s0 -> redis 0-1                   value read (or none, or torn, or another session's: 0-1@s1)
 //! 2.0-2.1  i0 ttl s0 -> local left=40               TTL read (or none)
-//! 3.0      fault 0 refuse on i0,i1 total            a fault begins (total, loses: what it does) or ends (off)
+//! 3.0      fault 0 refuse on i0,i1 total            a fault begins (total, loses, spares: what it does) or ends (off)
 //! 4.0      breaker i0 closed open                   from, to
-//! 4.0      wire i0 c1 > GET                         command; also: < value, < error X, opened, closed BY
+//! 4.0      mode i0 local                            or redis
+//! 4.0      wire i0 c1 > GET session:s0              command; also: < value, < error X, opened, closed BY, garbled
 //! 5.0      resync i0 started 3                      or finished, interrupted
 //! 5.0      sample i0 connections=3 in_flight=1
 //! 5.0      phase calm
@@ -18,8 +19,9 @@ use std::time::Duration;
 
 use crate::check::Expect;
 use crate::history::{
-    BreakerRule, BreakerState, Capability, Effect, Entry, Event, FinalRead, Head, History, Left, Outcome,
-    PhaseSpan, Reader, ReplyKind, Resync, Rules, SCHEMA, Sample, Saw, ServedBy, SessionId, ValueSeen, Wire,
+    BreakerRule, BreakerState, Capability, Effect, Entry, Event, FinalRead, Head, History, Left, Mode,
+    Outcome, PhaseSpan, Reader, ReplyKind, Resync, RetryRule, Rules, SCHEMA, Sample, Saw, ServedBy,
+    SessionId, ValueSeen, Wire,
 };
 use crate::load::Kind;
 
@@ -73,6 +75,7 @@ pub(super) fn head() -> Head {
         world: "test".to_owned(),
         world_notes: Vec::new(),
         subject: "model".to_owned(),
+        key: "session:{session}".to_owned(),
         ignored: Vec::new(),
         instances: 2,
         sessions: 1,
@@ -81,6 +84,7 @@ pub(super) fn head() -> Head {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     }
 }
 
@@ -106,7 +110,13 @@ fn rules() -> Rules {
             cool_down_max: Duration::from_secs(8),
             jitter: 0.2,
             probes: 1,
+            alone: true,
         },
+        retry: Some(RetryRule {
+            retries: 2,
+            base: Duration::from_millis(100),
+            cap: Duration::from_millis(500),
+        }),
     }
 }
 
@@ -184,6 +194,10 @@ fn event(t: u64, words: &[&str]) -> Event {
         "wire" => {
             Event::Wire { instance: number(words[1]), connection: number(words[2]), what: wire(&words[3..]) }
         }
+        "mode" => {
+            let to = if words[2] == "local" { Mode::Local } else { Mode::Redis };
+            Event::Mode { instance: number(words[1]), to }
+        }
         "resync" => {
             let sessions = number(words[3]);
             let what = match words[2] {
@@ -214,6 +228,7 @@ fn fault(t: u64, words: &[&str]) -> Event {
         total: words.contains(&"total"),
         loses_data: words.contains(&"loses"),
         strikes_commands: words.contains(&"commands"),
+        spares_redis: words.contains(&"spares"),
     };
     let on = words[3] == "on";
     let instances = words.get(4).map_or(vec![0, 1], |list| list.split(',').map(number).collect());
@@ -232,7 +247,8 @@ fn wire(words: &[&str]) -> Wire {
     match words[0] {
         "opened" => Wire::Opened,
         "closed" => Wire::Closed { by: words[1..].join(" ") },
-        ">" => Wire::Command { name: words[1].to_owned(), key: None },
+        "garbled" => Wire::Garbled { upstream: true },
+        ">" => Wire::Command { name: words[1].to_owned(), key: words.get(2).map(|key| (*key).to_owned()) },
         _ if words[1] == "error" => Wire::Reply { kind: ReplyKind::Error(words[2].to_owned()) },
         _ => Wire::Reply { kind: ReplyKind::Value },
     }

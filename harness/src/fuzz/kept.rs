@@ -1,0 +1,169 @@
+//! What a hunt keeps between runs of the program: how far it is, and the seeds that failed, which are run first the next time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::report::write_whole;
+
+/// The version of the notes' form.
+const SCHEMA: u32 = 1;
+
+/// The notes of one hunt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notes {
+    schema: u32,
+    /// What was hunted: subject, flaw, world, kinds of faults, version. Notes of another hunt do not count.
+    pub hunted: String,
+    /// Seeds that are done, of a hunt that has not come to its end.
+    pub done: BTreeSet<u64>,
+    /// How many runs ended in which way.
+    pub tally: BTreeMap<String, u64>,
+    /// Seeds that failed, with the check that failed first.
+    pub failed: BTreeMap<u64, String>,
+}
+
+/// Where notes lie.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    path: PathBuf,
+}
+
+/// Why notes cannot be kept.
+#[derive(Debug, Error)]
+pub enum KeptError {
+    /// The disk refused.
+    #[error("failed to {what} {}: {cause}", path.display())]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{} is no notes of `squall fuzz` ({why}); remove it, or choose another --report", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Notes {
+    /// A hunt that begins.
+    pub fn new(hunted: String) -> Self {
+        let (done, tally, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { schema: SCHEMA, hunted, done, tally, failed }
+    }
+
+    /// Notes that the run of `seed` ended, and how.
+    pub fn ended(&mut self, seed: u64, how: &str, failed_by: Option<&str>) {
+        *self.tally.entry(how.to_owned()).or_default() += 1;
+        if let Some(check) = failed_by {
+            self.failed.insert(seed, check.to_owned());
+        }
+        self.done.insert(seed);
+    }
+
+    /// Notes that the hunt has come to its end. The next one begins anew, and with what failed in this one.
+    pub fn over(&mut self) {
+        self.done.clear();
+        self.tally.clear();
+    }
+
+    /// How many runs have ended.
+    pub fn runs(&self) -> u64 {
+        self.tally.values().sum()
+    }
+}
+
+impl Kept {
+    /// Notes in a folder of reports, one file for each kind of hunt.
+    pub fn at(reports: &Path, name: &str) -> Self {
+        Self { path: reports.join("fuzz").join(format!("{name}.json")) }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The notes, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is no notes.
+    pub fn load(&self) -> Result<Option<Notes>, KeptError> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(self.disk("read", cause)),
+        };
+        let foreign = |why: String| KeptError::Foreign { path: self.path.clone(), why };
+        let notes: Notes = serde_json::from_str(&text).map_err(|error| foreign(error.to_string()))?;
+        if notes.schema != SCHEMA {
+            return Err(foreign(format!("its form is version {}", notes.schema)));
+        }
+        Ok(Some(notes))
+    }
+
+    /// Keeps the notes. The file is never seen half-written.
+    ///
+    /// # Errors
+    ///
+    /// The disk refused.
+    pub fn save(&self, notes: &Notes) -> Result<(), KeptError> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(|cause| self.disk("write", cause))?;
+        }
+        let text = serde_json::to_string_pretty(notes).map_err(|error| self.disk("write", error.into()))?;
+        write_whole(&self.path, |mut out| out.write_all(text.as_bytes()))
+            .map_err(|error| self.disk("write", io::Error::other(error)))
+    }
+
+    fn disk(&self, what: &'static str, cause: io::Error) -> KeptError {
+        KeptError::Disk { what, path: self.path.clone(), cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::at(folder.path(), "reference");
+        assert_eq!(kept.load().unwrap(), None);
+        let mut notes = Notes::new("reference".to_owned());
+        notes.ended(5, "passed", None);
+        notes.ended(8, "failed", Some("I1"));
+        kept.save(&notes).unwrap();
+        let mut again = kept.load().unwrap().unwrap();
+        assert_eq!(again, notes);
+        assert_eq!((again.runs(), &again.done), (2, &BTreeSet::from([5, 8])));
+        again.over();
+        assert_eq!((again.runs(), again.done.len(), again.failed.len()), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_foreign_file_is_a_clear_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::at(folder.path(), "x");
+        fs::create_dir_all(kept.path().parent().unwrap()).unwrap();
+        fs::write(kept.path(), "{}").unwrap();
+        let error = kept.load().unwrap_err().to_string();
+        assert!(
+            error.contains("x.json is no notes of `squall fuzz`") && error.contains("remove it"),
+            "{error}"
+        );
+    }
+}

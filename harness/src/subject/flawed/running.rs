@@ -1,0 +1,75 @@
+//! An instance with a flaw in it.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::answers::Reply;
+use super::host::Host;
+use super::wrong::Wrong;
+use crate::history::Sample;
+use crate::subject::{BoxFuture, Hello, Instance, Request, Said};
+
+/// How long the client may take to end. A flaw may leave it with calls that never do, and the run must go on.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+
+/// A client with a flaw.
+pub(super) struct Running(Arc<Inner>);
+
+struct Inner {
+    host: Arc<Host>,
+    wrong: Box<dyn Wrong>,
+}
+
+impl Running {
+    /// Before the client has started.
+    pub(super) fn before(host: Host, wrong: Box<dyn Wrong>) -> Self {
+        Self(Arc::new(Inner { host: Arc::new(host), wrong }))
+    }
+
+    /// What the client is to tell what happens in it. It does not keep the client alive.
+    pub(super) fn observer(&self) -> Arc<dyn Fn(Said) + Send + Sync> {
+        let inner: Weak<Inner> = Arc::downgrade(&self.0);
+        Arc::new(move |said| {
+            if let Some(inner) = inner.upgrade() {
+                inner.host.note(said);
+                inner.wrong.said(&inner.host, said);
+            }
+        })
+    }
+
+    /// With the client, which has started.
+    pub(super) fn with(self, sound: Box<dyn Instance>, hello: &Hello) -> Box<dyn Instance> {
+        self.0.host.started(sound, hello.key.clone());
+        Box::new(self)
+    }
+}
+
+impl Instance for Running {
+    fn call(&self, request: Request) -> BoxFuture<'_, Reply> {
+        self.0.wrong.call(&self.0.host, request)
+    }
+
+    fn sample(&self) -> Sample {
+        let sample = self.0.host.sound().map(Instance::sample).unwrap_or_default();
+        self.0.wrong.sample(sample)
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        self.0.host.end_tasks();
+        Box::pin(async {
+            if let Some(sound) = self.0.host.sound() {
+                // Late or not, it is of no use any more.
+                let _ = timeout(ENDS_WITHIN, sound.shutdown()).await;
+            }
+        })
+    }
+
+    fn broken(&self) -> BoxFuture<'_, String> {
+        match self.0.host.sound() {
+            Some(sound) => sound.broken(),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+}

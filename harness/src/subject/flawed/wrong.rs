@@ -1,0 +1,43 @@
+//! What a flaw can do.
+
+use std::sync::Arc;
+
+use super::answers::Reply;
+use super::host::Host;
+use crate::history::Sample;
+use crate::subject::{BoxFuture, Request, Said};
+
+/// A flaw at work in one instance. Whatever it does not change is as the client does it.
+pub(super) trait Wrong: Send + Sync + 'static {
+    /// Carries out an operation.
+    fn call<'a>(&'a self, host: &'a Arc<Host>, mut request: Request) -> BoxFuture<'a, Reply> {
+        self.ask(&mut request);
+        Box::pin(async move {
+            let reply = host.call(request.clone()).await;
+            self.answer(host, &request, reply)
+        })
+    }
+
+    /// Changes what the client is asked.
+    fn ask(&self, _request: &mut Request) {}
+
+    /// Changes what it answers.
+    fn answer(&self, _host: &Arc<Host>, _request: &Request, reply: Reply) -> Reply {
+        reply
+    }
+
+    /// Something happened in the client: says so, or something else.
+    fn said(&self, host: &Arc<Host>, said: Said) {
+        host.say(said);
+    }
+
+    /// Changes what it tells of itself.
+    fn sample(&self, sample: Sample) -> Sample {
+        sample
+    }
+}
+
+/// What is wrong is in the settings, or on the way to Redis.
+pub(super) struct Elsewhere;
+
+impl Wrong for Elsewhere {}
