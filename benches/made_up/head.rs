@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall::check::Expect;
-use squall::history::{BreakerRule, Capability, Head, PhaseSpan, Rules, SCHEMA};
+use squall::history::{BreakerRule, Capability, Head, PhaseSpan, RetryRule, Rules, SCHEMA};
 
 use super::{INSTANCES, length, outages};
 
@@ -19,6 +19,7 @@ pub fn head(operations: u64, sessions: u32) -> Head {
         world: "sim".to_owned(),
         world_notes: Vec::new(),
         subject: "a store that is right".to_owned(),
+        key: "session:{session}".to_owned(),
         ignored: Vec::new(),
         instances: INSTANCES,
         sessions,
@@ -27,6 +28,7 @@ pub fn head(operations: u64, sessions: u32) -> Head {
         rules: rules(),
         expect: Expect::default(),
         allow: Vec::new(),
+        canary: None,
     }
 }
 
@@ -53,6 +55,8 @@ fn rules() -> Rules {
             cool_down_max: seconds(8),
             jitter: 0.2,
             probes: 1,
+            alone: true,
         },
+        retry: Some(RetryRule { retries: 2, base: Duration::from_millis(50), cap: seconds(1) }),
     }
 }

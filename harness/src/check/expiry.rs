@@ -46,6 +46,16 @@ impl ExpiryRange {
     }
 }
 
+impl ExpiryRange {
+    /// The range where Redis's clock may have been so far off.
+    fn widened(self, off: u64) -> Self {
+        Self {
+            earliest: self.earliest.map(|(t, id)| (t.saturating_sub(off), id)),
+            latest: self.latest.map(|(t, id)| (t.saturating_add(off), id)),
+        }
+    }
+}
+
 impl Expiries {
     /// Of `setters`, in the order in which they were invoked, by `instances`, in the order of their numbers.
     pub(crate) fn new(
@@ -110,7 +120,7 @@ impl Expiries {
             let latest = read.to.t.saturating_add(ttl);
             range.include(ExpiryRange { earliest: Some(earliest), latest: Some((latest, id)) });
         }
-        range
+        range.widened(index.faults.clock_off(read.to.t))
     }
 }
 

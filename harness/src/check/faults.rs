@@ -29,6 +29,8 @@ pub(crate) struct Faults {
     open: HashMap<u32, VecDeque<usize>>,
     windows: Windows,
     losses: Windows,
+    /// When Redis's clock may have been put off, and how far by then in all.
+    clock_off: Vec<(u64, u64)>,
     by_instance: BTreeMap<u16, Windows>,
 }
 
@@ -99,6 +101,15 @@ impl Faults {
     pub(crate) fn arrange(&mut self) {
         self.windows = Windows::new(self.all.iter());
         self.losses = Windows::new(self.all.iter().filter(|fault| fault.effect.loses_data));
+        let steps = self.all.iter().filter(|fault| fault.effect.clock_off_ms > 0);
+        let steps = steps.map(|fault| (fault.asked, fault.effect.clock_off_ms.saturating_mul(1_000_000)));
+        self.clock_off = steps.collect();
+        self.clock_off.sort_unstable();
+        let mut sum = 0_u64;
+        for (_, off) in &mut self.clock_off {
+            sum = sum.saturating_add(*off);
+            *off = sum;
+        }
         let mut by_instance: BTreeMap<u16, Vec<&Fault>> = BTreeMap::new();
         for fault in &self.all {
             for instance in &fault.instances {
@@ -129,6 +140,13 @@ impl Faults {
     /// begun by then; 0 if there was none.
     pub(crate) fn forgotten_before(&self, t: u64) -> u64 {
         self.losses.over(t).unwrap_or(0)
+    }
+
+    /// How far Redis's clock may have been off until `t`, in nanoseconds: an expiry that was set, kept or judged by it may be as
+    /// much too early or too late for good.
+    pub(crate) fn clock_off(&self, t: u64) -> u64 {
+        let begun = self.clock_off.partition_point(|(asked, _)| *asked <= t);
+        begun.checked_sub(1).map_or(0, |last| self.clock_off[last].1)
     }
 
     /// Whether a fault may have struck this instance at some time from `from` to `to`.

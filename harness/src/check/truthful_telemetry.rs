@@ -37,16 +37,16 @@ impl Check for TruthfulTelemetry {
         let mut tally = Tally::default();
         for instance in 0..index.head.instances {
             let changes = index.changes(instance);
-            for open in stretches(index, &changes, |change| change.to == BreakerState::Open) {
+            for open in stretches(index, changes, |change| change.to == BreakerState::Open) {
                 while_open(index, instance, open, &mut tally);
             }
             if index.rules().breaker.alone {
                 for local in local_stretches(index, instance) {
-                    while_local(index, instance, local, &changes, &mut tally);
+                    while_local(index, instance, local, changes, &mut tally);
                 }
             }
             if index.can(Capability::Breaker) {
-                while_closed(index, instance, &changes, &mut tally);
+                while_closed(index, instance, changes, &mut tally);
             }
         }
         truthful_service::judge(index, &mut tally);

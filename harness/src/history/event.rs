@@ -129,6 +129,9 @@ pub struct Effect {
     /// does not tell, no.
     #[serde(default)]
     pub spares_redis: bool,
+    /// How far it puts Redis's clock off, in milliseconds: what expires by that clock may do so as much too soon or too late.
+    #[serde(default)]
+    pub clock_off_ms: u64,
 }
 
 /// The code of a definite answer that is right where there is no such session: `update` and `touch` have no other.

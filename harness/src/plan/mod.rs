@@ -95,6 +95,18 @@ impl Strike {
         let strikes_commands = matches!(self.act, Act::Answer(_));
         let ends_it = matches!(self.act, Act::Server(act) if act.ends_it());
         let spares_redis = !loses_data && !ends_it;
-        Effect { total: stops_all && self.probability >= 1.0, loses_data, strikes_commands, spares_redis }
+        let clock_off_ms = match self.act {
+            Act::Server(ServerAct::ClockJump { by, .. }) => u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
+            Act::Server(_)
+            | Act::Bend(_)
+            | Act::Refuse
+            | Act::Reset { .. }
+            | Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable => 0,
+        };
+        let total = stops_all && self.probability >= 1.0;
+        Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms }
     }
 }

@@ -1,6 +1,6 @@
 //! One scenario in one world as a test case.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -80,7 +80,7 @@ fn run(file: &ScenarioFile, world: Kind, case: &str, shared: &Shared) -> Result<
     }
     let run = perform::perform(Arc::clone(&plan), setting, Arc::new(|_| {}), shared.stop.clone());
     let (mut result, history) = match shared.handle.block_on(run) {
-        Ok(history) => (RunResult::new(&history, &check::judge(&history)), Some(history)),
+        Ok(history) => (judge(&history), Some(history)),
         Err(Trouble::Skipped(why)) => return Ok(ignored_with(&why)),
         Err(trouble) => (RunResult::without_history(&plan, world.name(), trouble), None),
     };
@@ -89,6 +89,13 @@ fn run(file: &ScenarioFile, world: Kind, case: &str, shared: &Shared) -> Result<
     }
     shared.results.lock().unwrap_or_else(PoisonError::into_inner).push(result.clone());
     judged(&result, history.as_ref(), shared)
+}
+
+/// What a history comes to. One is judged at a time: the others need the cores for what they do in real time.
+fn judge(history: &History) -> RunResult {
+    static JUDGING: Mutex<()> = Mutex::new(());
+    let _alone = JUDGING.lock().unwrap_or_else(PoisonError::into_inner);
+    RunResult::new(history, &check::judge(history))
 }
 
 /// What a result means for its case: it passes when the verdict is as expected.

@@ -229,6 +229,7 @@ fn fault(t: u64, words: &[&str]) -> Event {
         loses_data: words.contains(&"loses"),
         strikes_commands: words.contains(&"commands"),
         spares_redis: words.contains(&"spares"),
+        clock_off_ms: setting(words, "off_ms").map_or(0, number),
     };
     let on = words[3] == "on";
     let instances = words.get(4).map_or(vec![0, 1], |list| list.split(',').map(number).collect());

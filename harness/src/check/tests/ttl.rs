@@ -116,3 +116,30 @@ fn a_touch_of_unknown_outcome_makes_both_ttls_admissible() {
         );
     }
 }
+
+#[test]
+fn a_clock_of_redis_that_was_off_moves_expiries_by_as_much_and_no_more() {
+    let story = |left: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=60 -> redis
+             2.0 fault 0 clock_jump on i0,i1 off_ms=10000
+             3.0-3.1 i0 update s0 0-2 -> redis
+             4.0 fault 0 clock_jump off i0,i1 off_ms=10000
+             21.0 final redis s0 {left}"
+        )
+    };
+    for (left, right) in
+        [("left=40", true), ("left=31", true), ("left=49", true), ("left=28", false), ("left=52", false)]
+    {
+        if right { passes("I9", &story(left)) } else { drop(fails("I9", &story(left))) }
+    }
+    fails("I9", &story("forever"));
+    let gone = |at: &str| {
+        format!(
+            "{}\n{at} i0 get s0 -> redis none",
+            story("left=40").lines().take(4).collect::<Vec<_>>().join("\n")
+        )
+    };
+    fails("I8", &gone("40.0-40.1"));
+    passes("I8", &gone("55.0-55.1"));
+}
