@@ -1,12 +1,10 @@
 //! Sentinels that an address names.
 
-use std::time::Duration;
-
 use squall_client::{CallError, Clock, Endpoint, Profile, TlsOptions};
 
 use crate::pki::{Pki, Validity};
 use crate::redis::{Redis, free_port, fresh, quick, told};
-use crate::watcher::{Watcher, goes_through, why_unknown};
+use crate::watcher::{Watcher, goes_through, patient, why_unknown};
 
 #[tokio::test]
 async fn a_variable_names_sentinels_and_its_login_and_database_are_those_of_the_primary() {
@@ -48,9 +46,7 @@ async fn sentinels_and_primary_are_both_spoken_to_by_tls() {
     let lines: String = tls.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
     let lines = format!("{lines}port 0\ntls-port {port}\ntls-replication yes\n");
     let _watcher = Watcher::start_with(port, tls_port, 1, &lines);
-    let mut settings = quick();
-    settings.connect_timeout = Duration::from_secs(2);
-    settings.deadline = Duration::from_secs(4);
+    let settings = patient();
     let client = |scheme: &str, options: &TlsOptions| {
         let url = format!("{scheme}://127.0.0.1:{port}/sessions");
         let endpoint = Endpoint::parse(&url, &settings.keepalive, options).expect("an address");

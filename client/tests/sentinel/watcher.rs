@@ -2,12 +2,13 @@
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use squall_client::{
     CallError, Clock, Connect, Credentials, Endpoint, Lookup, Sentinel, ServedBy, Settings, connect_to,
 };
 
-use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, told};
+use crate::redis::{MINUTE, Redis, Told, create, eventually, free_port, quick, told};
 
 /// A sentinel that is killed when it goes out of scope.
 pub(crate) struct Watcher {
@@ -104,6 +105,12 @@ pub(crate) fn ports(watchers: &[Watcher]) -> Vec<u16> {
 pub(crate) fn sentinel(ports: &[u16], name: &str) -> Sentinel {
     let addresses = ports.iter().map(|port| ("127.0.0.1".to_owned(), *port)).collect();
     Sentinel::new(addresses, name, connect_to::tcp(&Settings::default().keepalive))
+}
+
+/// Settings for what must be right at the first try, on a machine that is busy.
+pub(crate) fn patient() -> Settings {
+    let (short, long) = (Duration::from_secs(2), Duration::from_secs(5));
+    Settings { connect_timeout: short, operation_timeout: short, deadline: long, ..quick() }
 }
 
 /// A client of what the sentinels at these ports name.
