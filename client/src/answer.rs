@@ -7,6 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::error::CallError;
+use crate::seal::SealError;
 
 /// Who answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -132,6 +133,9 @@ pub enum SessionError {
     /// What Redis holds under the key is not ours, or not whole.
     #[error("what redis holds is damaged or not ours: {0}")]
     Corrupt(&'static str),
+    /// A value cannot be encrypted, or one that is encrypted does not open.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
     /// The call failed, and there is no fallback.
     #[error(transparent)]
     Call(CallError),
@@ -150,7 +154,7 @@ impl SessionError {
     pub fn definite(&self) -> bool {
         match self {
             Self::NoSession | Self::Unavailable(_) | Self::Full | Self::TooLarge { .. } => true,
-            Self::Invalid(_) | Self::Corrupt(_) => true,
+            Self::Invalid(_) | Self::Corrupt(_) | Self::Sealed(_) => true,
             Self::Call(error) => error.definite(),
         }
     }
@@ -161,7 +165,7 @@ impl SessionError {
             Self::NoSession => "no-session",
             Self::Unavailable(_) => "unavailable",
             Self::Full => "overloaded",
-            Self::TooLarge { .. } | Self::Invalid(_) | Self::Corrupt(_) => "invalid",
+            Self::TooLarge { .. } | Self::Invalid(_) | Self::Corrupt(_) | Self::Sealed(_) => "invalid",
             Self::Call(error) => error.code(),
         }
     }

@@ -27,6 +27,7 @@ use crate::gateway::Gateway;
 use crate::mode::Serving;
 use crate::replicas::Replicas;
 use crate::script::{Merged, Script, Stored};
+use crate::seal::Seal;
 use crate::settings::{Fallback, Live, Settings};
 use crate::store::{Brought, Memory, Store};
 use crate::sync;
@@ -37,6 +38,7 @@ use crate::task::AbortOnDrop;
 pub struct SessionClient {
     store: Arc<Store>,
     resyncing: Option<Arc<AbortOnDrop>>,
+    seal: Option<Arc<Seal>>,
 }
 
 /// Why a session could not be looked up at Redis.
@@ -106,7 +108,13 @@ impl SessionClient {
             let task = tokio::spawn(sync::resync_whenever_due(Arc::clone(&store)));
             Arc::new(AbortOnDrop(task.abort_handle()))
         });
-        Ok(Self { store, resyncing })
+        Ok(Self { store, resyncing, seal: None })
+    }
+
+    /// The same client, which encrypts every value before it leaves this process, and keeps it encrypted itself.
+    #[must_use]
+    pub fn sealed(self, seal: Seal) -> Self {
+        Self { seal: Some(Arc::new(seal)), ..self }
     }
 
     /// Makes a session that lives for `ttl`; one that exists is replaced.
@@ -135,6 +143,14 @@ impl SessionClient {
     }
 
     async fn read(&self, id: &str) -> Result<Lookup, SessionError> {
+        let lookup = self.look_up(id).await?;
+        match &self.seal {
+            Some(seal) => Ok(seal.opened(id, lookup)?),
+            None => Ok(lookup),
+        }
+    }
+
+    async fn look_up(&self, id: &str) -> Result<Lookup, SessionError> {
         self.check_id(id)?;
         if !self.store.admits() {
             let spared = self.serve_locally(id, SPARED);
@@ -173,6 +189,10 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
+        let write = match &self.seal {
+            Some(seal) => seal.sealed(id, write)?,
+            None => write,
+        };
         self.check_write(id, &write)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);

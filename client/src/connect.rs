@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,6 +25,12 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxStream>> + S
 pub trait Connect: Send + Sync {
     /// Opens a stream. The caller bounds how long that may take, and may drop it.
     fn connect(&self) -> Connecting<'_>;
+
+    /// The same, told how long the caller waits. What asks others before it knows where to connect shares that time out.
+    fn connect_within(&self, limit: Duration) -> Connecting<'_> {
+        let _ = limit;
+        self.connect()
+    }
 
     /// What is said of a stream that did not open in time.
     fn stalled(&self) -> &'static str {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::sentinel::NoPrimary;
 use crate::tls;
 
 pub(crate) mod told;
@@ -144,6 +145,9 @@ const HEALTHY: [&str; 4] = ["OOM", "MOVED", "ASK", "NOPERM"];
 impl From<std::io::Error> for CallError {
     /// A stream that was not opened.
     fn from(error: std::io::Error) -> Self {
+        if let Some(why) = error.get_ref().and_then(|inner| inner.downcast_ref::<NoPrimary>()) {
+            return why.into();
+        }
         tls::failure(&error).map_or_else(|| Self::Connect(error.kind().to_string()), Self::Tls)
     }
 }

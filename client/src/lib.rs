@@ -8,12 +8,14 @@
 //! to Redis safe; [`SessionClient`] is what a user holds. The client reaches Redis through [`Connect`], by TCP or by whatever
 //! gives a byte stream, and tells everything that happens to an [`Observer`].
 
+mod address;
 mod answer;
 mod breakers;
 pub mod cache;
 mod client;
 pub mod clock;
 pub mod connect;
+pub mod connect_to;
 mod connection;
 pub mod core;
 pub mod disk;
@@ -44,6 +46,8 @@ mod replicas;
 mod replies;
 mod scan;
 mod script;
+pub mod seal;
+mod sentinel;
 pub mod settings;
 mod stats;
 mod store;
@@ -61,6 +65,7 @@ pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::SessionClient;
 pub use clock::Clock;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};
+pub use connect_to::ConnectTo;
 pub use core::breaker::Force;
 pub use core::class::Class;
 pub use core::time::Time;
@@ -73,6 +78,8 @@ pub use event::{Ended, Event, Mode, Observer, Operation, Resync};
 pub use health_check::{Health, SessionType, Status};
 pub use observe::Metrics;
 pub use profile::Profile;
+pub use seal::{Seal, SealError};
+pub use sentinel::Sentinel;
 pub use settings::{ReconfigureError, Settings, SettingsError};
 pub use stats::Stats;
 pub use tls::{Tls, TlsError, TlsOptions};

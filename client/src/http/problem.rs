@@ -184,7 +184,7 @@ impl From<SessionError> for Problem {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, Kind::TooLarge, message)
             }
             SessionError::Invalid(why) => Self::bad(why),
-            SessionError::Corrupt(_) => {
+            SessionError::Corrupt(_) | SessionError::Sealed(_) => {
                 Self::damaged("what redis holds under this id is no session of this service, or is damaged")
             }
             SessionError::Call(error) => Self::call(&error),
