@@ -7,7 +7,8 @@ use redis::{Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, Redis
 use thiserror::Error;
 
 use crate::connect::{Connect, Tcp};
-use crate::settings::{KeepaliveSettings, Protocol};
+use crate::keys;
+use crate::settings::{KeepaliveSettings, Protocol, Settings, SettingsError};
 use crate::tls::{Tls, TlsError, TlsOptions};
 
 /// The highest database that a Redis has unless it is configured otherwise.
@@ -102,6 +103,20 @@ impl Endpoint {
         let credentials =
             Credentials::new(login.username().map(str::to_owned), login.password().map(str::to_owned));
         Ok(Self { connect, credentials, database })
+    }
+
+    /// Whether a client with these settings can use it: in a cluster the hash tag of the prefix puts all keys into one slot.
+    pub(crate) fn fits(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let prefix = &settings.key_prefix;
+        if !self.connect.is_cluster() || keys::has_hash_tag(prefix) {
+            return Ok(());
+        }
+        let cure = "in a cluster it must have a hash tag, as session:{a}: has; Sharded gives one to each of its shards";
+        Err(SettingsError {
+            key: "key_prefix".to_owned(),
+            value: format!("{prefix:?}"),
+            cure: cure.to_owned(),
+        })
     }
 
     pub(crate) fn info(&self, protocol: Protocol) -> RedisConnectionInfo {

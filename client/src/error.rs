@@ -106,6 +106,11 @@ impl CallError {
         }
     }
 
+    /// Whether another node of the cluster holds the key, or is about to.
+    pub(crate) fn points_elsewhere(&self) -> bool {
+        matches!(self, Self::NotNow(code) if code == "MOVED" || code == "ASK")
+    }
+
     /// What kind of error it is, as logs and metrics call it.
     pub fn error_type(&self) -> &'static str {
         match self {
@@ -144,6 +149,10 @@ const HEALTHY: [&str; 4] = ["OOM", "MOVED", "ASK", "NOPERM"];
 impl From<std::io::Error> for CallError {
     /// A stream that was not opened.
     fn from(error: std::io::Error) -> Self {
+        // Who looks up where to connect may have been refused itself.
+        if let Some(told) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return told.clone();
+        }
         tls::failure(&error).map_or_else(|| Self::Connect(error.kind().to_string()), Self::Tls)
     }
 }

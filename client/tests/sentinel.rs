@@ -58,7 +58,8 @@ fn endpoint(sentinels: &[u16]) -> Endpoint {
 }
 
 fn client(sentinels: &[u16]) -> Told {
-    let settings = Settings { connect_timeout: Duration::from_secs(1), deadline: Duration::from_secs(2), ..quick() };
+    let settings =
+        Settings { connect_timeout: Duration::from_secs(1), deadline: Duration::from_secs(2), ..quick() };
     told(endpoint(sentinels), 1, &settings, Clock::system())
 }
 
@@ -92,10 +93,8 @@ async fn sessions_go_on_on_the_new_primary_after_a_failover() {
         replica.ask::<String>(&["INFO", "replication"]).await.contains("role:master")
     })
     .await;
-    eventually("writes go to it", || async {
-        create(&told, "after", "3", MINUTE).await == ServedBy::Redis
-    })
-    .await;
+    eventually("writes go to it", || async { create(&told, "after", "3", MINUTE).await == ServedBy::Redis })
+        .await;
     told.clean().await;
     let there = replica.session_client(9, &quick());
     assert_eq!(read(&there, "before").await.as_deref(), Some("2"));
