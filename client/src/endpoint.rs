@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::{Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
+use redis::{Cmd, ProtocolVersion, RedisConnectionInfo};
 use thiserror::Error;
 
+use crate::address::{Address, Service};
 use crate::connect::{Connect, Tcp};
+use crate::connect_to;
 use crate::keys;
+use crate::sentinel::Sentinel;
 use crate::settings::{KeepaliveSettings, Protocol, Settings, SettingsError};
 use crate::tls::{Tls, TlsError, TlsOptions};
-
-/// The highest database that a Redis has unless it is configured otherwise.
-const DATABASE_MAX: i64 = 15;
 
 /// A Redis and the credentials for it.
 #[derive(Clone)]
@@ -41,10 +41,26 @@ struct Login {
 pub enum EndpointError {
     /// It is no URL of a Redis.
     #[error(
-        "the address of Redis should be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS; in user and \
-         password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
+        "the address of Redis should be redis://[user[:password]@]host[:port][/database], or by its sentinels \
+         redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], and rediss:// or rediss-sentinel:// for \
+         TLS; in user and password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
     )]
     Form,
+    /// The host of this number, from 1 on, is none.
+    #[error(
+        "host {0} in the address of Redis is none; it should be host[:port], with a comma before the next, and in user and \
+         password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
+    )]
+    Host(usize),
+    /// It has several hosts, where only one can be.
+    #[error("the address of Redis has several hosts; behind redis:// and rediss:// there is one")]
+    Hosts,
+    /// It does not say by which name the sentinels know Redis.
+    #[error(
+        "the address of Redis lacks the name that its sentinels know, as in redis-sentinel://host:port/name; it is made of \
+         letters, digits, ., - and _"
+    )]
+    Name,
     /// Its port is none.
     #[error("the port in the address of Redis is {0}; it must be from 1 to 65535")]
     Port(u32),
@@ -67,41 +83,26 @@ impl Endpoint {
         Self { connect, credentials: Credentials::default(), database: 0 }
     }
 
-    /// The Redis at a URL such as `redis://user:password@10.0.0.7:6379/2`; `rediss://` speaks TLS, as `tls` says.
+    /// The Redis at a URL such as `redis://user:password@10.0.0.7:6379/2`, or the one that the sentinels of
+    /// `redis-sentinel://user:password@10.0.0.7,10.0.0.8:26379/name/2` name; `rediss` instead of `redis` speaks TLS, as `tls` says.
+    /// User and password are those of Redis; for sentinels with a login of their own see [`Sentinel::with_credentials`].
     ///
     /// # Errors
     ///
     /// What is wrong with the URL, without its text, or with the files that TLS needs.
     pub fn parse(text: &str, keepalive: &KeepaliveSettings, tls: &TlsOptions) -> Result<Self, EndpointError> {
-        // The end of the line of a file does no harm; within, what reads URLs would leave it out without a word.
-        let text = text.trim();
-        if text.contains(char::is_control) {
-            return Err(EndpointError::Form);
-        }
-        let (scheme, rest) = text.split_once("://").ok_or(EndpointError::Form)?;
-        let secure = match scheme.to_ascii_lowercase().as_str() {
-            "redis" | "valkey" => false,
-            "rediss" | "valkeys" => true,
-            _ => return Err(EndpointError::Form),
+        let Address { service, secure, credentials, database } = Address::parse(text)?;
+        let connect: Arc<dyn Connect> = match service {
+            Service::Single((host, port)) => {
+                let tcp = Tcp { host, port, keepalive: keepalive.clone() };
+                if secure { Arc::new(Tls::new(tcp, tls.clone())?) } else { Arc::new(tcp) }
+            }
+            Service::Sentinel { hosts, name } => {
+                let connect_to =
+                    if secure { connect_to::tls(keepalive, tls)? } else { connect_to::tcp(keepalive) };
+                Arc::new(Sentinel::new(hosts, name, connect_to))
+            }
         };
-        // The library that reads the rest is built without a TLS of its own.
-        let plain = format!("redis://{rest}");
-        let url = redis::parse_redis_url(&plain).ok_or(EndpointError::Form)?;
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(EndpointError::Options);
-        }
-        if url.port() == Some(0) {
-            return Err(EndpointError::Port(0));
-        }
-        let database = database(url.path().trim_matches('/'))?;
-        let info = plain.as_str().into_connection_info().map_err(|_| EndpointError::Form)?;
-        let ConnectionAddr::Tcp(host, port) = info.addr().clone() else { return Err(EndpointError::Form) };
-        let tcp = Tcp { host, port, keepalive: keepalive.clone() };
-        let connect: Arc<dyn Connect> =
-            if secure { Arc::new(Tls::new(tcp, tls.clone())?) } else { Arc::new(tcp) };
-        let login = info.redis_settings();
-        let credentials =
-            Credentials::new(login.username().map(str::to_owned), login.password().map(str::to_owned));
         Ok(Self { connect, credentials, database })
     }
 
@@ -190,16 +191,6 @@ impl fmt::Debug for Endpoint {
             .field("credentials", &self.credentials)
             .field("database", &self.database)
             .finish_non_exhaustive()
-    }
-}
-
-fn database(text: &str) -> Result<i64, EndpointError> {
-    let number = if text.is_empty() { Ok(0) } else { text.parse::<i64>() };
-    match number {
-        Ok(number @ 0..=DATABASE_MAX) => Ok(number),
-        Ok(number) => Err(EndpointError::Database(number.to_string())),
-        // A password with a slash in it ends up here, so the text is not shown.
-        Err(_) => Err(EndpointError::Database("not a number".to_owned())),
     }
 }
 

@@ -8,6 +8,7 @@
 //! to Redis safe; [`SessionClient`] is what a user holds. The client reaches Redis through [`Connect`], by TCP or by whatever
 //! gives a byte stream, and tells everything that happens to an [`Observer`].
 
+mod address;
 mod answer;
 mod breakers;
 pub mod cache;
@@ -15,6 +16,7 @@ mod client;
 pub mod clock;
 mod cluster;
 pub mod connect;
+pub mod connect_to;
 mod connection;
 pub mod core;
 pub mod disk;
@@ -66,6 +68,7 @@ pub use client::SessionClient;
 pub use clock::Clock;
 pub use cluster::Cluster;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};
+pub use connect_to::ConnectTo;
 pub use core::breaker::Force;
 pub use core::class::Class;
 pub use core::time::Time;
@@ -79,7 +82,7 @@ pub use health_check::{Health, SessionType, Status};
 pub use observe::Metrics;
 pub use profile::Profile;
 pub use seal::{Seal, SealError};
-pub use sentinel::{ConnectTo, Sentinel};
+pub use sentinel::Sentinel;
 pub use settings::{ReconfigureError, Settings, SettingsError};
 pub use sharded::Sharded;
 pub use stats::Stats;

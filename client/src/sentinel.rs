@@ -15,13 +15,11 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo};
 use tokio::task::JoinSet;
 
 use crate::connect::{BoxStream, Connect, Connecting};
+use crate::connect_to::ConnectTo;
 use crate::endpoint::Credentials;
 
 /// Host and port.
 type Address = (String, u16);
-
-/// Opens streams to a server of this host and port: [`Tcp`](crate::Tcp), or [`Tls`](crate::Tls).
-pub type ConnectTo = dyn Fn(&str, u16) -> io::Result<Arc<dyn Connect>> + Send + Sync;
 
 /// How long a sentinel may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
@@ -50,8 +48,8 @@ impl Sentinel {
     /// Where the primary is, as most of the sentinels say that answer.
     async fn primary(&self) -> io::Result<Address> {
         let mut asked = JoinSet::new();
-        for address in self.sentinels.iter().cloned() {
-            let sentinel = self.clone();
+        for address in &self.sentinels {
+            let (sentinel, address) = (self.clone(), address.clone());
             asked.spawn(async move {
                 let answer = tokio::time::timeout(ANSWERS_WITHIN, sentinel.ask(&address)).await;
                 answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))

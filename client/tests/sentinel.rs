@@ -1,5 +1,6 @@
 //! Three real sentinels, a primary and a replica: sessions go on across a failover, whatever one sentinel says.
 
+#[expect(dead_code, reason = "each test file uses its part")]
 mod redis;
 
 use std::process::{Child, Command, Stdio};
