@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::connect::{Connect, Connecting};
+use crate::connect_to::ConnectTo;
 use crate::endpoint::{Credentials, Endpoint};
 use crate::error::CallError;
-use crate::sentinel::ConnectTo;
 use crate::task::AbortOnDrop;
 use told::{Address, Told};
 
@@ -82,8 +82,8 @@ impl Cluster {
     /// What those say of `nodes` that answer in time.
     async fn ask_each(&self, nodes: &[Address], prefix: &str) -> Result<Told, CallError> {
         let mut asked = JoinSet::new();
-        for node in nodes.iter().cloned() {
-            let (cluster, prefix) = (self.clone(), prefix.to_owned());
+        for node in nodes {
+            let (cluster, node, prefix) = (self.clone(), node.clone(), prefix.to_owned());
             asked.spawn(async move { cluster.ask_in_time(&node, &prefix).await });
         }
         let (mut all, mut failed, mut patience) = (Vec::new(), Vec::new(), ANSWERS_WITHIN * 2);

@@ -192,18 +192,16 @@ fn prefix_of(prefix: &str, shard: u16, of: u16) -> String {
 
 /// Does all at once, and gives the answers in their order.
 async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.map(|future| (Box::pin(future), None)).collect();
+    let mut futures: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut answers: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
-        let mut ready = true;
-        for (future, answer) in waiting.iter_mut().filter(|(_, answer)| answer.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(now) => *answer = Some(now),
-                Poll::Pending => ready = false,
+        for (future, answer) in futures.iter_mut().zip(&mut answers).filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(now) = future.as_mut().poll(context) {
+                *answer = Some(now);
             }
         }
-        if ready { Poll::Ready(()) } else { Poll::Pending }
+        if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    waiting.into_iter().filter_map(|(_, answer)| answer).collect()
+    answers.into_iter().flatten().collect()
 }
