@@ -1,66 +1,75 @@
 //! A primary that ends, or stands still: its shards are served by memory until its replica takes over, and no others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use squall_client::ServedBy;
+use tokio::task::JoinSet;
 
-use crate::redis::Redis;
-use crate::stage::{Clients, Nodes, PRIMARIES, ids};
+use crate::redis::{Redis, eventually};
+use crate::stage::{Clients, Nodes, PRIMARIES};
 
 /// Longer than a replica needs to take over on a machine that is busy.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Updates all sessions again and again, until Redis has taken all after memory took some. What was acknowledged last.
-async fn write_until_it_is_over(
+/// Memory answers so fast that nothing else would come to its turn.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Updates the sessions of a shard again and again; once it is over, until Redis has taken each. What was acknowledged last.
+async fn write(
     clients: &Clients,
-    away: &[usize],
-    ids: &[String],
+    ids: Vec<String>,
+    well: bool,
+    over: &AtomicBool,
 ) -> BTreeMap<String, String> {
-    let (mut last, mut locally) = (BTreeMap::new(), 0);
-    let writing = async {
-        for round in 0.. {
-            let mut all_at_redis = true;
-            for id in ids {
-                let text = format!("{id} in round {round}");
-                let ack = clients.update(id, &text).await;
-                last.insert(id.clone(), text);
-                let shard = clients.sharded.shard_of(id);
-                assert!(
-                    ack.served_by == ServedBy::Redis || away.contains(&shard),
-                    "{id} of shard {shard}, whose node is well, was not taken by redis but by {:?}",
-                    ack.level
-                );
-                locally += usize::from(ack.served_by == ServedBy::Local);
-                all_at_redis &= ack.served_by == ServedBy::Redis;
-            }
-            if all_at_redis && locally > 0 {
-                return;
-            }
+    let (mut last, mut pace) = (BTreeMap::new(), tokio::time::interval(PACE));
+    for round in 0.. {
+        pace.tick().await;
+        let (was_over, mut all_at_redis) = (over.load(Ordering::SeqCst), true);
+        for id in &ids {
+            let text = format!("{id} in round {round}");
+            let ack = clients.update(id, &text).await;
+            last.insert(id.clone(), text);
+            all_at_redis &= ack.served_by == ServedBy::Redis;
+            assert!(all_at_redis || !well, "{id}, whose node is well, is not at redis: {ack:?}");
         }
-    };
-    tokio::time::timeout(TAKES_OVER_WITHIN, writing).await.expect("a replica takes over");
+        if was_over && all_at_redis {
+            break;
+        }
+    }
     last
 }
 
 async fn goes_away(strike: impl FnOnce(&mut Redis)) {
     let Some(mut nodes) = Nodes::start().await else { return };
-    let (clients, ids) = (nodes.clients(1), ids(48));
-    for id in &ids {
-        assert_eq!(clients.create(id, "before").await, ServedBy::Redis, "{id}");
-    }
+    let clients = nodes.clients(1);
     let away = nodes.shards_of(0).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut writing = JoinSet::new();
+    for shard in 0..clients.sharded.shards().len() {
+        let (clients, over, well) = (clients.clone(), Arc::clone(&over), !away.contains(&shard));
+        let ids = clients.ids_in(shard, 6);
+        for id in &ids {
+            assert_eq!(clients.create(id, "before").await, ServedBy::Redis, "{id}");
+        }
+        writing.spawn(async move { write(&clients, ids, well, &over).await });
+    }
     strike(&mut nodes.0[0]);
-    let last = write_until_it_is_over(&clients, &away, &ids).await;
-    let role: String = nodes.0[PRIMARIES].ask(&["INFO", "replication"]).await;
-    assert!(role.contains("role:master"), "its replica has not taken over: {role}");
+    eventually("its replica takes over", || async {
+        nodes.0[PRIMARIES].ask::<String>(&["INFO", "replication"]).await.contains("role:master")
+    })
+    .await;
+    over.store(true, Ordering::SeqCst);
+    let written = tokio::time::timeout(TAKES_OVER_WITHIN, writing.join_all()).await;
     clients.clean().await;
     for shard in 0..clients.sharded.shards().len() {
         assert_eq!(clients.outages(shard) > 0, away.contains(&shard), "of shard {shard}; {away:?} were away");
     }
     // Another instance finds what was acknowledged last, whoever did that. Its seeds know of the new primary.
     let other = nodes.clients(2);
-    for (id, text) in &last {
+    for (id, text) in written.expect("redis serves again").iter().flatten() {
         assert_eq!(other.read(id).await.as_ref(), Some(text), "{id}");
     }
 }

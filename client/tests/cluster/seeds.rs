@@ -83,7 +83,9 @@ async fn an_address_names_the_nodes_and_the_login_for_all_of_them() {
     wrong.client.force_breaker(squall_client::Force::Closed);
     assert_eq!(why(&wrong).await, CallError::Auth("WRONGPASS".to_owned()));
     let right = client(parsed(&format!("redis-cluster://:open@127.0.0.1:{},127.0.0.1:{port}", free_port())));
-    assert_eq!(create(&right, "a", "2", MINUTE).await, ServedBy::Redis);
+    // A node that has just started refuses every key for two seconds.
+    eventually("redis takes it", || async { create(&right, "a", "2", MINUTE).await == ServedBy::Redis })
+        .await;
     ::redis::cmd("CONFIG")
         .arg(&["SET", "requirepass", ""])
         .exec_async(&mut side)

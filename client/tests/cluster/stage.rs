@@ -26,7 +26,7 @@ pub(crate) const SHARDS: u16 = 8;
 async fn node() -> Option<(Redis, u16)> {
     let bus = free_port();
     let options = format!(
-        "--cluster-enabled yes --cluster-port {bus} --cluster-node-timeout 1500 --cluster-require-full-coverage no \
+        "--cluster-enabled yes --cluster-port {bus} --cluster-node-timeout 2000 --cluster-require-full-coverage no \
          --cluster-replica-validity-factor 0 --cluster-allow-replica-migration no --repl-diskless-sync-delay 0"
     );
     let redis = Redis::start_with(options.split(' ').map(str::to_owned).collect()).await?;
@@ -130,18 +130,19 @@ pub(crate) fn endpoint(seeds: &[u16]) -> Endpoint {
     Cluster::new(seeds, Credentials::default(), connect_to).into()
 }
 
-/// Outages are short, and a machine that is busy is none.
+/// An operation ends before a replica can have taken over, and a machine that is busy is no outage.
 pub(crate) fn patient() -> Settings {
     let mut settings = quick();
-    settings.connect_timeout = Duration::from_secs(2);
-    settings.operation_timeout = Duration::from_secs(2);
-    settings.deadline = Duration::from_secs(4);
+    settings.connect_timeout = Duration::from_secs(1);
+    settings.operation_timeout = Duration::from_millis(800);
+    settings.deadline = Duration::from_millis(1800);
     settings.retry.retries = 2;
     settings.breaker.slow_calls = false;
     settings
 }
 
 /// A sharded client, and what each of its shards has told.
+#[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) sharded: Sharded,
     events: Vec<Arc<Mutex<Vec<Event>>>>,
