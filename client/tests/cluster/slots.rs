@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use squall_client::ServedBy;
+use squall_client::{CallError, Event, Lookup, ServedBy};
 
 use crate::redis::{Redis, eventually};
 use crate::stage::{Clients, Nodes, PRIMARIES, SHARDS, ids};
@@ -40,30 +41,58 @@ async fn sessions_lie_on_the_node_that_holds_their_slot_and_every_instance_finds
     other.sharded.shutdown().await;
 }
 
-/// Moves a slot as `redis-cli --cluster reshard` does.
-async fn move_slot(nodes: &Nodes, slot: usize, from: &Redis, to: &Redis) {
-    let ids: (String, String) = (from.ask(&["CLUSTER", "MYID"]).await, to.ask(&["CLUSTER", "MYID"]).await);
-    let (slot, port) = (slot.to_string(), to.port.to_string());
-    to.ask::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &ids.0]).await;
-    from.ask::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &ids.1]).await;
-    loop {
-        let keys: Vec<String> = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "2"]).await;
-        if keys.is_empty() {
-            break;
+/// A slot on its way from one node to another, as `redis-cli --cluster reshard` moves it.
+struct Moving<'a> {
+    nodes: &'a Nodes,
+    slot: String,
+    from: &'a Redis,
+    to: &'a Redis,
+}
+
+impl<'a> Moving<'a> {
+    async fn begin(nodes: &'a Nodes, slot: usize, from: &'a Redis, to: &'a Redis) -> Self {
+        let ids: [String; 2] = [from.ask(&["CLUSTER", "MYID"]).await, to.ask(&["CLUSTER", "MYID"]).await];
+        let slot = slot.to_string();
+        to.ask::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &ids[0]]).await;
+        from.ask::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &ids[1]]).await;
+        Self { nodes, slot, from, to }
+    }
+
+    /// Moves so many keys at most, and says how many there were.
+    async fn step(&self, most: &str) -> usize {
+        let keys: Vec<String> = self.from.ask(&["CLUSTER", "GETKEYSINSLOT", &self.slot, most]).await;
+        if !keys.is_empty() {
+            let port = self.to.port.to_string();
+            let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            words.extend(keys.iter().map(String::as_str));
+            self.from.ask::<String>(&words).await;
         }
-        let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
-        words.extend(keys.iter().map(String::as_str));
-        from.ask::<String>(&words).await;
+        keys.len()
     }
-    for node in [to, from].into_iter().chain(&nodes.0[..PRIMARIES]) {
-        node.ask::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids.1]).await;
+
+    async fn end(self) {
+        while self.step("3").await > 0 {}
+        let id: String = self.to.ask(&["CLUSTER", "MYID"]).await;
+        for node in [self.to, self.from].into_iter().chain(&self.nodes.0[..PRIMARIES]) {
+            node.ask::<()>(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &id]).await;
+        }
     }
+}
+
+/// Memory answers so fast that nothing else would come to its turn.
+const PACE: Duration = Duration::from_millis(5);
+
+/// Whether Redis refused something because the slot is on its way, or has gone.
+fn refused(event: &Event, why: &str) -> bool {
+    matches!(event, Event::Failed { error: CallError::NotNow(code), .. } if code == why)
 }
 
 /// Updates, destroys and creates sessions, each with a value of its own, until it is told to end. What each must be then.
 async fn write(clients: &Clients, ids: Vec<String>, over: &AtomicBool) -> BTreeMap<String, Option<String>> {
     let mut last: BTreeMap<_, _> = ids.iter().map(|id| (id.clone(), Some("before".to_owned()))).collect();
+    let mut pace = tokio::time::interval(PACE);
     for round in 0.. {
+        pace.tick().await;
         for (number, id) in ids.iter().enumerate() {
             let text = format!("{id} in round {round}");
             if (round + number) % 7 == 0 {
@@ -81,6 +110,26 @@ async fn write(clients: &Clients, ids: Vec<String>, over: &AtomicBool) -> BTreeM
     last
 }
 
+#[tokio::test]
+async fn a_slot_that_has_moved_is_found_by_the_operation_that_meets_it() {
+    let Some(nodes) = Nodes::start().await else { return };
+    let clients = nodes.clients(1);
+    let shard = nodes.shards_of(0).await[0];
+    let (slot, ids) = (nodes.slot(u16::try_from(shard).expect("a few")).await, clients.ids_in(shard, 2));
+    for (to, from) in [(1, 0), (0, 1)] {
+        for id in &ids {
+            assert_eq!(clients.create(id, "before").await, ServedBy::Redis);
+        }
+        Moving::begin(&nodes, slot, &nodes.0[from], &nodes.0[to]).await.end().await;
+        let moved = || clients.count(shard, |event| refused(event, "MOVED"));
+        let before = moved();
+        assert_eq!(clients.update(&ids[0], "after").await.served_by, ServedBy::Redis);
+        assert!(moved() > before, "it was not told that the slot has moved");
+        assert_eq!(clients.read(&ids[1]).await.as_deref(), Some("before"));
+    }
+    assert_eq!(clients.outages(shard), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_to_another_node_while_its_sessions_are_written_loses_nothing_acknowledged() {
     let Some(nodes) = Nodes::start().await else { return };
@@ -93,8 +142,17 @@ async fn a_slot_that_moves_to_another_node_while_its_sessions_are_written_loses_
     let over = AtomicBool::new(false);
     let halves = ids.split_at(20);
     let moving = async {
-        move_slot(&nodes, slot, &nodes.0[0], &nodes.0[1]).await;
-        // Connections that lead to the old node are left at once, with nothing but its word.
+        let slot = Moving::begin(&nodes, slot, &nodes.0[0], &nodes.0[1]).await;
+        slot.step("20").await;
+        eventually("writes are refused", || async {
+            clients.count(shard, |event| refused(event, "ASK")) > 0
+        })
+        .await;
+        // What is not here may be there: nobody is logged out.
+        let nowhere = clients.sharded.get(&clients.ids_in(shard, 41)[40]).await.expect("it can be asked");
+        assert!(matches!(nowhere, Lookup::Unknown { .. }), "{nowhere:?}");
+        slot.end().await;
+        // Connections that lead to the old node are left, with nothing but its word.
         eventually("the shard is served by redis again", || async {
             clients.create(&ids[0], "again").await == ServedBy::Redis
         })
@@ -108,6 +166,7 @@ async fn a_slot_that_moves_to_another_node_while_its_sessions_are_written_loses_
     );
     last.extend(more);
     clients.clean().await;
+    assert!(clients.count(shard, |event| refused(event, "MOVED")) > 0, "nothing was moved under its feet");
     let other = nodes.clients(2);
     for (id, text) in &last {
         assert_eq!(other.read(id).await, *text, "{id}");

@@ -188,10 +188,14 @@ impl Clients {
         .await;
     }
 
+    /// How many events of a shard are such.
+    pub(crate) fn count(&self, shard: usize, such: impl Fn(&Event) -> bool) -> usize {
+        self.events[shard].lock().expect("no panic").iter().filter(|event| such(event)).count()
+    }
+
     /// How often a shard was served by memory.
     pub(crate) fn outages(&self, shard: usize) -> usize {
-        let events = self.events[shard].lock().expect("no panic");
-        events.iter().filter(|event| mode(event) == Some(Mode::Local)).count()
+        self.count(shard, |event| mode(event) == Some(Mode::Local))
     }
 
     /// So many ids of this shard.
