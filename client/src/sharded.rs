@@ -205,3 +205,67 @@ async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     .await;
     answers.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::connect_to;
+    use crate::endpoint::Credentials;
+
+    /// A cluster that nobody reaches.
+    fn endpoint() -> Endpoint {
+        let connect_to = connect_to::tcp(&Settings::default().keepalive);
+        Cluster::new(Vec::new(), Credentials::default(), connect_to).into()
+    }
+
+    fn start(key_prefix: &str, shards: u16) -> Result<Sharded, StartError> {
+        let settings = Settings { key_prefix: key_prefix.to_owned(), ..Settings::default() };
+        Sharded::start(&settings, &endpoint(), shards, |_| Environment::new(1))
+    }
+
+    #[tokio::test]
+    async fn a_session_stays_in_its_shard_whatever_is_built_anew() {
+        let sharded = start("session:", 16).unwrap();
+        let shards = ["", "a", "id-1", "id-2", "0123456789"].map(|id| sharded.shard_of(id));
+        // CRC-32C, as others compute it too.
+        assert_eq!(shards, [0, 0, 1, 5, 14]);
+        assert_eq!(sharded.of("id-2").settings().key_prefix, "session:{5/16}:");
+        let mut many = [0; 16];
+        (0..16_000).for_each(|number| many[sharded.shard_of(&format!("id-{number}"))] += 1);
+        assert!(many.iter().all(|many| (900..1100).contains(many)), "{many:?}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sharded_is_told() {
+        let why = |key_prefix: &str, shards| start(key_prefix, shards).err().map(|error| error.to_string());
+        assert_eq!(why("session:", 0).unwrap(), "shards is 0; from 1 to 1024");
+        assert_eq!(why("session:", 1025).unwrap(), "shards is 1025; from 1 to 1024");
+        let braces = why("session:{a}:", 2).unwrap();
+        assert!(braces.starts_with("key_prefix is \"session:{a}:\"; no braces"), "{braces}");
+        assert_eq!(why("", 1024), None);
+    }
+
+    #[tokio::test]
+    async fn a_client_of_a_cluster_needs_all_its_keys_in_one_slot() {
+        let error = SessionClient::start(Settings::default(), endpoint(), Environment::new(1)).err().unwrap();
+        assert!(
+            error.to_string().starts_with("key_prefix is \"session:\"; in a cluster it must have"),
+            "{error}"
+        );
+        let settings = Settings { key_prefix: "session:{a}:".to_owned(), ..Settings::default() };
+        assert!(SessionClient::start(settings, endpoint(), Environment::new(1)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn settings_change_in_all_shards_or_in_none() {
+        let sharded = start("session:", 3).unwrap();
+        let settings = Settings { deadline: Duration::from_secs(7), ..Settings::default() };
+        sharded.reconfigure(&settings).unwrap();
+        let other = Settings { key_prefix: "other:".to_owned(), ..Settings::default() };
+        assert!(sharded.reconfigure(&other).is_err());
+        let deadlines: Vec<Duration> =
+            sharded.shards().iter().map(|shard| shard.settings().deadline).collect();
+        assert_eq!(deadlines, [Duration::from_secs(7); 3]);
+    }
+}
