@@ -17,14 +17,17 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::address::Host;
 use crate::connect::{Connect, Connecting};
 use crate::connect_to::ConnectTo;
 use crate::endpoint::{Credentials, Endpoint};
 use crate::error::CallError;
+use crate::error::told::stream_error;
 use crate::task::AbortOnDrop;
-use told::{Address, Told};
+use crate::tls;
+use told::Told;
 
-/// How long a node may take to answer.
+/// How long a node may take to answer, however long a connection may take to open.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long others are waited for once a node has answered.
@@ -40,11 +43,11 @@ const REMEMBERED: usize = 16;
 /// [`Sharded`](crate::Sharded) spreads sessions over many such clients.
 #[derive(Clone)]
 pub struct Cluster {
-    seeds: Vec<Address>,
+    seeds: Vec<Host>,
     credentials: Credentials,
     connect_to: Arc<ConnectTo>,
     /// What the nodes said last of who else there is.
-    nodes: Arc<Mutex<Vec<Address>>>,
+    nodes: Arc<Mutex<Vec<Host>>>,
 }
 
 impl Cluster {
@@ -54,20 +57,21 @@ impl Cluster {
         Self { seeds, credentials, connect_to, nodes: Arc::default() }
     }
 
-    /// Where the keys that begin so are.
-    async fn holder(&self, prefix: &str) -> Result<Address, CallError> {
-        let mut told = match self.ask_each(&self.seeds, prefix).await {
+    /// Where the keys that begin so are. `limit` is for the whole of the connection, so a part of it is for each node.
+    async fn holder(&self, prefix: &str, limit: Duration) -> Result<Host, CallError> {
+        let asking = Asking { prefix, within: ANSWERS_WITHIN.min(limit / 4) };
+        let mut told = match self.ask_each(&self.seeds, asking).await {
             Ok(told) => told,
             Err(error) => {
                 let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                self.ask_each(&nodes, prefix).await.map_err(|_| error)?
+                self.ask_each(&nodes, asking).await.map_err(|_| error)?
             }
         };
         for _ in 0..HOPS {
             if told.by_itself {
                 break;
             }
-            let said = self.ask_in_time(&told.holder, prefix).await?;
+            let said = self.ask_in_time(&told.holder, asking).await?;
             if said.holder == told.holder {
                 break;
             }
@@ -80,13 +84,14 @@ impl Cluster {
     }
 
     /// What those say of `nodes` that answer in time.
-    async fn ask_each(&self, nodes: &[Address], prefix: &str) -> Result<Told, CallError> {
+    async fn ask_each(&self, nodes: &[Host], asking: Asking<'_>) -> Result<Told, CallError> {
         let mut asked = JoinSet::new();
         for node in nodes {
-            let (cluster, node, prefix) = (self.clone(), node.clone(), prefix.to_owned());
-            asked.spawn(async move { cluster.ask_in_time(&node, &prefix).await });
+            let (cluster, node, prefix) = (self.clone(), node.clone(), asking.prefix.to_owned());
+            let within = asking.within;
+            asked.spawn(async move { cluster.ask_in_time(&node, Asking { prefix: &prefix, within }).await });
         }
-        let (mut all, mut failed, mut patience) = (Vec::new(), Vec::new(), ANSWERS_WITHIN * 2);
+        let (mut all, mut failed, mut patience) = (Vec::new(), Vec::new(), asking.within * 2);
         while let Ok(Some(answer)) = timeout(patience, asked.join_next()).await {
             match answer.unwrap_or_else(|ended| Err(CallError::Connect(ended.to_string()))) {
                 Ok(told) => all.push(told),
@@ -103,29 +108,43 @@ impl Cluster {
         told::latest(all).ok_or_else(|| no_answer(failed, nodes.len()))
     }
 
-    async fn ask_in_time(&self, node: &Address, prefix: &str) -> Result<Told, CallError> {
-        let answer = timeout(ANSWERS_WITHIN, self.ask(node, prefix)).await;
-        answer.unwrap_or_else(|_| Err(CallError::Connect("timed out".to_owned())))
+    async fn ask_in_time(&self, node: &Host, asking: Asking<'_>) -> Result<Told, CallError> {
+        let connect = (self.connect_to)(&node.0, node.1)?;
+        let answer = timeout(asking.within, self.ask(node, &*connect, asking.prefix)).await;
+        answer.unwrap_or_else(|_| Err(CallError::Connect(connect.stalled().to_owned())))
     }
 
     /// What one node says.
-    async fn ask(&self, node: &Address, prefix: &str) -> Result<Told, CallError> {
-        let stream = (self.connect_to)(&node.0, node.1)?.connect().await?;
+    async fn ask(&self, node: &Host, connect: &dyn Connect, prefix: &str) -> Result<Told, CallError> {
+        let stream = connect.connect().await?;
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
-        let (mut connection, driver) = made.map_err(|error| CallError::from(&error))?;
+        let (mut connection, driver) = made.map_err(|error| failed(&error))?;
         let _driver = AbortOnDrop(tokio::spawn(driver).abort_handle());
         if let Some(login) = self.credentials.auth() {
             let reply = connection.send_packed_command(&login).await.and_then(Value::extract_error);
-            reply.map_err(|error| CallError::from(&error))?;
+            reply.map_err(|error| failed(&error))?;
         }
         let mut ask = redis::pipe();
         ask.cmd("CLUSTER").arg("KEYSLOT").arg(prefix);
         ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
         let replies = connection.send_packed_commands(&ask, 0, 3).await;
-        told::told(node, replies.map_err(|error| CallError::from(&error))?)
+        told::told(node, replies.map_err(|error| failed(&error))?)
     }
+}
+
+/// What is asked of a node, and how long it may take to answer.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    prefix: &'a str,
+    within: Duration,
+}
+
+/// A question that failed. A server that does not take the client's certificate says so only when it is spoken to.
+fn failed(error: &redis::RedisError) -> CallError {
+    let tls = stream_error(error).and_then(tls::failure);
+    tls.map_or_else(|| CallError::from(error), CallError::Tls)
 }
 
 /// Why no node says who holds the keys: of all reasons the one that most needs somebody's hand.
@@ -149,12 +168,16 @@ fn no_answer(failed: Vec<CallError>, of: usize) -> CallError {
 impl Connect for Cluster {
     /// To the node that holds the empty key: without keys it is all the same.
     fn connect(&self) -> Connecting<'_> {
-        self.connect_for("")
+        self.connect_within(ANSWERS_WITHIN * 4)
     }
 
-    fn connect_for<'a>(&'a self, prefix: &'a str) -> Connecting<'a> {
+    fn connect_within(&self, limit: Duration) -> Connecting<'_> {
+        self.connect_for("", limit)
+    }
+
+    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Connecting<'a> {
         Box::pin(async move {
-            let (host, port) = self.holder(prefix).await.map_err(io::Error::other)?;
+            let (host, port) = self.holder(prefix, limit).await.map_err(io::Error::other)?;
             (self.connect_to)(&host, port)?.connect().await
         })
     }

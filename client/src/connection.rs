@@ -63,7 +63,8 @@ impl Connection {
     ) -> Result<(Self, Greeting), CallError> {
         let seen = Arc::new(Seen::new(settings));
         let opening = async {
-            let stream = Watched::new(endpoint.connect.connect_for(&settings.key_prefix).await?, &seen);
+            let opened = endpoint.connect.connect_for(&settings.key_prefix, settings.connect_timeout);
+            let stream = Watched::new(opened.await?, &seen);
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made =

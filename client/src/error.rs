@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::sentinel::NoPrimary;
 use crate::tls;
 
 pub(crate) mod told;
@@ -149,7 +150,10 @@ const HEALTHY: [&str; 5] = ["OOM", "MOVED", "ASK", "TRYAGAIN", "NOPERM"];
 impl From<std::io::Error> for CallError {
     /// A stream that was not opened.
     fn from(error: std::io::Error) -> Self {
-        // Who looks up where to connect may have been refused itself.
+        if let Some(why) = error.get_ref().and_then(|inner| inner.downcast_ref::<NoPrimary>()) {
+            return why.into();
+        }
+        // Nodes of a cluster that were asked where to connect may have refused that.
         if let Some(told) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
             return told.clone();
         }

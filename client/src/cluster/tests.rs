@@ -91,8 +91,11 @@ fn replies(port: u16, holder: u16, epoch: u64) -> Vec<u8> {
     format!(":5\r\n{slots}${}\r\n{nodes}\r\n", nodes.len()).into_bytes()
 }
 
+/// How long a connection may take to open.
+const LIMIT: Duration = Duration::from_secs(10);
+
 async fn holder(cluster: &Cluster) -> u16 {
-    cluster.holder("a").await.unwrap().1
+    cluster.holder("a", LIMIT).await.unwrap().1
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +122,7 @@ async fn seeds_that_are_silent_or_gone_do_not_keep_a_connection_waiting() {
     let found = timeout(OTHERS_WITHIN * 3, holder(&cluster)).await;
     assert_eq!(found.unwrap(), 4);
     let cluster = Fakes::of(&nodes).cluster(&[1, 3]);
-    let error = timeout(ANSWERS_WITHIN * 3, cluster.holder("a")).await.unwrap().unwrap_err();
+    let error = timeout(ANSWERS_WITHIN * 3, cluster.holder("a", LIMIT)).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "no connection: no node of 2 says who holds the keys: timed out");
 }
 
@@ -131,7 +134,7 @@ async fn when_no_seed_answers_those_are_asked_that_were_named_last() {
     fakes.lock().0.remove(&1);
     assert_eq!(holder(&cluster).await, 2);
     fakes.lock().0.clear();
-    let error = cluster.holder("a").await.unwrap_err();
+    let error = cluster.holder("a", LIMIT).await.unwrap_err();
     assert_eq!(error.to_string(), "no connection: no node of 1 says who holds the keys: connection refused");
 }
 

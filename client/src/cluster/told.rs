@@ -2,27 +2,25 @@
 
 use redis::{FromRedisValue as _, Value};
 
+use crate::address::Host;
 use crate::error::CallError;
-
-/// Host and port.
-pub(super) type Address = (String, u16);
 
 /// What a node says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     /// Who holds the slot.
-    pub(super) holder: Address,
+    pub(super) holder: Host,
     /// When that was decided: what was decided later has a higher number. 0 if this user may not know.
     pub(super) epoch: u64,
     /// The node that was asked is the one that holds it.
     pub(super) by_itself: bool,
     /// Who else there is.
-    pub(super) nodes: Vec<Address>,
+    pub(super) nodes: Vec<Host>,
 }
 
 /// A node that serves slots, as `CLUSTER SLOTS` has it.
 struct Node {
-    address: Address,
+    address: Host,
     id: String,
 }
 
@@ -33,7 +31,7 @@ pub(super) fn latest(all: Vec<Told>) -> Option<Told> {
 }
 
 /// Reads the replies to `CLUSTER KEYSLOT`, `CLUSTER SLOTS` and `CLUSTER NODES` of the node at `asked`.
-pub(super) fn told(asked: &Address, replies: Vec<Value>) -> Result<Told, CallError> {
+pub(super) fn told(asked: &Host, replies: Vec<Value>) -> Result<Told, CallError> {
     let [slot, slots, nodes] = <[Value; 3]>::try_from(replies).map_err(|_| no_cluster())?;
     let slot = match slot.extract_error().map_err(|error| CallError::from(&error)) {
         Ok(Value::Int(slot)) => slot,

@@ -48,7 +48,8 @@ const REFUSED: [(&str, &str); 8] = [
 const MAX_CLIENTS: &str = "max number of clients reached";
 const NO_PASSWORD: &str = "no password is set";
 const NO_DATABASE: &str = "no such database";
-const NO_COMMAND: &str = "unknown command";
+/// A command that it does not know.
+pub(crate) const NO_COMMAND: &str = "unknown command";
 const NO_OPTION: &str = "syntax error";
 /// What a counter's key holds is none.
 pub(crate) const NO_NUMBER: &str = "not a number";
