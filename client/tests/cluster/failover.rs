@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use squall_client::ServedBy;
+use squall_client::{Force, ServedBy};
 use tokio::task::JoinSet;
 
 use crate::redis::{Redis, eventually};
-use crate::stage::{Clients, Nodes, PRIMARIES};
+use crate::stage::{Clients, Nodes, PRIMARIES, SHARDS};
 
 /// Longer than a replica needs to take over on a machine that is busy.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(30);
@@ -82,4 +82,32 @@ async fn a_primary_that_is_killed_takes_its_shards_along_and_no_others_and_nothi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_stands_still_takes_its_shards_along_and_no_others_and_nothing_acknowledged_is_lost() {
     goes_away(|node| node.pause()).await;
+}
+
+#[tokio::test]
+async fn what_a_replica_lacks_that_takes_over_is_brought_again_by_whoever_knows_it() {
+    let Some(mut nodes) = Nodes::start().await else { return };
+    let clients = nodes.clients(1);
+    let shard = nodes.shards_of(0).await[0];
+    let ids = clients.ids_in(shard, 20);
+    for id in &ids {
+        assert_eq!(clients.create(id, "acknowledged").await, ServedBy::Redis, "{id}");
+    }
+    clients.sharded.shards()[shard].force_breaker(Force::Open);
+    nodes.0[0].kill();
+    let replica = &nodes.0[PRIMARIES];
+    replica.ask::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await;
+    // As if it had not had them yet.
+    for id in &ids {
+        assert!(replica.ask::<bool>(&["DEL", &format!("session:{{{shard}/{SHARDS}}}:{id}")]).await, "{id}");
+    }
+    clients.sharded.shards()[shard].force_breaker(Force::Auto);
+    eventually("it has all of them again", || async {
+        nodes.clients(2).sharded.shards()[shard].count().await == Ok(20)
+    })
+    .await;
+    let other = nodes.clients(3);
+    for id in &ids {
+        assert_eq!(other.read(id).await.as_deref(), Some("acknowledged"), "{id}");
+    }
 }
