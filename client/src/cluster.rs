@@ -22,7 +22,7 @@ use crate::connect::{Connect, Connecting};
 use crate::connect_to::ConnectTo;
 use crate::endpoint::{Credentials, Endpoint};
 use crate::error::CallError;
-use crate::error::told::stream_error;
+use crate::error::told::{NO_REDIS, stream_error};
 use crate::task::AbortOnDrop;
 use crate::tls;
 use told::Told;
@@ -120,17 +120,17 @@ impl Cluster {
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
-        let (mut connection, driver) = made.map_err(|error| failed(&error))?;
+        let (mut connection, driver) = made.map_err(|error| failed(&error, connect))?;
         let _driver = AbortOnDrop(tokio::spawn(driver).abort_handle());
         if let Some(login) = self.credentials.auth() {
             let reply = connection.send_packed_command(&login).await.and_then(Value::extract_error);
-            reply.map_err(|error| failed(&error))?;
+            reply.map_err(|error| failed(&error, connect))?;
         }
         let mut ask = redis::pipe();
         ask.cmd("CLUSTER").arg("KEYSLOT").arg(prefix);
         ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
         let replies = connection.send_packed_commands(&ask, 0, 3).await;
-        told::told(node, replies.map_err(|error| failed(&error))?)
+        told::told(node, replies.map_err(|error| failed(&error, connect))?)
     }
 }
 
@@ -142,9 +142,14 @@ struct Asking<'a> {
 }
 
 /// A question that failed. A server that does not take the client's certificate says so only when it is spoken to.
-fn failed(error: &redis::RedisError) -> CallError {
-    let tls = stream_error(error).and_then(tls::failure);
-    tls.map_or_else(|| CallError::from(error), CallError::Tls)
+fn failed(error: &redis::RedisError, connect: &dyn Connect) -> CallError {
+    if let Some(why) = stream_error(error).and_then(tls::failure) {
+        return CallError::Tls(why);
+    }
+    match CallError::from(error) {
+        CallError::Broken(why) if why != NO_REDIS => CallError::Connect(connect.hung_up().to_owned()),
+        other => other,
+    }
 }
 
 /// Why no node says who holds the keys: of all reasons the one that most needs somebody's hand.

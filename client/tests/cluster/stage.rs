@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use squall_client::connect_to;
 use squall_client::{
-    Ack, Cluster, Credentials, Endpoint, Environment, Event, Lookup, Mode, ServedBy, Settings, Sharded,
+    Ack, CallError, Clock, Cluster, Credentials, Endpoint, Environment, Event, Lookup, Mode, ServedBy,
+    Settings, Sharded,
 };
 
-use crate::redis::{MINUTE, Redis, eventually, free_port, mode, quick, value};
+use crate::redis::{MINUTE, Redis, Told, eventually, free_port, mode, quick, told, value};
 
 /// Primaries first, then their replicas in the same order.
 pub(crate) struct Nodes(pub(crate) Vec<Redis>);
@@ -23,19 +24,24 @@ const SLOTS: usize = 16384;
 pub(crate) const SHARDS: u16 = 8;
 
 /// A node of a cluster, on its own as yet.
-async fn node() -> Option<(Redis, u16)> {
+async fn node(more: Vec<String>) -> Option<(Redis, u16)> {
     let bus = free_port();
     let options = format!(
         "--cluster-enabled yes --cluster-port {bus} --cluster-node-timeout 2000 --cluster-require-full-coverage no \
          --cluster-replica-validity-factor 0 --cluster-allow-replica-migration no --repl-diskless-sync-delay 0"
     );
-    let redis = Redis::start_with(options.split(' ').map(str::to_owned).collect()).await?;
+    let redis = Redis::start_with(options.split(' ').map(str::to_owned).chain(more).collect()).await?;
     Some((redis, bus))
 }
 
 /// A node that knows no others, and holds no slot as yet.
 pub(crate) async fn alone() -> Option<Redis> {
-    Some(node().await?.0)
+    alone_with(Vec::new()).await
+}
+
+/// The same, with more options on its command line.
+pub(crate) async fn alone_with(more: Vec<String>) -> Option<Redis> {
+    Some(node(more).await?.0)
 }
 
 impl Nodes {
@@ -43,7 +49,7 @@ impl Nodes {
     pub(crate) async fn start() -> Option<Self> {
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..2 * PRIMARIES {
-            let (redis, bus) = node().await?;
+            let (redis, bus) = node(Vec::new()).await?;
             nodes.push(redis);
             buses.push(bus);
         }
@@ -141,6 +147,20 @@ pub(crate) fn patient() -> Settings {
     settings
 }
 
+/// A client all of whose keys are in one slot.
+pub(crate) fn client(endpoint: Endpoint) -> Told {
+    let settings = Settings { key_prefix: "session:{a}:".to_owned(), ..patient() };
+    told(endpoint, 1, &settings, Clock::system())
+}
+
+/// Why this client cannot ask Redis.
+pub(crate) async fn why(told: &Told) -> CallError {
+    match told.client.get("unknown").await.expect("it can be asked") {
+        Lookup::Unknown { because } => because,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A sharded client, and what each of its shards has told.
 #[derive(Clone)]
 pub(crate) struct Clients {
@@ -152,9 +172,9 @@ impl Clients {
     pub(crate) fn start(endpoint: Endpoint, writer: u32) -> Self {
         let mut events = Vec::new();
         let sharded = Sharded::start(&patient(), &endpoint, SHARDS, |_| {
-            let told = Arc::new(Mutex::new(Vec::new()));
-            events.push(Arc::clone(&told));
-            let observer = Arc::new(move |event: &Event| told.lock().expect("no panic").push(event.clone()));
+            let log = Arc::new(Mutex::new(Vec::new()));
+            events.push(Arc::clone(&log));
+            let observer = Arc::new(move |event: &Event| log.lock().expect("no panic").push(event.clone()));
             Environment { observer, ..Environment::new(writer) }
         });
         Self { sharded: sharded.expect("the settings are in range"), events }
