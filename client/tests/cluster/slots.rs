@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use squall_client::{CallError, Event, Lookup, ServedBy};
 
+use tokio::task::JoinSet;
+
 use crate::redis::{Redis, eventually};
 use crate::stage::{Clients, Nodes, PRIMARIES, SHARDS, ids};
 
@@ -175,5 +177,42 @@ async fn a_slot_that_moves_to_another_node_while_its_sessions_are_written_loses_
     }
     for elsewhere in (0..usize::from(SHARDS)).filter(|other| *other != shard) {
         assert_eq!(clients.outages(elsewhere), 0, "of shard {elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn nodes_that_disagree_on_a_slot_cost_no_storm_and_memory_serves_until_they_agree() {
+    let Some(nodes) = Nodes::start().await else { return };
+    let clients = nodes.clients(1);
+    let shard = nodes.shards_of(0).await[0];
+    let slot = nodes.slot(u16::try_from(shard).expect("a few")).await.to_string();
+    let mine: [String; 2] =
+        [nodes.0[0].ask(&["CLUSTER", "MYID"]).await, nodes.0[1].ask(&["CLUSTER", "MYID"]).await];
+    // Each of two says from now on that the other holds it.
+    nodes.0[0].ask::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &mine[1]]).await;
+    let connections = || async {
+        let stats: String = nodes.0[2].ask(&["INFO", "stats"]).await;
+        let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        line.and_then(|line| line.trim().parse::<u32>().ok()).expect("a number")
+    };
+    let before = connections().await;
+    let mut writing = JoinSet::new();
+    for id in clients.ids_in(shard, 20) {
+        let clients = clients.clone();
+        writing.spawn(async move {
+            for _ in 0..5 {
+                assert_eq!(clients.create(&id, "kept").await, ServedBy::Local, "{id}");
+            }
+        });
+    }
+    writing.join_all().await;
+    // A hundred writes of three attempts each; a third node sees how often somebody asked where the keys are.
+    let asked = connections().await - before;
+    assert!((3..60).contains(&asked), "it was asked {asked} times");
+    nodes.0[0].ask::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &mine[0]]).await;
+    clients.clean().await;
+    let other = nodes.clients(2);
+    for id in clients.ids_in(shard, 20) {
+        assert_eq!(other.read(&id).await.as_deref(), Some("kept"), "{id}");
     }
 }
