@@ -282,6 +282,8 @@ impl Shared {
         match result {
             Ok(connection) => {
                 state.newest = connection.number();
+                // The others lead to a primary that was replaced, and does not know it yet: what it still takes, it will lose.
+                state.connections.retain(|other| other.run_id() == connection.run_id());
                 state.connections.push(Arc::new(connection));
             }
             Err(failure) => {

@@ -58,6 +58,67 @@ async fn an_old_primary_that_returns_is_not_used_again() {
     assert_eq!(old.calls("time").await, 0);
 }
 
+/// Lets the sentinels make the replica primary. The old one is well, and learns of it only some ten seconds later.
+async fn planned(watchers: &[Watcher], new: &Redis) {
+    eventually("a sentinel begins", || async {
+        watchers[0].ask::<()>(&["FAILOVER", "sessions"]).await.is_some()
+    })
+    .await;
+    all_name(watchers, new).await;
+}
+
+#[tokio::test]
+async fn what_an_old_primary_took_before_it_learned_of_the_new_one_is_brought_there() {
+    let Some((old, new, watchers)) = watched().await else { return };
+    let told = client(&ports(&watchers), &patient());
+    create(&told, "ended", "1", MINUTE).await;
+    create(&told, "changed", "1", MINUTE).await;
+    planned(&watchers, &new).await;
+    assert_eq!(create(&told, "late", "1", MINUTE).await, ServedBy::Redis);
+    told.client.update("changed", value("2")).await.expect("it is accepted");
+    told.client.destroy("ended").await.expect("it is accepted");
+    assert_eq!(fresh(&old, "late").await.as_deref(), Some("1"));
+    assert_eq!(fresh(&new, "late").await, None);
+    // Another instance writes where the sentinels say.
+    let other = client(&ports(&watchers), &patient());
+    assert_eq!(create(&other, "other", "1", MINUTE).await, ServedBy::Redis);
+    // What a sentinel does to it then.
+    let () = old.ask(&["REPLICAOF", "127.0.0.1", &new.port.to_string()]).await;
+    let () = old.ask(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    eventually("nobody uses the client, and what it knows is there", || async {
+        fresh(&new, "late").await.is_some() && fresh(&new, "ended").await.is_none()
+    })
+    .await;
+    assert_eq!(fresh(&new, "changed").await.as_deref(), Some("2"));
+    assert_eq!(fresh(&new, "other").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn the_first_connection_to_a_new_primary_ends_the_use_of_those_to_the_old_one() {
+    let Some((old, new, watchers)) = watched().await else { return };
+    let told = client(&ports(&watchers), &patient());
+    create(&told, "a", "1", MINUTE).await;
+    planned(&watchers, &new).await;
+    assert_eq!(create(&told, "late", "1", MINUTE).await, ServedBy::Redis);
+    // So many wait on the one connection that there is that another one is opened.
+    let () = old.ask(&["CLIENT", "PAUSE", "200", "ALL"]).await;
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let client = told.client.clone();
+        reads.spawn(async move { client.get("a").await });
+    }
+    assert!(reads.join_all().await.into_iter().all(|read| read.is_ok()));
+    eventually("there is another connection", || async { new.calls("time").await > 0 }).await;
+    eventually("what only the old one had is brought", || async { fresh(&new, "late").await.is_some() })
+        .await;
+    let before = (old.calls("get").await, new.calls("get").await);
+    for _ in 0..20 {
+        assert_eq!(read(&told, "a").await.as_deref(), Some("1"));
+    }
+    let after = (old.calls("get").await, new.calls("get").await);
+    assert_eq!((after.0, after.1 >= before.1 + 20), (before.0, true), "{before:?} {after:?}");
+}
+
 /// A sentinel that takes this server for the primary, and knows nothing of others.
 async fn liar(of: &Redis) -> Watcher {
     Watcher::start(of.port, 3).ready().await

@@ -30,7 +30,7 @@ impl Watcher {
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
             "bind 127.0.0.1\n{lines}sentinel monitor sessions 127.0.0.1 {of} {quorum}\n\
-             sentinel down-after-milliseconds sessions 400\nsentinel failover-timeout sessions 1000\n"
+             sentinel down-after-milliseconds sessions 1000\nsentinel failover-timeout sessions 1000\n"
         );
         let path = folder.path().join("sentinel.conf");
         std::fs::write(&path, config).expect("a file");
@@ -150,14 +150,24 @@ pub(crate) async fn watched() -> Option<(Redis, Redis, Vec<Watcher>)> {
         replica.ask::<String>(&["INFO", "replication"]).await.contains("master_link_status:up")
     })
     .await;
-    let watchers: Vec<Watcher> = (0..3).map(|_| Watcher::start(primary.port, 2)).collect();
-    for watcher in &watchers {
-        eventually("each sentinel knows the others and the replica", || async {
+    // A sentinel whose port was taken meanwhile ends, and one that asked too early asks again after ten seconds.
+    for _ in 0..3 {
+        let watchers: Vec<Watcher> = (0..3).map(|_| Watcher::start(primary.port, 2)).collect();
+        if tokio::time::timeout(Duration::from_secs(8), know_each_other(&watchers)).await.is_ok() {
+            return Some((primary, replica, watchers));
+        }
+    }
+    panic!("the sentinels do not find each other and the replica");
+}
+
+/// Waits until each sentinel knows the others, and the replica.
+async fn know_each_other(watchers: &[Watcher]) {
+    for watcher in watchers {
+        eventually("a sentinel knows the others and the replica", || async {
             let others = watcher.ask::<Vec<::redis::Value>>(&["SENTINELS", "sessions"]).await;
             let replicas = watcher.ask::<Vec<::redis::Value>>(&["REPLICAS", "sessions"]).await;
             others.is_some_and(|others| others.len() == 2) && replicas.is_some_and(|all| all.len() == 1)
         })
         .await;
     }
-    Some((primary, replica, watchers))
 }
