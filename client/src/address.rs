@@ -43,6 +43,11 @@ pub(crate) enum Service {
         /// By which name they know it.
         name: String,
     },
+    /// Nodes of a cluster, which know the others.
+    Cluster {
+        /// Theirs.
+        hosts: Vec<Host>,
+    },
 }
 
 /// The kinds of URL there are.
@@ -50,6 +55,7 @@ pub(crate) enum Service {
 enum Scheme {
     Single,
     Sentinel,
+    Cluster,
 }
 
 impl Address {
@@ -78,8 +84,16 @@ impl Address {
                 let (name, number) = path.split_once('/').unwrap_or((path, ""));
                 (Service::Sentinel { hosts, name: name_of(name)? }, number.trim_end_matches('/'))
             }
+            Scheme::Cluster => (
+                Service::Cluster { hosts: several(hosts, REDIS_PORT)? },
+                without_options(path)?.trim_matches('/'),
+            ),
         };
-        Ok(Self { service, secure, credentials, database: database(number)? })
+        let database = database(number)?;
+        if matches!(service, Service::Cluster { .. }) && database != 0 {
+            return Err(EndpointError::ClusterDatabase);
+        }
+        Ok(Self { service, secure, credentials, database })
     }
 }
 
@@ -89,6 +103,7 @@ fn scheme_of(text: &str) -> Option<(Scheme, bool)> {
     let (base, scheme) = match text.split_once('-') {
         None => (text.as_str(), Scheme::Single),
         Some((base, "sentinel")) => (base, Scheme::Sentinel),
+        Some((base, "cluster")) => (base, Scheme::Cluster),
         Some(_) => return None,
     };
     match base {

@@ -32,6 +32,18 @@ pub trait Connect: Send + Sync {
         self.connect()
     }
 
+    /// The same, for a client whose keys all begin with `prefix`: where nodes share the keys, to the one that holds them.
+    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Connecting<'a> {
+        let _ = prefix;
+        self.connect_within(limit)
+    }
+
+    /// Whether nodes share the keys. All keys of a client must then lie in one slot, and a connection to a node that says it
+    /// does not hold them is left for another.
+    fn is_cluster(&self) -> bool {
+        false
+    }
+
     /// What is said of a stream that did not open in time.
     fn stalled(&self) -> &'static str {
         "timed out"

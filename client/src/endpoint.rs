@@ -7,10 +7,12 @@ use redis::{Cmd, ProtocolVersion, RedisConnectionInfo};
 use thiserror::Error;
 
 use crate::address::{Address, Service};
+use crate::cluster::Cluster;
 use crate::connect::{Connect, Tcp};
 use crate::connect_to;
+use crate::keys;
 use crate::sentinel::Sentinel;
-use crate::settings::{KeepaliveSettings, Protocol};
+use crate::settings::{KeepaliveSettings, Protocol, Settings, SettingsError};
 use crate::tls::{Tls, TlsError, TlsOptions};
 
 /// A Redis and the credentials for it.
@@ -41,8 +43,8 @@ pub enum EndpointError {
     /// It is no URL of a Redis.
     #[error(
         "the address of Redis should be redis://[user[:password]@]host[:port][/database], or by its sentinels \
-         redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], and rediss:// or rediss-sentinel:// for \
-         TLS; in user and password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
+         redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], or by nodes of its cluster \
+         redis-cluster://[user[:password]@]host[:port][,host[:port]...], and rediss instead of redis for TLS; in user and password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
     )]
     Form,
     /// The host of this number, from 1 on, is none.
@@ -60,6 +62,11 @@ pub enum EndpointError {
          letters, digits, ., - and _"
     )]
     Name,
+    /// It asks a cluster for a database.
+    #[error(
+        "the address of Redis has a database, and a cluster has only database 0: nothing comes behind its nodes"
+    )]
+    ClusterDatabase,
     /// Its port is none.
     #[error("the port in the address of Redis is {0}; it must be from 1 to 65535")]
     Port(u32),
@@ -83,7 +90,8 @@ impl Endpoint {
     }
 
     /// The Redis at a URL such as `redis://user:password@10.0.0.7:6379/2`, or the one that the sentinels of
-    /// `redis-sentinel://user:password@10.0.0.7,10.0.0.8:26379/name/2` name; `rediss` instead of `redis` speaks TLS, as `tls` says.
+    /// `redis-sentinel://user:password@10.0.0.7,10.0.0.8:26379/name/2` name; `redis-cluster://user:password@10.0.0.7,10.0.0.8:7000` is the cluster of these nodes ([`Cluster`]). `rediss` instead of
+    /// `redis` speaks TLS, as `tls` says.
     /// User and password are those of Redis; for sentinels with a login of their own see [`Sentinel::with_credentials`].
     ///
     /// # Errors
@@ -91,18 +99,35 @@ impl Endpoint {
     /// What is wrong with the URL, without its text, or with the files that TLS needs.
     pub fn parse(text: &str, keepalive: &KeepaliveSettings, tls: &TlsOptions) -> Result<Self, EndpointError> {
         let Address { service, secure, credentials, database } = Address::parse(text)?;
+        let connect_to = |secure| match secure {
+            true => connect_to::tls(keepalive, tls),
+            false => Ok(connect_to::tcp(keepalive)),
+        };
         let connect: Arc<dyn Connect> = match service {
             Service::Single((host, port)) => {
                 let tcp = Tcp { host, port, keepalive: keepalive.clone() };
                 if secure { Arc::new(Tls::new(tcp, tls.clone())?) } else { Arc::new(tcp) }
             }
-            Service::Sentinel { hosts, name } => {
-                let connect_to =
-                    if secure { connect_to::tls(keepalive, tls)? } else { connect_to::tcp(keepalive) };
-                Arc::new(Sentinel::new(hosts, name, connect_to))
+            Service::Sentinel { hosts, name } => Arc::new(Sentinel::new(hosts, name, connect_to(secure)?)),
+            Service::Cluster { hosts } => {
+                Arc::new(Cluster::new(hosts, credentials.clone(), connect_to(secure)?))
             }
         };
         Ok(Self { connect, credentials, database })
+    }
+
+    /// Whether a client with these settings can use it: in a cluster the hash tag of the prefix puts all keys into one slot.
+    pub(crate) fn fits(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let prefix = &settings.key_prefix;
+        if !self.connect.is_cluster() || keys::has_hash_tag(prefix) {
+            return Ok(());
+        }
+        let cure = "in a cluster it must have a hash tag, as session:{a}: has; Sharded gives one to each of its shards";
+        Err(SettingsError {
+            key: "key_prefix".to_owned(),
+            value: format!("{prefix:?}"),
+            cure: cure.to_owned(),
+        })
     }
 
     pub(crate) fn info(&self, protocol: Protocol) -> RedisConnectionInfo {

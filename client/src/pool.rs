@@ -180,6 +180,11 @@ impl Pool {
         counts
     }
 
+    /// Whether it leads to one of several nodes that share the keys.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.endpoint.connect.is_cluster()
+    }
+
     /// How many sockets are open.
     pub(crate) fn open(&self) -> usize {
         self.0.sockets.load(Ordering::Relaxed)

@@ -39,6 +39,23 @@ fn sentinels_are_listed_with_the_name_they_know() {
 }
 
 #[test]
+fn nodes_of_a_cluster_are_listed_without_a_database() {
+    for (text, secure) in [
+        ("redis-cluster://me:x@one,[::1]:7000", false),
+        ("rediss-cluster://me:x@one,[::1]:7000/", true),
+        ("valkey-cluster://me:x@one:6379,[::1]:7000/0", false),
+    ] {
+        let address = parse(text);
+        let hosts = vec![host("one", 6379), host("::1", 7000)];
+        assert_eq!(address.service, Service::Cluster { hosts }, "{text}");
+        assert_eq!((address.secure, address.database), (secure, 0), "{text}");
+        assert!(format!("{:?}", address.credentials).contains("me"), "{text}");
+    }
+    let error = Address::parse("redis-cluster://:secret@h/3").unwrap_err();
+    assert!(matches!(error, EndpointError::ClusterDatabase), "{error:?}");
+}
+
+#[test]
 fn what_is_wrong_is_told_by_its_kind_and_without_its_text() {
     type Such = fn(&EndpointError) -> bool;
     let form: Such = |error| matches!(error, EndpointError::Form);
@@ -77,6 +94,9 @@ fn what_is_wrong_is_told_by_its_kind_and_without_its_text() {
         ("redis-sentinel://:secret@h/n/16", database),
         ("redis-sentinel://:secret@h/n/secret", database),
         ("redis-sentinel://:secret@h/n/1/2", database),
+        ("redis-cluster://pass/secret@h", database),
+        ("redis-cluster://:secret@h,:7000", second),
+        ("redis-cluster://:secret@h/?secret=1", options),
         ("redis-sentinel://:secret@h/n?secret=1", options),
         ("redis-sentinel://:secret@h/n#secret", options),
     ] {

@@ -17,8 +17,8 @@ const NOT_NOW: [(&str, &str); 12] = [
     ("MISCONF", "it cannot save its data, and its log says why"),
     ("NOREPLICAS", "it has fewer replicas than min-replicas-to-write asks for"),
     ("OOM", "its memory is full, so raise maxmemory there"),
-    ("MOVED", "another node of a cluster holds the key, and this client follows to none"),
-    ("ASK", "another node of a cluster holds the key, and this client follows to none"),
+    ("MOVED", "another node of a cluster holds the key, which redis-cluster:// as the address finds"),
+    ("ASK", "the key is moving to another node of the cluster"),
     (MAX_CLIENTS, "it serves no more clients, so raise maxclients there or lower pool.connections here"),
 ];
 
