@@ -1,4 +1,6 @@
-//! What the benches share: a redis-server of their own, and clients of it.
+//! What the benches share: a redis-server of their own, and clients of it; and long histories that are made up.
+
+pub mod made_up;
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};

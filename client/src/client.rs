@@ -58,6 +58,7 @@ impl SessionClient {
         environment: Environment,
     ) -> Result<Self, StartError> {
         settings.validate()?;
+        endpoint.fits(&settings)?;
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let Environment { clock, seed, writer, observer, disk, seal } = environment;
         let memory = Arc::new(Memory::new(&settings, writer, clock.clone()));

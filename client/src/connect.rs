@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,6 +25,24 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxStream>> + S
 pub trait Connect: Send + Sync {
     /// Opens a stream. The caller bounds how long that may take, and may drop it.
     fn connect(&self) -> Connecting<'_>;
+
+    /// The same, told how long the caller waits. What asks others before it knows where to connect shares that time out.
+    fn connect_within(&self, limit: Duration) -> Connecting<'_> {
+        let _ = limit;
+        self.connect()
+    }
+
+    /// The same, for a client whose keys all begin with `prefix`: where nodes share the keys, to the one that holds them.
+    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Connecting<'a> {
+        let _ = prefix;
+        self.connect_within(limit)
+    }
+
+    /// Whether nodes share the keys. All keys of a client must then lie in one slot, and a connection to a node that says it
+    /// does not hold them is left for another.
+    fn is_cluster(&self) -> bool {
+        false
+    }
 
     /// What is said of a stream that did not open in time.
     fn stalled(&self) -> &'static str {

@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     clock: Clock,
     number: u64,
     run_id: Arc<str>,
+    /// It leads to one node of several, which may no longer hold the keys.
+    of_cluster: bool,
     opened: Time,
     given_up: AtomicBool,
     in_flight: AtomicU32,
@@ -61,7 +63,8 @@ impl Connection {
     ) -> Result<(Self, Greeting), CallError> {
         let seen = Arc::new(Seen::new(settings));
         let opening = async {
-            let stream = Watched::new(endpoint.connect.connect().await?, &seen);
+            let opened = endpoint.connect.connect_for(&settings.key_prefix, settings.connect_timeout);
+            let stream = Watched::new(opened.await?, &seen);
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made =
@@ -79,6 +82,7 @@ impl Connection {
                 clock: clock.clone(),
                 number,
                 run_id: Arc::from(""),
+                of_cluster: endpoint.connect.is_cluster(),
                 opened: now,
                 given_up: AtomicBool::new(false),
                 in_flight: AtomicU32::new(0),
@@ -154,6 +158,12 @@ impl Connection {
     /// Sends nothing more on it.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what was refused so is for another server: a demoted primary stays reachable and refuses for ever, as does a node
+    /// that has handed its slot on, or that is cut off from the cluster. A new connection may reach the right one.
+    fn is_elsewhere(&self, code: &str) -> bool {
+        code == "READONLY" || (self.of_cluster && ["MOVED", "CLUSTERDOWN"].contains(&code))
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -269,8 +279,7 @@ impl<'a> Waiting<'a> {
             // Nobody answered: dropping this tells so.
             Err(CallError::Timeout) => return,
             Err(CallError::Broken(_)) => connection.give_up(),
-            // A demoted primary stays reachable and refuses for ever; a new connection may reach the new one.
-            Err(CallError::NotNow(code)) if code == "READONLY" => connection.give_up(),
+            Err(CallError::NotNow(code)) if connection.is_elsewhere(code) => connection.give_up(),
             Ok(_) | Err(_) => {
                 connection.health().replied(connection.clock.now());
             }

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::{Cmd, ConnectionAddr, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo};
+use redis::{Cmd, ProtocolVersion, RedisConnectionInfo};
 use thiserror::Error;
 
+use crate::address::{Address, Service};
+use crate::cluster::Cluster;
 use crate::connect::{Connect, Tcp};
-use crate::settings::{KeepaliveSettings, Protocol};
+use crate::connect_to;
+use crate::keys;
+use crate::sentinel::Sentinel;
+use crate::settings::{KeepaliveSettings, Protocol, Settings, SettingsError};
 use crate::tls::{Tls, TlsError, TlsOptions};
-
-/// The highest database that a Redis has unless it is configured otherwise.
-const DATABASE_MAX: i64 = 15;
 
 /// A Redis and the credentials for it.
 #[derive(Clone)]
@@ -40,10 +42,31 @@ struct Login {
 pub enum EndpointError {
     /// It is no URL of a Redis.
     #[error(
-        "the address of Redis should be redis://[user[:password]@]host[:port][/database], or rediss:// for TLS; in user and \
-         password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
+        "the address of Redis should be redis://[user[:password]@]host[:port][/database], or by its sentinels \
+         redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], or by nodes of its cluster \
+         redis-cluster://[user[:password]@]host[:port][,host[:port]...], and rediss instead of redis for TLS; in user and password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
     )]
     Form,
+    /// The host of this number, from 1 on, is none.
+    #[error(
+        "host {0} in the address of Redis is none; it should be host[:port], with a comma before the next, and in user and \
+         password %, /, #, ?, : and @ are written as %25, %2F, %23, %3F, %3A and %40"
+    )]
+    Host(usize),
+    /// It has several hosts, where only one can be.
+    #[error("the address of Redis has several hosts; behind redis:// and rediss:// there is one")]
+    Hosts,
+    /// It does not say by which name the sentinels know Redis.
+    #[error(
+        "the address of Redis lacks the name that its sentinels know, as in redis-sentinel://host:port/name; it is made of \
+         letters, digits, ., - and _"
+    )]
+    Name,
+    /// It asks a cluster for a database.
+    #[error(
+        "the address of Redis has a database, and a cluster has only database 0: nothing comes behind its nodes"
+    )]
+    ClusterDatabase,
     /// Its port is none.
     #[error("the port in the address of Redis is {0}; it must be from 1 to 65535")]
     Port(u32),
@@ -66,42 +89,45 @@ impl Endpoint {
         Self { connect, credentials: Credentials::default(), database: 0 }
     }
 
-    /// The Redis at a URL such as `redis://user:password@10.0.0.7:6379/2`; `rediss://` speaks TLS, as `tls` says.
+    /// The Redis at a URL such as `redis://user:password@10.0.0.7:6379/2`, or the one that the sentinels of
+    /// `redis-sentinel://user:password@10.0.0.7,10.0.0.8:26379/name/2` name; `redis-cluster://user:password@10.0.0.7,10.0.0.8:7000` is the cluster of these nodes ([`Cluster`]). `rediss` instead of
+    /// `redis` speaks TLS, as `tls` says.
+    /// User and password are those of Redis; for sentinels with a login of their own see [`Sentinel::with_credentials`].
     ///
     /// # Errors
     ///
     /// What is wrong with the URL, without its text, or with the files that TLS needs.
     pub fn parse(text: &str, keepalive: &KeepaliveSettings, tls: &TlsOptions) -> Result<Self, EndpointError> {
-        // The end of the line of a file does no harm; within, what reads URLs would leave it out without a word.
-        let text = text.trim();
-        if text.contains(char::is_control) {
-            return Err(EndpointError::Form);
-        }
-        let (scheme, rest) = text.split_once("://").ok_or(EndpointError::Form)?;
-        let secure = match scheme.to_ascii_lowercase().as_str() {
-            "redis" | "valkey" => false,
-            "rediss" | "valkeys" => true,
-            _ => return Err(EndpointError::Form),
+        let Address { service, secure, credentials, database } = Address::parse(text)?;
+        let connect_to = |secure| match secure {
+            true => connect_to::tls(keepalive, tls),
+            false => Ok(connect_to::tcp(keepalive)),
         };
-        // The library that reads the rest is built without a TLS of its own.
-        let plain = format!("redis://{rest}");
-        let url = redis::parse_redis_url(&plain).ok_or(EndpointError::Form)?;
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(EndpointError::Options);
-        }
-        if url.port() == Some(0) {
-            return Err(EndpointError::Port(0));
-        }
-        let database = database(url.path().trim_matches('/'))?;
-        let info = plain.as_str().into_connection_info().map_err(|_| EndpointError::Form)?;
-        let ConnectionAddr::Tcp(host, port) = info.addr().clone() else { return Err(EndpointError::Form) };
-        let tcp = Tcp { host, port, keepalive: keepalive.clone() };
-        let connect: Arc<dyn Connect> =
-            if secure { Arc::new(Tls::new(tcp, tls.clone())?) } else { Arc::new(tcp) };
-        let login = info.redis_settings();
-        let credentials =
-            Credentials::new(login.username().map(str::to_owned), login.password().map(str::to_owned));
+        let connect: Arc<dyn Connect> = match service {
+            Service::Single((host, port)) => {
+                let tcp = Tcp { host, port, keepalive: keepalive.clone() };
+                if secure { Arc::new(Tls::new(tcp, tls.clone())?) } else { Arc::new(tcp) }
+            }
+            Service::Sentinel { hosts, name } => Arc::new(Sentinel::new(hosts, name, connect_to(secure)?)),
+            Service::Cluster { hosts } => {
+                Arc::new(Cluster::new(hosts, credentials.clone(), connect_to(secure)?))
+            }
+        };
         Ok(Self { connect, credentials, database })
+    }
+
+    /// Whether a client with these settings can use it: in a cluster the hash tag of the prefix puts all keys into one slot.
+    pub(crate) fn fits(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let prefix = &settings.key_prefix;
+        if !self.connect.is_cluster() || keys::has_hash_tag(prefix) {
+            return Ok(());
+        }
+        let cure = "in a cluster it must have a hash tag, as session:{a}: has; Sharded gives one to each of its shards";
+        Err(SettingsError {
+            key: "key_prefix".to_owned(),
+            value: format!("{prefix:?}"),
+            cure: cure.to_owned(),
+        })
     }
 
     pub(crate) fn info(&self, protocol: Protocol) -> RedisConnectionInfo {
@@ -175,16 +201,6 @@ impl fmt::Debug for Endpoint {
             .field("credentials", &self.credentials)
             .field("database", &self.database)
             .finish_non_exhaustive()
-    }
-}
-
-fn database(text: &str) -> Result<i64, EndpointError> {
-    let number = if text.is_empty() { Ok(0) } else { text.parse::<i64>() };
-    match number {
-        Ok(number @ 0..=DATABASE_MAX) => Ok(number),
-        Ok(number) => Err(EndpointError::Database(number.to_string())),
-        // A password with a slash in it ends up here, so the text is not shown.
-        Err(_) => Err(EndpointError::Database("not a number".to_owned())),
     }
 }
 

@@ -105,7 +105,8 @@ enum Set {
 const URL: Variable = Variable {
     name: "REDIS_URL",
     meaning: "the address of Redis",
-    range: "redis://[user[:password]@]host[:port][/database], or rediss:// for TLS",
+    range: "redis://[user[:password]@]host[:port][/database], \
+            redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], or rediss:// and rediss-sentinel:// for TLS",
     set: Set::Url,
 };
 

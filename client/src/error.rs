@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::sentinel::NoPrimary;
 use crate::tls;
 
 pub(crate) mod told;
@@ -106,6 +107,11 @@ impl CallError {
         }
     }
 
+    /// Whether another node of the cluster holds the key, or is about to.
+    pub(crate) fn points_elsewhere(&self) -> bool {
+        matches!(self, Self::NotNow(code) if ["MOVED", "ASK", "TRYAGAIN"].contains(&code.as_str()))
+    }
+
     /// What kind of error it is, as logs and metrics call it.
     pub fn error_type(&self) -> &'static str {
         match self {
@@ -138,12 +144,19 @@ impl CallError {
 }
 
 /// Errors among these two kinds that a healthy Redis gives: one that is full still serves reads, and what this user may not
-/// do, or this node does not hold, says nothing about the rest.
-const HEALTHY: [&str; 4] = ["OOM", "MOVED", "ASK", "NOPERM"];
+/// do, or this node does not hold, or hands on just now, says nothing about the rest.
+const HEALTHY: [&str; 5] = ["OOM", "MOVED", "ASK", "TRYAGAIN", "NOPERM"];
 
 impl From<std::io::Error> for CallError {
     /// A stream that was not opened.
     fn from(error: std::io::Error) -> Self {
+        if let Some(why) = error.get_ref().and_then(|inner| inner.downcast_ref::<NoPrimary>()) {
+            return why.into();
+        }
+        // Nodes of a cluster that were asked where to connect may have refused that.
+        if let Some(told) = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return told.clone();
+        }
         tls::failure(&error).map_or_else(|| Self::Connect(error.kind().to_string()), Self::Tls)
     }
 }
@@ -211,7 +224,6 @@ mod tests {
             "READONLY You can't write against a read only replica.",
             "MASTERDOWN Link with MASTER is down",
             "CLUSTERDOWN The cluster is down",
-            "TRYAGAIN Multiple keys request during rehashing of slot",
             "MISCONF Redis is configured to save RDB snapshots",
             "NOREPLICAS Not enough good replicas to write.",
             "BUSY Redis is busy running a script.",
@@ -232,6 +244,7 @@ mod tests {
             "EXECABORT Transaction discarded because of previous errors.",
             "MOVED 3999 127.0.0.1:6381",
             "ASK 3999 127.0.0.1:6381",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
             "NOPERM this user has no permissions to run the 'get' command",
             "OOM command not allowed when used memory > 'maxmemory'.",
             "ERR value is not an integer or out of range",

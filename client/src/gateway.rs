@@ -199,6 +199,11 @@ impl Gateway {
         self.shared.pool.connection_beside().await
     }
 
+    /// Whether it leads to one of several nodes that share the keys.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.shared.pool.is_cluster()
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.pool.open()

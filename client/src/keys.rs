@@ -63,7 +63,7 @@ pub(crate) fn is_free(prefix: &str) -> bool {
 }
 
 /// Whether a part of the key alone decides on its slot: what stands in the first braces, unless that is nothing.
-fn has_hash_tag(key: &str) -> bool {
+pub(crate) fn has_hash_tag(key: &str) -> bool {
     let within = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     within.is_some_and(|(tag, _)| !tag.is_empty())
 }

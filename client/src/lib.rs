@@ -8,13 +8,16 @@
 //! to Redis safe; [`SessionClient`] is what a user holds. The client reaches Redis through [`Connect`], by TCP or by whatever
 //! gives a byte stream, and tells everything that happens to an [`Observer`].
 
+mod address;
 mod answer;
 pub mod backup;
 mod breakers;
 pub mod cache;
 mod client;
 pub mod clock;
+mod cluster;
 pub mod connect;
+pub mod connect_to;
 mod connection;
 pub mod core;
 pub mod disk;
@@ -48,6 +51,7 @@ mod script;
 pub mod seal;
 mod sentinel;
 pub mod settings;
+mod sharded;
 mod stats;
 mod store;
 mod sync;
@@ -64,7 +68,9 @@ pub use backup::{BackedUp, BackupError, RestoreError, RestoreProblem, Restored};
 pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::SessionClient;
 pub use clock::Clock;
+pub use cluster::Cluster;
 pub use connect::{BoxStream, Connect, Connecting, Tcp};
+pub use connect_to::ConnectTo;
 pub use core::breaker::Force;
 pub use core::class::Class;
 pub use core::time::Time;
@@ -78,8 +84,9 @@ pub use health_check::{Health, SessionType, Status};
 pub use observe::Metrics;
 pub use profile::Profile;
 pub use seal::{KeysError, Seal, SealError, SealOptions};
-pub use sentinel::{ConnectTo, Sentinel};
+pub use sentinel::Sentinel;
 pub use settings::{ReconfigureError, Settings, SettingsError};
+pub use sharded::Sharded;
 pub use stats::Stats;
 pub use tls::{Tls, TlsError, TlsOptions};
 pub use typed::{Opened, Session, SessionStore, Statistics};

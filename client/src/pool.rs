@@ -180,6 +180,11 @@ impl Pool {
         counts
     }
 
+    /// Whether it leads to one of several nodes that share the keys.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.endpoint.connect.is_cluster()
+    }
+
     /// How many sockets are open.
     pub(crate) fn open(&self) -> usize {
         self.0.sockets.load(Ordering::Relaxed)
@@ -277,6 +282,8 @@ impl Shared {
         match result {
             Ok(connection) => {
                 state.newest = connection.number();
+                // The others lead to a primary that was replaced, and does not know it yet: what it still takes, it will lose.
+                state.connections.retain(|other| other.run_id() == connection.run_id());
                 state.connections.push(Arc::new(connection));
             }
             Err(failure) => {

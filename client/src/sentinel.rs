@@ -4,41 +4,56 @@
 //! the old primary, is outvoted. Where it is not, the handshake finds out that the server is a replica, and the next connection
 //! asks again. So nothing needs to be told of a failover, and a name that was looked up once is never believed for long.
 
-use std::collections::BTreeMap;
+mod votes;
+mod why;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::connect::{BoxStream, Connect, Connecting};
+use crate::address::Host;
+use crate::connect::{Connect, Connecting};
+use crate::connect_to::ConnectTo;
 use crate::endpoint::Credentials;
+use crate::error::CallError;
+use votes::Votes;
+pub(crate) use why::NoPrimary;
+use why::Why;
 
-/// Host and port.
-type Address = (String, u16);
-
-/// Opens streams to a server of this host and port: [`Tcp`](crate::Tcp), or [`Tls`](crate::Tls).
-pub type ConnectTo = dyn Fn(&str, u16) -> io::Result<Arc<dyn Connect>> + Send + Sync;
-
-/// How long a sentinel may take to answer.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// How long the sentinels are waited for at most, however long a connection may take to open.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Opens streams to whichever server the sentinels name as primary.
 #[derive(Clone)]
 pub struct Sentinel {
-    sentinels: Vec<Address>,
+    sentinels: BTreeSet<Host>,
     name: String,
     credentials: Credentials,
     connect_to: Arc<ConnectTo>,
+    /// How often they were asked.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Sentinel {
-    /// The primary that these sentinels know by `name`. They, and it, are reached by `connect_to`.
+    /// The primary that these sentinels know by `name`. They, and it, are reached by `connect_to`, such as
+    /// [`connect_to::tcp`](crate::connect_to::tcp).
     pub fn new(sentinels: Vec<(String, u16)>, name: impl Into<String>, connect_to: Arc<ConnectTo>) -> Self {
-        Self { sentinels, name: name.into(), credentials: Credentials::default(), connect_to }
+        Self {
+            // One that is listed twice has one voice.
+            sentinels: sentinels.into_iter().collect(),
+            name: name.into(),
+            credentials: Credentials::default(),
+            connect_to,
+            asked: Arc::default(),
+        }
     }
 
     /// The same, where the sentinels want a login of their own. That of the primary is the endpoint's.
@@ -47,69 +62,75 @@ impl Sentinel {
         Self { credentials, ..self }
     }
 
-    /// Where the primary is, as most of the sentinels say that answer.
-    async fn primary(&self) -> io::Result<Address> {
+    /// Where the primary is, as most of the sentinels say that answer within this time.
+    async fn primary(&self, within: Duration) -> Result<Host, NoPrimary> {
         let mut asked = JoinSet::new();
-        for address in self.sentinels.iter().cloned() {
-            let sentinel = self.clone();
-            asked.spawn(async move {
-                let answer = tokio::time::timeout(ANSWERS_WITHIN, sentinel.ask(&address)).await;
-                answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
-            });
+        for address in &self.sentinels {
+            let (sentinel, address) = (self.clone(), address.clone());
+            asked.spawn(async move { sentinel.ask(&address, within).await });
         }
-        let (mut votes, mut failed) = (BTreeMap::<Address, usize>::new(), None);
+        let (mut votes, mut failed) = (Votes::default(), BTreeSet::new());
         while let Some(answer) = asked.join_next().await {
-            match answer.unwrap_or_else(|ended| Err(io::Error::other(ended))) {
+            match answer.unwrap_or(Err(Why::Ended)) {
                 Ok(address) => {
-                    let count = votes.entry(address.clone()).or_default();
-                    *count += 1;
+                    let count = votes.cast(&address);
                     // The others cannot outvote it any more.
-                    if *count * 2 > self.sentinels.len() {
+                    if count * 2 > self.sentinels.len() {
                         return Ok(address);
                     }
                 }
-                Err(error) => failed = Some(error),
+                Err(why) => {
+                    failed.insert(why);
+                }
             }
         }
-        let most = votes.into_iter().max_by_key(|(_, count)| *count).map(|(address, _)| address);
-        most.ok_or_else(|| {
-            let why = failed.map_or_else(|| "there is none".to_owned(), |error| error.to_string());
-            io::Error::new(
-                io::ErrorKind::NotConnected,
-                format!("no sentinel of {} names a primary {:?}: {why}", self.sentinels.len(), self.name),
-            )
-        })
+        let turn = self.asked.fetch_add(1, Ordering::Relaxed);
+        votes.most(turn).ok_or_else(|| NoPrimary::new(&self.name, self.sentinels.len(), failed))
     }
 
     /// What one sentinel says.
-    async fn ask(&self, (host, port): &Address) -> io::Result<Address> {
-        let stream = (self.connect_to)(host, *port)?.connect().await?;
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWERS_WITHIN));
+    async fn ask(&self, (host, port): &Host, within: Duration) -> Result<Host, Why> {
+        let connect = (self.connect_to)(host, *port).map_err(|error| Why::from(CallError::from(error)))?;
+        let answer = timeout(within, self.ask_by(&*connect)).await;
+        answer.unwrap_or_else(|_| Err(Why::Connect(connect.stalled().to_owned())))
+    }
+
+    async fn ask_by(&self, connect: &dyn Connect) -> Result<Host, Why> {
+        let stream = connect.connect().await.map_err(|error| Why::from(CallError::from(error)))?;
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        // The caller bounds the whole.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
-        let (mut connection, driver) = made.map_err(io::Error::other)?;
-        let driver = tokio::spawn(driver);
+        let (mut connection, driver) = made.map_err(|error| Why::of(&error, connect))?;
         let asked = async {
             if let Some(login) = self.credentials.auth() {
                 login.query_async::<()>(&mut connection).await?;
             }
             let mut ask = redis::cmd("SENTINEL");
             ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-            ask.query_async::<Option<(String, u16)>>(&mut connection).await
+            ask.query_async::<Option<Host>>(&mut connection).await
         };
-        let answer = asked.await;
-        driver.abort();
-        let unknown = || io::Error::new(io::ErrorKind::NotFound, "a sentinel does not know that name");
-        answer.map_err(io::Error::other)?.ok_or_else(unknown)
+        // Not a task of its own: it ends with the question, however that ends. Once it has, the answer is there, or an error.
+        let driven = async {
+            driver.await;
+            std::future::pending::<()>().await;
+        };
+        let answer = tokio::select! { answer = asked => answer, () = driven => return Err(Why::Ended) };
+        answer.map_err(|error| Why::of(&error, connect))?.ok_or(Why::Unknown)
     }
 }
 
 impl Connect for Sentinel {
     fn connect(&self) -> Connecting<'_> {
-        Box::pin(async {
-            let (host, port) = self.primary().await?;
-            let stream: BoxStream = (self.connect_to)(&host, port)?.connect().await?;
-            Ok(stream)
+        self.connect_within(ANSWER_WITHIN * 2)
+    }
+
+    /// The sentinels get half of the time at most: what is left is for the primary.
+    fn connect_within(&self, limit: Duration) -> Connecting<'_> {
+        Box::pin(async move {
+            let primary = self.primary(ANSWER_WITHIN.min(limit / 2)).await;
+            let (host, port) = primary.map_err(io::Error::other)?;
+            (self.connect_to)(&host, port)?.connect().await
         })
     }
 }

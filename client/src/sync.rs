@@ -135,23 +135,29 @@ async fn bring_batch(store: &Arc<Store>, pushes: Vec<Push>, deadline: Time) -> B
         tasks.spawn(async move {
             let mut bringing = store.bringing(push);
             let brought = store.bring(&mut bringing, deadline).await;
-            if brought.as_ref().is_err_and(CallError::of_this_alone) {
+            let refused = brought.as_ref().is_err_and(|error| refused(&store, error));
+            if refused {
                 bringing.refused();
             }
-            brought
+            (brought, refused)
         });
     }
     let mut batch = Batch::default();
     while let Some(ended) = tasks.join_next().await {
         match ended {
-            Ok(Ok(_)) => batch.arrived += 1,
-            Ok(Err(error)) if error.of_this_alone() => batch.refused += 1,
+            Ok((Ok(_), _)) => batch.arrived += 1,
+            Ok((Err(_), true)) => batch.refused += 1,
             // Others were quicker to take the places: it comes with the next batch.
-            Ok(Err(CallError::Overloaded)) => {}
-            Ok(Err(_)) | Err(_) => batch.failed += 1,
+            Ok((Err(CallError::Overloaded), _)) => {}
+            Ok((Err(_), false)) | Err(_) => batch.failed += 1,
         }
     }
     batch
+}
+
+/// Whether Redis refuses just this session. In a cluster one that moves arrives as soon as it has moved.
+fn refused(store: &Store, error: &CallError) -> bool {
+    error.of_this_alone() && !(error.points_elsewhere() && store.script.gateway.is_cluster())
 }
 
 /// How many calls of its own a resync may have in flight: users' calls need places too.

@@ -73,11 +73,16 @@ impl Tls {
     ///
     /// When a file cannot be used, or the name is none.
     pub fn new(tcp: Tcp, options: TlsOptions) -> Result<Self, TlsError> {
-        let name = options.server_name.clone().unwrap_or_else(|| tcp.host.clone());
-        let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))?;
-        let tls = Self { tcp, options, name };
+        let tls = Self::unread(tcp, options)?;
         tls.config()?;
         Ok(tls)
+    }
+
+    /// The same, whose files are read only when a stream is opened.
+    pub(crate) fn unread(tcp: Tcp, options: TlsOptions) -> Result<Self, TlsError> {
+        let name = options.server_name.clone().unwrap_or_else(|| tcp.host.clone());
+        let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))?;
+        Ok(Self { tcp, options, name })
     }
 
     fn config(&self) -> Result<ClientConfig, TlsError> {

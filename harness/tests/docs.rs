@@ -12,7 +12,7 @@ use squall::plan::Plan;
 use squall::scenario;
 use squall::world::Kind;
 
-const DOCUMENTS: [&str; 18] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "ARCHITECTURE.md",
     "docs/bad-input.md",
@@ -22,6 +22,7 @@ const DOCUMENTS: [&str; 18] = [
     "docs/field.md",
     "docs/flaws.md",
     "docs/fuzz.md",
+    "docs/history.md",
     "docs/how-to-add.md",
     "docs/http.md",
     "docs/promises.md",

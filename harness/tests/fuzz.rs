@@ -119,3 +119,27 @@ fn notes_that_are_none_are_told_of_and_left_as_they_are() {
     assert!(code == 2 && error.contains("is no notes of `squall fuzz`"), "{error}");
     assert_eq!(fs::read_to_string(Path::new(&notes)).unwrap(), "[]");
 }
+
+#[test]
+fn flaws_are_sought_one_after_another_and_each_is_told_with_what_caught_it() {
+    let program = Program::new();
+    let (code, out, error) = program.run("flaws ttl-reset-on-update update-revives --seeds 400");
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(out.starts_with("2 of 2 caught; median of schedules "), "{out}");
+    let rows = fs::read_to_string(program.folder.path().join("reports/flaws.csv")).unwrap();
+    let mut rows = csv::Reader::from_reader(rows.as_bytes());
+    let heads = rows.headers().unwrap().clone();
+    let column = |name: &str| heads.iter().position(|head| head == name).unwrap();
+    let (again, file) = (column("again"), column("file"));
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        assert_eq!(&row[again], "sim caught");
+        let text = fs::read_to_string(program.folder.path().join(&row[file])).unwrap();
+        assert!(text.contains(&format!("--flaw {}", &row[0])), "{text}");
+    }
+    assert!(program.folder.path().join("reports/flaws.md").exists());
+
+    let (code, out, error) = program.run("flaws never-comes-back --seeds 1 --seed 7 --report other");
+    assert_eq!((code, out.as_str()), (1, "0 of 1 caught\n"), "{error}");
+}

@@ -17,8 +17,8 @@ const NOT_NOW: [(&str, &str); 12] = [
     ("MISCONF", "it cannot save its data, and its log says why"),
     ("NOREPLICAS", "it has fewer replicas than min-replicas-to-write asks for"),
     ("OOM", "its memory is full, so raise maxmemory there"),
-    ("MOVED", "another node of a cluster holds the key, and this client follows to none"),
-    ("ASK", "another node of a cluster holds the key, and this client follows to none"),
+    ("MOVED", "another node of a cluster holds the key, which redis-cluster:// as the address finds"),
+    ("ASK", "the key is moving to another node of the cluster"),
     (MAX_CLIENTS, "it serves no more clients, so raise maxclients there or lower pool.connections here"),
 ];
 
@@ -48,7 +48,8 @@ const REFUSED: [(&str, &str); 8] = [
 const MAX_CLIENTS: &str = "max number of clients reached";
 const NO_PASSWORD: &str = "no password is set";
 const NO_DATABASE: &str = "no such database";
-const NO_COMMAND: &str = "unknown command";
+/// A command that it does not know.
+pub(crate) const NO_COMMAND: &str = "unknown command";
 const NO_OPTION: &str = "syntax error";
 /// What a counter's key holds is none.
 pub(crate) const NO_NUMBER: &str = "not a number";

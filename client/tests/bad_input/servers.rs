@@ -33,7 +33,7 @@ const LINES: [(&str, &str); 9] = [
     ("CLUSTERDOWN The cluster is down", "CLUSTERDOWN: the cluster is down, and CLUSTER INFO says more"),
     (
         "MOVED 3999 127.0.0.1:6381",
-        "MOVED: another node of a cluster holds the key, and this client follows to none",
+        "MOVED: another node of a cluster holds the key, which redis-cluster:// as the address finds",
     ),
 ];
 

@@ -18,7 +18,7 @@ const BESIDE: u64 = 50;
 
 /// A leaky bucket: each command goes in, and each operation that is over takes out what it may have needed. What those under way
 /// may need is allowed besides.
-pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, attempts: u64, tally: &mut Tally) {
+pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &mut Tally) {
     // What such a subject brings to Redis it does not tell.
     if !index.brings_local_writes() {
         return;
@@ -29,7 +29,7 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, attempts: u64, tally
         lane.operations.iter().map(|id| may_send_until(index, index.operation(*id))).collect();
     over.sort_unstable();
     let (mut level, mut ended) = (0_u64, 0);
-    let mut first: Option<&Command<'_>> = None;
+    let mut first: Option<&Command> = None;
     for command in &lane.commands {
         while over.get(ended).is_some_and(|over| over.saturating_add(index.slack()) < command.t) {
             level = level.saturating_sub(each);
@@ -50,8 +50,8 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, attempts: u64, tally
 
 fn too_many(
     index: &Index<'_>,
-    lane: &Lane<'_, '_>,
-    (first, last): (&Command<'_>, &Command<'_>),
+    lane: &Lane<'_>,
+    (first, last): (&Command, &Command),
     each: u64,
     tally: &mut Tally,
 ) {

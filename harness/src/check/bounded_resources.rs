@@ -25,7 +25,7 @@ impl Check for BoundedResources {
         let mut tally = Tally::default();
         let mut last: Vec<Option<(usize, u64, Sample)>> = vec![None; index.instances()];
         let mut above: Vec<Option<(u64, usize)>> = vec![None; index.instances()];
-        for (entry, line) in index.history.entries.iter().enumerate() {
+        for (entry, line) in index.told() {
             let Event::Sample { instance, what } = line.e else { continue };
             if let Some(last) = last.get_mut(usize::from(instance)) {
                 *last = Some((entry, line.t, what));
@@ -48,7 +48,7 @@ impl Check for BoundedResources {
 /// A sample against the bounds.
 fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sample), tally: &mut Tally) {
     let rules = index.rules();
-    let sessions = u64::from(index.history.head.sessions);
+    let sessions = u64::from(index.head.sessions);
     let measured = [
         ("operations in flight", sample.in_flight, rules.in_flight),
         ("bytes in its local copy", sample.local_bytes, rules.local_bytes),
@@ -104,8 +104,7 @@ fn connections(
 
 /// When the load is over nothing may be in flight, and no connection beyond the bound may be open.
 fn left_over(index: &Index<'_>, instance: u16, last: Option<(usize, u64, Sample)>, tally: &mut Tally) {
-    let of_it = index.operations.iter().filter(|operation| operation.instance == instance);
-    let over = of_it.filter_map(|operation| operation.end).max();
+    let over = index.operations_of(instance).filter_map(|(_, operation)| operation.end).max();
     if let (Some((entry, t, Sample { in_flight: Some(left), .. })), Some(over)) = (last, over) {
         // Counters are read a moment after the return was recorded.
         if t > over.t.saturating_add(index.slack()) && left > 0 {

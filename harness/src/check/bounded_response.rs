@@ -24,7 +24,7 @@ impl Check for BoundedResponse {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let budget = nanos(index.rules().response_within);
         let allowed = budget.saturating_add(index.slack());
-        let over = index.history.entries.last().map_or(0, |last| last.t);
+        let over = index.over;
         let mut tally = Tally::default();
         let mut longest = 0;
         for (id, operation) in index.operations.iter().enumerate() {

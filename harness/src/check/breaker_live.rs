@@ -1,11 +1,11 @@
 //! I14: the breaker does what it must: it opens soon in an outage, and closes soon when Redis is back.
 
-use super::breaker_safe::{Change, changes, named};
+use super::breaker_safe::{Change, named};
 use super::faults::Fault;
 use super::index::{Ending, Index, Operation, OperationId, nanos};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::{BreakerState, Capability, Event, Outcome, ServedBy};
+use crate::history::{BreakerState, Capability, ServedBy};
 
 /// I14.
 pub(super) struct BreakerLive;
@@ -25,14 +25,14 @@ impl Check for BreakerLive {
 
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
-        for instance in 0..index.history.head.instances {
-            let changes = changes(index, instance);
+        for instance in 0..index.head.instances {
+            let changes = index.changes(instance);
             for fault in index.faults.all.iter().filter(|fault| fault.effect.total && fault.strikes(instance))
             {
-                opens(index, instance, &changes, fault, &mut tally);
+                opens(index, instance, changes, fault, &mut tally);
             }
             if !changes.is_empty() {
-                closes(index, instance, &changes, &mut tally);
+                closes(index, instance, changes, &mut tally);
             }
         }
         let held = format!("breakers opened or closed in time, {} times", tally.count());
@@ -52,9 +52,7 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
         return;
     }
     let ever_open = state_at(changes, from) != BreakerState::Closed
-        || changes
-            .iter()
-            .any(|change| (from..=deadline).contains(&change.t) && change.to == BreakerState::Open);
+        || between(changes, from, deadline).iter().any(|change| change.to == BreakerState::Open);
     let failed = failed_calls(index, instance, from, due);
     let enough = usize::try_from(index.rules().breaker.failures).unwrap_or(usize::MAX).max(1);
     if ever_open {
@@ -82,41 +80,22 @@ fn failed_calls(index: &Index<'_>, instance: u16, from: u64, to: u64) -> Vec<Ope
     let failed = |operation: &Operation| match operation.ending {
         Ending::Acknowledged { by, .. } => by == ServedBy::Local,
         Ending::Unknown => true,
-        Ending::Failed => operation.end.is_some_and(|end| away(&index.entry(end.entry).e)),
+        Ending::Failed => operation.away,
         Ending::NoSession | Ending::Missing => false,
     };
-    let within = |operation: &Operation| {
-        operation.instance == instance
-            && operation.invoke.t >= from
-            && operation.end.is_some_and(|end| end.t <= to)
-    };
-    let operations = index.operations.iter().enumerate();
-    operations.filter(|(_, operation)| within(operation) && failed(operation)).map(|(id, _)| id).collect()
-}
-
-/// Whether an operation failed because Redis was away.
-fn away(event: &Event) -> bool {
-    match event {
-        Event::Return { outcome: Outcome::Failed { code, .. }, .. } => {
-            ["unavailable", "timeout", "reset", "refused"].contains(&code.as_str())
-        }
-        _ => false,
-    }
+    let ended = |operation: &Operation| operation.end.is_some_and(|end| end.t <= to);
+    let operations = index.operations_within(instance, from, to);
+    operations.filter(|(_, operation)| ended(operation) && failed(operation)).map(|(id, _)| id).collect()
 }
 
 /// Whether any call got through, which shows that the outage was not total.
 pub(super) fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) -> bool {
-    let served = index.operations.iter().any(|operation| {
-        operation.instance == instance
-            && operation.invoke.t >= from
-            && operation.end.is_some_and(|end| end.t <= to)
-            && operation.served_by() == Some(ServedBy::Redis)
+    let served = index.operations_within(instance, from, to).any(|(_, operation)| {
+        operation.end.is_some_and(|end| end.t <= to) && operation.served_by() == Some(ServedBy::Redis)
     });
     let answered = index.wire().get(usize::from(instance)).is_some_and(|wire| {
         let since = from.saturating_add(index.slack());
-        wire.commands
-            .iter()
-            .any(|command| command.succeeded && command.over.is_some_and(|over| (since..=to).contains(&over)))
+        wire.successes.get(wire.successes.partition_point(|t| *t < since)).is_some_and(|t| *t <= to)
     });
     served || answered
 }
@@ -124,16 +103,14 @@ pub(super) fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) ->
 /// When the last fault on the instance is over, the breaker must close, and it must not be open for good.
 fn closes(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tally) {
     let within = nanos(index.rules().close_within).saturating_add(index.slack());
-    let end = index.history.entries.last().map_or(0, |last| last.t);
+    let end = index.over;
     let healed = index.faults.end_for(instance).unwrap_or(0);
     let deadline = healed.saturating_add(within);
     if deadline > end {
         return;
     }
     let closed_in_time = state_at(changes, healed) == BreakerState::Closed
-        || changes
-            .iter()
-            .any(|change| (healed..=deadline).contains(&change.t) && change.to == BreakerState::Closed);
+        || between(changes, healed, deadline).iter().any(|change| change.to == BreakerState::Closed);
     let left_closed = changes.iter().rev().take_while(|change| change.to != BreakerState::Closed).last();
     let stuck = left_closed.filter(|change| change.t.saturating_add(within) < end);
     let last = changes.iter().rev().find(|change| change.t <= deadline);
@@ -161,6 +138,13 @@ fn closes(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tall
 }
 
 fn state_at(changes: &[Change], t: u64) -> BreakerState {
-    let before = changes.iter().rev().find(|change| change.t <= t);
-    before.map_or(BreakerState::Closed, |change| change.to)
+    let before = changes.partition_point(|change| change.t <= t).checked_sub(1);
+    before.map_or(BreakerState::Closed, |last| changes[last].to)
+}
+
+/// The changes from `from` to `to`, both included.
+fn between(changes: &[Change], from: u64, to: u64) -> &[Change] {
+    let first = changes.partition_point(|change| change.t < from);
+    let after_last = changes.partition_point(|change| change.t <= to);
+    changes.get(first..after_last).unwrap_or(&[])
 }

@@ -1,11 +1,12 @@
 //! I13: the breaker does nothing that it must not do: only legal changes, it opens only when something is wrong, stays open for
 //! its cool-down, and lets no work through meanwhile.
 
-use super::index::{Ending, Index, Operation, nanos};
+use super::index::{Index, nanos};
 use super::tally::{Tally, Words};
-use super::wire::{Command, SLOW, WireLog};
+use super::trouble::Trouble;
+use super::wire::{Command, WireLog};
 use super::{Check, Finding, words};
-use crate::history::{BreakerRule, BreakerState, Capability, Event, ServedBy};
+use crate::history::{BreakerRule, BreakerState, Capability};
 
 /// A probe that has not been answered for so long has been given up: its place is free again.
 const PROBE_GIVEN_UP: u64 = 1_000_000_000;
@@ -15,11 +16,11 @@ pub(super) struct BreakerSafe;
 
 /// A change of an instance's breaker.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change {
-    pub(super) t: u64,
-    pub(super) entry: usize,
-    pub(super) from: BreakerState,
-    pub(super) to: BreakerState,
+pub(crate) struct Change {
+    pub(crate) t: u64,
+    pub(crate) entry: usize,
+    pub(crate) from: BreakerState,
+    pub(crate) to: BreakerState,
 }
 
 impl Check for BreakerSafe {
@@ -38,14 +39,15 @@ impl Check for BreakerSafe {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for (instance, wire) in (0..).zip(index.wire()) {
-            let changes = changes(index, instance);
-            legal(instance, &changes, &mut tally);
+            let changes = index.changes(instance);
+            let trouble = Trouble::new(index, instance, wire);
+            legal(instance, changes, &mut tally);
             for (place, change) in changes.iter().enumerate() {
                 let (before, after) = (&changes[..place], changes.get(place + 1));
                 match change.to {
                     BreakerState::Open => {
                         if change.from == BreakerState::Closed {
-                            opens_for_a_reason(index, instance, wire, before, change, &mut tally);
+                            opens_for_a_reason(index, instance, &trouble, before, change, &mut tally);
                         }
                         stays_open(index, instance, change, after, &mut tally);
                         silent(index, instance, wire, change, after, &mut tally);
@@ -64,18 +66,6 @@ impl Check for BreakerSafe {
         let unseen = "no breaker ever changed; an outage longer than the subject's timeouts, under load, would make it known";
         tally.finding(self, index, Words { held, unseen: unseen.to_owned() })
     }
-}
-
-/// The changes of an instance's breaker, in order.
-pub(super) fn changes(index: &Index<'_>, instance: u16) -> Vec<Change> {
-    let lines = index.history.entries.iter().enumerate();
-    let of_it = lines.filter_map(|(entry, line)| match line.e {
-        Event::Breaker { instance: number, from, to } if number == instance => {
-            Some(Change { t: line.t, entry, from, to })
-        }
-        _ => None,
-    });
-    of_it.collect()
 }
 
 fn legal(instance: u16, changes: &[Change], tally: &mut Tally) {
@@ -111,7 +101,7 @@ fn legal(instance: u16, changes: &[Change], tally: &mut Tally) {
 fn opens_for_a_reason(
     index: &Index<'_>,
     instance: u16,
-    wire: &WireLog<'_>,
+    trouble: &Trouble<'_>,
     before: &[Change],
     change: &Change,
     tally: &mut Tally,
@@ -119,21 +109,13 @@ fn opens_for_a_reason(
     let rule = &index.rules().breaker;
     let closed_since = before.last().map_or(0, |closed| closed.t);
     let window = change.t.saturating_sub(nanos(rule.window));
-    let succeeded = last_success(index, instance, change.t).unwrap_or(0);
+    let succeeded = trouble.last_success(change.t).unwrap_or(0);
     // Failures before the last success count only within the window; those of before it was last closed never do.
     let since = window.min(succeeded).max(closed_since).saturating_sub(index.slack());
-    let mut operations = index.operations.iter().rev().skip_while(|operation| operation.invoke.t > change.t);
-    let trouble = operations.any(|operation| {
-        let end = operation.end.map_or(u64::MAX, |end| end.t);
-        operation.instance == instance && since <= end && troubled(operation)
-    });
-    let commands = wire.commands.iter().filter(|command| {
-        command.t <= change.t && command.over.is_none_or(|over| since <= over) && command.troubled(change.t)
-    });
-    let connections = wire.broken_connections.iter().filter(|t| (since..=change.t).contains(*t));
-    let on_the_wire = commands.count() + connections.count();
-    let reason =
-        index.faults.may_strike(instance, since, change.t) || trouble || on_the_wire >= fewest_failures(rule);
+    let on_the_wire = trouble.on_the_wire(since, change.t);
+    let reason = index.faults.may_strike(instance, since, change.t)
+        || trouble.of_operations(since, change.t)
+        || on_the_wire >= fewest_failures(rule);
     if reason {
         return tally.judged();
     }
@@ -147,25 +129,6 @@ fn opens_for_a_reason(
         );
         (says, vec![change.entry])
     });
-}
-
-/// When an operation that Redis served well ended, the last of those invoked before `t`.
-fn last_success(index: &Index<'_>, instance: u16, t: u64) -> Option<u64> {
-    let count = index.operations.partition_point(|operation| operation.invoke.t < t);
-    let of_it = index.operations[..count].iter().rev().filter(|operation| operation.instance == instance);
-    let succeeded =
-        of_it.filter(|operation| operation.served_by() == Some(ServedBy::Redis) && !troubled(operation));
-    succeeded.filter_map(|operation| operation.end.map(|end| end.t)).find(|end| *end < t)
-}
-
-/// Whether anything about an operation may come of a failure of Redis, as lenient as can be.
-fn troubled(operation: &Operation) -> bool {
-    let slow = operation.end.is_none_or(|end| end.t - operation.invoke.t >= SLOW);
-    slow || match operation.ending {
-        Ending::Acknowledged { by, .. } => by == ServedBy::Local,
-        Ending::NoSession => false,
-        Ending::Failed | Ending::Unknown | Ending::Missing => true,
-    }
 }
 
 /// The fewest failures that may open it.
@@ -215,7 +178,7 @@ fn share_of(nanos: u64, share: f64) -> u64 {
 fn silent(
     index: &Index<'_>,
     instance: u16,
-    wire: &WireLog<'_>,
+    wire: &WireLog,
     opened: &Change,
     next: Option<&Change>,
     tally: &mut Tally,
@@ -245,7 +208,7 @@ fn silent(
 fn probes(
     index: &Index<'_>,
     instance: u16,
-    wire: &WireLog<'_>,
+    wire: &WireLog,
     half_open: &Change,
     next: Option<&Change>,
     tally: &mut Tally,
@@ -254,16 +217,17 @@ fn probes(
         return;
     }
     let (from, to) = stretch(index, half_open, next);
-    let sent: Vec<&Command<'_>> =
-        between(&wire.commands, from, to).iter().filter(|command| !command.sets_up()).collect();
+    let sent = between(&wire.commands, from, to).iter().filter(|command| !command.sets_up());
     let allowed = usize::try_from(index.rules().breaker.probes).unwrap_or(usize::MAX);
-    for (place, last) in sent.iter().enumerate() {
-        let waiting = |command: &&Command<'_>| {
+    let mut any = false;
+    // No more than a few can wait at once, or the check has failed before; and what waits no more never waits again.
+    let mut waiting: Vec<&Command> = Vec::new();
+    for last in sent {
+        any = true;
+        waiting.push(last);
+        waiting.retain(|command| {
             command.over.is_none_or(|over| over > last.t) && last.t - command.t < PROBE_GIVEN_UP
-        };
-        // No more than a few can wait at once, or the check has failed long before.
-        let waiting: Vec<usize> =
-            sent[..=place].iter().copied().filter(waiting).map(|command| command.entry).collect();
+        });
         if waiting.len() > allowed {
             return tally.broken(last.entry, || {
                 let says = format!(
@@ -273,11 +237,12 @@ fn probes(
                     words::seconds(last.t),
                     waiting.len(),
                 );
-                (says, std::iter::once(half_open.entry).chain(waiting).collect())
+                let entries = waiting.iter().map(|command| command.entry);
+                (says, std::iter::once(half_open.entry).chain(entries).collect())
             });
         }
     }
-    if !sent.is_empty() {
+    if any {
         tally.judged();
     }
 }
@@ -288,7 +253,7 @@ fn stretch(index: &Index<'_>, change: &Change, next: Option<&Change>) -> (u64, u
 }
 
 /// The commands sent after `from` and before `to`.
-fn between<'a, 'h>(commands: &'a [Command<'h>], from: u64, to: u64) -> &'a [Command<'h>] {
+fn between(commands: &[Command], from: u64, to: u64) -> &[Command] {
     let first = commands.partition_point(|command| command.t <= from);
     let after_last = commands.partition_point(|command| command.t < to);
     commands.get(first..after_last).unwrap_or(&[])

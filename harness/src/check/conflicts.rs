@@ -2,9 +2,10 @@
 //! for every reader, and what is newer in Redis is not overwritten.
 
 use super::convergence;
+use super::floor::Floor;
 use super::index::{Index, OperationId, nanos};
 use super::reads::{Read, Seen, View};
-use super::session::{Fact, Floor, SessionLog};
+use super::session::{Fact, SessionLog};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::history::{Capability, ServedBy};
@@ -65,7 +66,7 @@ fn meet(index: &Index<'_>, one: OperationId, other: OperationId) -> bool {
 }
 
 /// The newest write that `older` had to give way to.
-fn newer(index: &Index<'_>, floor: &Floor, older: OperationId) -> Option<OperationId> {
+fn newer(index: &Index<'_>, floor: &Floor<'_>, older: OperationId) -> Option<OperationId> {
     let later = floor.operations().filter(|id| meet(index, older, *id) && index.precedes(older, *id));
     later.max_by_key(|id| index.operation(*id).invoke)
 }

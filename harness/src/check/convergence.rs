@@ -1,13 +1,12 @@
 //! I10: when all has settled, Redis and all instances agree, and every instance answers.
 
-use super::index::{Index, OperationId};
+use super::index::Index;
 use super::reads::{Read, Seen};
 use super::recovery;
 use super::session::SessionLog;
 use super::tally::{Tally, Words, not_judged};
 use super::{Check, Finding, Verdict, words};
-use crate::history::{Capability, ServedBy};
-use crate::load::Kind;
+use crate::history::Capability;
 
 /// I10.
 pub(super) struct Convergence;
@@ -33,7 +32,7 @@ impl Check for Convergence {
         }
         let mut tally = Tally::default();
         for log in index.sessions.values() {
-            let looks: Vec<Read> = log.reads(index).filter(Read::is_final).collect();
+            let looks: Vec<Read> = log.final_reads(index).collect();
             if looks.len() >= 2 && settled(index, log, &looks) {
                 agree(index, log, &looks, &mut tally);
             }
@@ -49,17 +48,8 @@ impl Check for Convergence {
 /// Whether everything that was acknowledged must be everywhere by the first look.
 pub(super) fn settled(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
     let Some(first) = looks.iter().map(|look| look.from).min() else { return false };
-    let known = |id: &OperationId| {
-        let operation = index.operation(*id);
-        match operation.kind {
-            Kind::Get | Kind::Ttl => true,
-            Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => {
-                let local = operation.served_by() == Some(ServedBy::Local);
-                !local || operation.end.is_some_and(|end| first.t > index.settled_after(end.t))
-            }
-        }
-    };
-    recovery::after_faults(index, first.t) && log.operations.iter().all(known)
+    let known = log.story.kept_until.is_none_or(|end| first.t > index.settled_after(end));
+    known && recovery::after_faults(index, first.t)
 }
 
 fn agree(index: &Index<'_>, log: &SessionLog, looks: &[Read], tally: &mut Tally) {
@@ -102,11 +92,7 @@ pub(super) fn may_change(index: &Index<'_>, one: &Read, other: &Read) -> bool {
 /// Whether the session may have been ended, or begun, while the readers looked: it may have expired, or an operation of unknown
 /// outcome may have taken effect.
 fn may_end_meanwhile(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> bool {
-    let loose = |id: &OperationId| {
-        let operation = index.operation(*id);
-        operation.may_happen() && matches!(operation.kind, Kind::Create | Kind::Destroy | Kind::Touch)
-    };
-    if log.operations.iter().any(loose) {
+    if log.story.is_loose {
         return true;
     }
     let (Some(first), Some(last)) = (looks.first(), looks.last()) else { return false };

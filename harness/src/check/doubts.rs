@@ -1,9 +1,7 @@
 //! What may have made an instance doubt that Redis has all that it was brought: where there was no such thing, what it brings is
 //! known.
 
-use super::breaker_safe::changes;
 use super::index::{Index, nanos};
-use crate::history::{Event, ReplyKind, Wire};
 
 /// Errors after which a session is still to be brought, and those that scripts begin with. After others a session may be left for
 /// later by a resync that finished.
@@ -36,26 +34,12 @@ impl Doubts {
     /// Of this instance.
     pub(super) fn of(index: &Index<'_>, instance: u16) -> Self {
         let mut doubts = Self { instance, ..Self::default() };
-        for line in &index.history.entries {
-            let Event::Wire { instance: number, what, .. } = &line.e else { continue };
-            if *number != instance {
-                continue;
-            }
-            match what {
-                Wire::Opened => doubts.opened.push(line.t),
-                Wire::Closed { .. } => doubts.closed.push(line.t),
-                Wire::Reply { kind: ReplyKind::Error(word) } => {
-                    if !TO_BE_TRIED_AGAIN.contains(&word.as_str()) {
-                        doubts.refused.get_or_insert(line.t);
-                    }
-                }
-                Wire::Reply { kind: ReplyKind::Value | ReplyKind::Null | ReplyKind::Push }
-                | Wire::Command { .. }
-                | Wire::Struck { .. }
-                | Wire::Garbled { .. } => {}
-            }
+        if let Some(wire) = index.wire().get(usize::from(instance)) {
+            (doubts.opened, doubts.closed) = (wire.opened.clone(), wire.closed.clone());
+            let for_good = wire.errors.iter().filter(|(word, _)| !TO_BE_TRIED_AGAIN.contains(&&***word));
+            doubts.refused = for_good.map(|(_, t)| *t).min();
         }
-        doubts.breaker = changes(index, instance).iter().map(|change| change.t).collect();
+        doubts.breaker = index.changes(instance).iter().map(|change| change.t).collect();
         doubts
     }
 

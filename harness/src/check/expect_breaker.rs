@@ -1,6 +1,6 @@
 //! `[[expect.breaker]]`: the states that breakers go through, first to last.
 
-use super::breaker_safe::{Change, changes, named};
+use super::breaker_safe::{Change, named};
 use super::index::Index;
 use super::tally::{Tally, Words, not_judged};
 use super::{BreakerExpectation, Finding, OnInstances, Verdict};
@@ -27,7 +27,7 @@ pub(super) fn judge(index: &Index<'_>, name: &str, expected: &BreakerExpectation
         Err(says) => return not_judged(name, &title, Verdict::Unknown, says),
     };
     let instances: Vec<u16> = match expected.on {
-        OnInstances::Every | OnInstances::Any => (0..index.history.head.instances).collect(),
+        OnInstances::Every | OnInstances::Any => (0..index.head.instances).collect(),
         OnInstances::One(number) => vec![number],
     };
     let mut tally = Tally::default();
@@ -67,14 +67,14 @@ pub(super) fn judge(index: &Index<'_>, name: &str, expected: &BreakerExpectation
 }
 
 fn one(index: &Index<'_>, instance: u16, expected: &BreakerExpectation, span: Option<&PhaseSpan>) -> Outcome {
-    if instance >= index.history.head.instances {
+    if instance >= index.head.instances {
         return Outcome::Unseen(format!(
             "there is no instance-{instance}; the run has {}",
-            index.history.head.instances
+            index.head.instances
         ));
     }
     let (from, to) = span.map_or((0, u64::MAX), |span| (span.from, span.to));
-    let all = changes(index, instance);
+    let all = index.changes(instance);
     let before = all.iter().rev().find(|change| change.t < from);
     let within: Vec<&Change> = all.iter().filter(|change| (from..to).contains(&change.t)).collect();
     let first = before.map_or(BreakerState::Closed, |change| change.to);
@@ -83,9 +83,8 @@ fn one(index: &Index<'_>, instance: u16, expected: &BreakerExpectation, span: Op
     seen.dedup();
     if seen == expected.sequence {
         let asked = index
-            .operations
-            .iter()
-            .any(|operation| operation.instance == instance && (from..to).contains(&operation.invoke.t));
+            .operations_within(instance, from, to)
+            .any(|(_, operation)| (from..to).contains(&operation.invoke.t));
         return if asked || !within.is_empty() {
             Outcome::Held
         } else {
@@ -115,7 +114,7 @@ fn sequence(states: &[BreakerState]) -> String {
 /// The phase of this name.
 pub(super) fn span(index: &Index<'_>, during: Option<&str>) -> Result<Option<PhaseSpan>, String> {
     let Some(name) = during else { return Ok(None) };
-    let phases = &index.history.head.phases;
+    let phases = &index.head.phases;
     let found = phases.iter().find(|phase| phase.name == name).cloned();
     found.map(Some).ok_or_else(|| {
         let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();

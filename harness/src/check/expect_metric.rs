@@ -2,7 +2,6 @@
 
 use hdrhistogram::Histogram;
 
-use super::breaker_safe::changes;
 use super::expect_breaker::span;
 use super::index::{Index, Operation};
 use super::tally::{Tally, Words, not_judged};
@@ -94,9 +93,9 @@ fn show(expected: &MetricExpectation, whose: &str, figure: &Figure) -> String {
 /// The figures, with whose they are; and why one could not be computed.
 fn figures(index: &Index<'_>, scope: &Scope<'_>) -> (Vec<(String, Figure)>, Option<String>) {
     let numbers: Vec<u16> = match scope.expected.on {
-        OnInstances::Every | OnInstances::Any => (0..index.history.head.instances).collect(),
+        OnInstances::Every | OnInstances::Any => (0..index.head.instances).collect(),
         OnInstances::One(number) => {
-            vec![number].into_iter().filter(|number| *number < index.history.head.instances).collect()
+            vec![number].into_iter().filter(|number| *number < index.head.instances).collect()
         }
     };
     let per_breaker = matches!(scope.expected.of, Metric::BreakerOpenedAfter | Metric::BreakerClosedAfter);
@@ -208,7 +207,7 @@ fn latency(
     of: usize,
     thousandths: u16,
 ) -> Result<Figure, String> {
-    let over = index.history.entries.last().map_or(0, |last| last.t);
+    let over = index.over;
     let took = |operation: &Operation| operation.end.map_or(over, |end| end.t).saturating_sub(operation.due);
     let mut histogram = Histogram::<u64>::new(4).map_err(|error| error.to_string())?;
     for (_, operation) in operations {
@@ -228,7 +227,7 @@ fn resync_duration(index: &Index<'_>, scope: &Scope<'_>, instances: &[u16]) -> R
     let mut longest: Option<(u64, Vec<usize>)> = None;
     let mut count = 0;
     let mut running = std::collections::BTreeMap::new();
-    for (entry, line) in index.history.entries.iter().enumerate() {
+    for (entry, line) in index.told() {
         let Event::Resync { instance, what } = line.e else { continue };
         if !instances.contains(&instance) {
             continue;
@@ -261,13 +260,13 @@ fn opened_after(index: &Index<'_>, scope: &Scope<'_>, instance: u16) -> Result<F
     let mut faults =
         index.faults.all.iter().filter(|fault| fault.strikes(instance) && scope.covers(fault.on.0));
     let fault = faults.next().ok_or_else(|| "no fault struck it; one would make it known".to_owned())?;
-    let changes = changes(index, instance);
+    let changes = index.changes(instance);
     let opening = changes.iter().find(|change| change.to == BreakerState::Open && change.t >= fault.asked);
     let Some(opening) = opening else {
-        let asked = index.operations.iter().find(|operation| {
-            operation.instance == instance && (fault.on.0..fault.over()).contains(&operation.invoke.t)
-        });
-        let asked = asked.ok_or_else(|| {
+        let mut asked = index
+            .operations_within(instance, fault.on.0, fault.over())
+            .filter(|(_, operation)| operation.invoke.t < fault.over());
+        let (_, asked) = asked.next().ok_or_else(|| {
             "no operation of its began during the fault, so nothing could have opened its breaker; a load would make it known".to_owned()
         })?;
         return Ok(Figure { value: f64::INFINITY, of: 1, entries: vec![fault.on.1, asked.invoke.entry] });
@@ -281,7 +280,7 @@ fn closed_after(index: &Index<'_>, scope: &Scope<'_>, instance: u16) -> Result<F
     let faults = index.faults.all.iter().filter(|fault| fault.strikes(instance) && scope.covers(fault.on.0));
     let fault = faults.max_by_key(|fault| fault.over());
     let fault = fault.ok_or_else(|| "no fault struck it; one would make it known".to_owned())?;
-    let changes = changes(index, instance);
+    let changes = index.changes(instance);
     let last = changes.last().ok_or_else(|| {
         "its breaker never opened; a longer fault, or one that fails its calls, would make it known"
             .to_owned()

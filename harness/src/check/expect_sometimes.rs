@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::expect_breaker::span;
 use super::index::Index;
+use super::met::each;
 use super::tally::not_judged;
 use super::{Comparison, Finding, Metric, MetricExpectation, OnInstances, Verdict, expect_metric};
-use crate::coverage::{FaultKind, Met, each, mode_name, state_name};
+use crate::coverage::{FaultKind, Met, mode_name, state_name};
 use crate::history::{BreakerState, Capability, Mode};
 use crate::load::Kind;
 
@@ -160,7 +161,7 @@ fn situation(index: &Index<'_>, name: &str, expected: &SometimesExpectation, see
     // How many operations began in scope, how many of these while the first condition held, how many while the second did too.
     let mut counts = vec![0_u64; conditions.len() + 1];
     let mut shown = 0_u64;
-    each(index.history, |met| {
+    each(index, |met| {
         if !meant(met.instance) || !(from..to).contains(&met.t) {
             return;
         }

@@ -1,9 +1,9 @@
 //! When a session may expire: the operations that set its expiry, arranged so that the range of admissible expiries of a read is
 //! found in O(log n).
 
+use super::floor::Floor;
 use super::index::{Index, Moment, OperationId};
 use super::reads::Read;
-use super::session::Floor;
 
 /// When a session may expire, at the earliest and at the latest, each with the operation that sets it. `None` when nothing
 /// is known to set it.
@@ -16,14 +16,14 @@ pub(crate) struct ExpiryRange {
 /// Everything that sets a session's expiry.
 #[derive(Default)]
 pub(crate) struct Expiries {
-    /// The acknowledged operations of each instance.
+    /// The acknowledged operations of each instance that was asked for the session.
     lanes: Vec<Lane>,
     /// Those that may take effect at any time, in the order in which they were invoked.
     loose: Vec<Loose>,
 }
 
 /// The acknowledged operations of one instance, in the order in which they were invoked.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Lane {
     invokes: Vec<Moment>,
     /// The last end so far.
@@ -57,9 +57,15 @@ impl ExpiryRange {
 }
 
 impl Expiries {
-    /// Of `setters`, in the order in which they were invoked.
-    pub(crate) fn new(index: &Index<'_>, setters: impl Iterator<Item = OperationId>) -> Self {
-        let mut lanes = vec![(Lane::default(), Vec::new()); index.instances()];
+    /// Of `setters`, in the order in which they were invoked, by `instances`, in the order of their numbers.
+    pub(crate) fn new(
+        index: &Index<'_>,
+        instances: &[u16],
+        setters: impl Iterator<Item = OperationId>,
+    ) -> Self {
+        let lane = || (Lane::default(), Vec::new());
+        let mut lanes: Vec<(Lane, Vec<ExpiryRange>)> =
+            std::iter::repeat_with(lane).take(instances.len()).collect();
         let mut loose: Vec<Loose> = Vec::new();
         for id in setters {
             let operation = index.operation(id);
@@ -67,7 +73,8 @@ impl Expiries {
             let invoke = operation.invoke;
             let earliest = (invoke.t.saturating_add(ttl), id);
             if let (true, Some(end)) = (operation.acknowledged(), operation.end) {
-                let (lane, leaves) = &mut lanes[usize::from(operation.instance)];
+                let Ok(lane) = instances.binary_search(&operation.instance) else { continue };
+                let (lane, leaves) = &mut lanes[lane];
                 lane.invokes.push(invoke);
                 lane.ends.push(lane.ends.last().map_or(end, |last| end.max(*last)));
                 leaves.push(ExpiryRange {
@@ -88,14 +95,17 @@ impl Expiries {
         Self { lanes: lanes.collect(), loose }
     }
 
-    /// The admissible expiries for `read`, which must have known the settings of `floor`: each operation that had begun by then
-    /// and is not surely superseded by one of those may have set the expiry.
-    pub(crate) fn range(&self, index: &Index<'_>, read: &Read, floor: &Floor) -> ExpiryRange {
+    /// The admissible expiries for `read`, which must have known the settings of `floor`, of the same instances: each operation
+    /// that had begun by then and is not surely superseded by one of those may have set the expiry.
+    pub(crate) fn range(&self, index: &Index<'_>, read: &Read, floor: &Floor<'_>) -> ExpiryRange {
         let mut range = ExpiryRange::default();
-        for (number, lane) in self.lanes.iter().enumerate() {
-            let own = floor.of(number).map(|id| index.operation(id).invoke);
-            let others = floor.operations().filter(|id| usize::from(index.operation(*id).instance) != number);
-            let others = others.map(|id| index.operation(id).invoke.t).max();
+        let known: Vec<Option<Moment>> =
+            floor.by_lane().map(|id| id.map(|id| index.operation(id).invoke)).collect();
+        let (first, second) = two_latest(&known);
+        for (place, lane) in self.lanes.iter().enumerate().filter(|(_, lane)| !lane.ends.is_empty()) {
+            let own = known[place];
+            // Of all other instances together.
+            let others = if own == first { second } else { first }.map(|invoke| invoke.t);
             let superseded = |end: &Moment| {
                 own.is_some_and(|invoke| *end < invoke)
                     || others.is_some_and(|invoke| end.t.saturating_add(index.slack()) < invoke)
@@ -112,6 +122,14 @@ impl Expiries {
         }
         range.widened(index.faults.clock_off(read.to.t))
     }
+}
+
+/// The latest of these moments, and the latest of the rest. No two moments of a history are equal.
+fn two_latest(moments: &[Option<Moment>]) -> (Option<Moment>, Option<Moment>) {
+    moments.iter().fold((None, None), |(first, second), moment| match *moment {
+        moment if moment > first => (moment, first),
+        moment => (first, second.max(moment)),
+    })
 }
 
 /// A segment tree over ranges of expiries.

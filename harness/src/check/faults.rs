@@ -1,6 +1,8 @@
 //! The faults of a history and their windows.
 
-use crate::history::{Effect, Event, History};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::history::{Effect, Event};
 
 /// A fault as it struck.
 #[derive(Clone, Debug)]
@@ -23,8 +25,18 @@ pub(crate) struct Fault {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) all: Vec<Fault>,
-    end: u64,
+    /// The places of those that have not ended, by number, in the order in which they began.
+    open: HashMap<u32, VecDeque<usize>>,
+    windows: Windows,
+    losses: Windows,
+    /// When Redis's clock may have been put off, and how far by then in all.
+    clock_off: Vec<(u64, u64)>,
+    by_instance: BTreeMap<u16, Windows>,
 }
+
+/// Windows in the order in which they may have begun; each with the latest end so far.
+#[derive(Clone, Debug, Default)]
+struct Windows(Vec<(u64, u64)>);
 
 impl Fault {
     /// Whether it strikes this instance.
@@ -38,65 +50,109 @@ impl Fault {
     }
 }
 
+impl Windows {
+    fn new<'a>(faults: impl Iterator<Item = &'a Fault>) -> Self {
+        let mut windows: Vec<(u64, u64)> = faults.map(|fault| (fault.asked, fault.over())).collect();
+        windows.sort_unstable();
+        let mut latest = 0;
+        for (_, over) in &mut windows {
+            latest = latest.max(*over);
+            *over = latest;
+        }
+        Self(windows)
+    }
+
+    /// The latest end of those that may have begun by `t`.
+    fn over(&self, t: u64) -> Option<u64> {
+        let begun = self.0.partition_point(|(asked, _)| *asked <= t);
+        begun.checked_sub(1).map(|last| self.0[last].1)
+    }
+
+    /// The end of them all.
+    fn end(&self) -> Option<u64> {
+        self.0.last().map(|(_, over)| *over)
+    }
+}
+
 impl Faults {
-    pub(crate) fn new(history: &History) -> Self {
-        let mut all: Vec<Fault> = Vec::new();
-        for (entry, line) in history.entries.iter().enumerate() {
-            let Event::Fault { fault, what, instances, on, asked, effect } = &line.e else { continue };
-            if *on {
-                all.push(Fault {
-                    number: *fault,
-                    what: what.clone(),
-                    instances: instances.clone(),
-                    effect: *effect,
-                    asked: (*asked).min(line.t),
-                    on: (line.t, entry),
-                    asked_off: None,
-                    off: None,
-                });
-            } else if let Some(begun) =
-                all.iter_mut().find(|begun| begun.number == *fault && begun.off.is_none())
-            {
-                begun.asked_off = Some((*asked).min(line.t));
-                begun.off = Some((line.t, entry));
+    /// Takes the next entry, if it is of a fault.
+    pub(crate) fn take(&mut self, event: &Event, t: u64, entry: usize) {
+        let Event::Fault { fault, what, instances, on, asked, effect } = event else { return };
+        let asked = (*asked).min(t);
+        if *on {
+            self.open.entry(*fault).or_default().push_back(self.all.len());
+            self.all.push(Fault {
+                number: *fault,
+                what: what.clone(),
+                instances: instances.clone(),
+                effect: *effect,
+                asked,
+                on: (t, entry),
+                asked_off: None,
+                off: None,
+            });
+        } else if let Some(begun) = self.open.get_mut(fault).and_then(VecDeque::pop_front) {
+            self.all[begun].asked_off = Some(asked);
+            self.all[begun].off = Some((t, entry));
+        }
+    }
+
+    /// Arranges them, when all were taken.
+    pub(crate) fn arrange(&mut self) {
+        self.windows = Windows::new(self.all.iter());
+        self.losses = Windows::new(self.all.iter().filter(|fault| fault.effect.loses_data));
+        let steps = self.all.iter().filter(|fault| fault.effect.clock_off_ms > 0);
+        let steps = steps.map(|fault| (fault.asked, fault.effect.clock_off_ms.saturating_mul(1_000_000)));
+        self.clock_off = steps.collect();
+        self.clock_off.sort_unstable();
+        let mut sum = 0_u64;
+        for (_, off) in &mut self.clock_off {
+            sum = sum.saturating_add(*off);
+            *off = sum;
+        }
+        let mut by_instance: BTreeMap<u16, Vec<&Fault>> = BTreeMap::new();
+        for fault in &self.all {
+            for instance in &fault.instances {
+                by_instance.entry(*instance).or_default().push(fault);
             }
         }
-        let end = all.iter().map(Fault::over).max().unwrap_or(0);
-        Self { all, end }
+        let arranged =
+            by_instance.into_iter().map(|(instance, faults)| (instance, Windows::new(faults.into_iter())));
+        self.by_instance = arranged.collect();
     }
 
     /// H: the end of the last fault; 0 if there was none, and never if one did not end.
     pub(crate) fn end(&self) -> u64 {
-        self.end
+        self.windows.end().unwrap_or(0)
     }
 
     /// The end of the last fault that strikes this instance, if any does.
     pub(crate) fn end_for(&self, instance: u16) -> Option<u64> {
-        self.all.iter().filter(|fault| fault.strikes(instance)).map(Fault::over).max()
+        self.by_instance.get(&instance).and_then(Windows::end)
     }
 
     /// When the first fault may have begun to strike.
     pub(crate) fn start(&self) -> Option<u64> {
-        self.all.iter().map(|fault| fault.asked).min()
+        self.windows.0.first().map(|(asked, _)| *asked)
     }
 
     /// What Redis had acknowledged before this may be forgotten at `t`: the end of the last fault that loses data and may have
     /// begun by then; 0 if there was none.
     pub(crate) fn forgotten_before(&self, t: u64) -> u64 {
-        let losses = self.all.iter().filter(|fault| fault.effect.loses_data && fault.asked <= t);
-        losses.map(Fault::over).max().unwrap_or(0)
+        self.losses.over(t).unwrap_or(0)
     }
 
     /// How far Redis's clock may have been off until `t`, in nanoseconds: an expiry that was set, kept or judged by it may be as
     /// much too early or too late for good.
     pub(crate) fn clock_off(&self, t: u64) -> u64 {
-        let begun = self.all.iter().filter(|fault| fault.asked <= t);
-        begun.fold(0, |sum, fault| sum.saturating_add(fault.effect.clock_off_ms.saturating_mul(1_000_000)))
+        let begun = self.clock_off.partition_point(|(asked, _)| *asked <= t);
+        begun.checked_sub(1).map_or(0, |last| self.clock_off[last].1)
     }
 
     /// Whether a fault may have struck this instance at some time from `from` to `to`.
     pub(crate) fn may_strike(&self, instance: u16, from: u64, to: u64) -> bool {
-        self.all.iter().any(|fault| fault.strikes(instance) && fault.asked <= to && from <= fault.over())
+        let windows = self.by_instance.get(&instance);
+        windows.and_then(|windows| windows.over(to)).is_some_and(|over| from <= over)
     }
 
     /// The faults whose entries belong beside a witness that spans these entries.

@@ -1,144 +1,129 @@
 //! A history put in order for the checks: operations with their ends, sessions with what was written and read, faults with
-//! their windows. Built once, in O(n log n), and shared by all checks.
+//! their windows. Built once, in O(n log n), and shared by all checks. It keeps what they use of the entries, not the entries.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::breaker_safe::Change;
 use super::faults::{Fault, Faults};
-use super::reads::{self, Look, Read};
+use super::gather::{Gather, Twice};
+pub(crate) use super::operation::{Ending, Moment, Operation, OperationId};
+use super::place::Place;
+use super::reads::{Look, Read};
 use super::session::SessionLog;
-use super::wire::{self, WireLog};
+use super::wire::WireLog;
 use crate::history::{
-    Capability, Entry, Event, History, NO_SESSION, Outcome, Rules, Saw, ServedBy, SessionId, Write,
+    Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, SessionId, ValueSeen,
+    Write,
 };
 use crate::load::Kind;
 
-/// A point of a history: its time, and the entry that marks it. The entry decides the order where times are equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment {
-    /// Nanoseconds since the start of the run.
-    pub(crate) t: u64,
-    /// The entry's place in the history.
-    pub(crate) entry: usize,
-}
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// It was acknowledged.
-    Acknowledged { by: ServedBy, saw: Saw },
-    /// Definitely: there is no such session.
-    NoSession,
-    /// It surely did not happen, for another reason.
-    Failed,
-    /// It may have happened, or may yet.
-    Unknown,
-    /// It never returned: it may have happened, or may yet.
-    Missing,
-}
-
-/// An operation of an instance of the run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
-    pub(crate) instance: u16,
-    pub(crate) kind: Kind,
-    pub(crate) session: SessionId,
-    pub(crate) write: Option<Write>,
-    /// The TTL that it sets, in nanoseconds.
-    pub(crate) ttl: Option<u64>,
-    /// When the load meant it to start.
-    pub(crate) due: u64,
-    pub(crate) invoke: Moment,
-    /// Its return, if there was one.
-    pub(crate) end: Option<Moment>,
-    pub(crate) ending: Ending,
-}
-
-/// Names an operation: its place in [`Index::operations`].
-pub(crate) type OperationId = usize;
-
 /// A history put in order, for the checks.
 pub struct Index<'h> {
-    pub(crate) history: &'h History,
+    pub(crate) head: &'h Head,
+    /// Where witnesses have their entries from, and why it could not give one.
+    source: &'h dyn Entries,
+    lost: Mutex<Option<HistoryError>>,
+    /// When the last entry was recorded.
+    pub(crate) over: u64,
+    load_over: u64,
     /// Every operation of the run's instances, in the order in which they were invoked.
     pub(crate) operations: Vec<Operation>,
+    /// The names of those of each instance, in the same order.
+    by_instance: Vec<Vec<Place>>,
     /// Every session that an operation or a final look is about.
     pub(crate) sessions: BTreeMap<SessionId, SessionLog>,
     /// The operation that writes a value.
     pub(crate) writes: HashMap<Write, OperationId>,
+    /// For every operation the one that wrote the value which it read.
+    writers: Vec<Place>,
     pub(crate) faults: Faults,
+    /// The numbers of the faults that struck commands.
+    pub(crate) struck: BTreeSet<u32>,
     /// The final looks, in order.
     pub(crate) looks: Vec<Look>,
-    wire: OnceLock<Vec<WireLog<'h>>>,
-}
-
-impl Operation {
-    /// Whether it was acknowledged.
-    pub(crate) fn acknowledged(&self) -> bool {
-        self.served_by().is_some()
-    }
-
-    /// Who acknowledged it, if anyone did.
-    pub(crate) fn served_by(&self) -> Option<ServedBy> {
-        match self.ending {
-            Ending::Acknowledged { by, .. } => Some(by),
-            Ending::NoSession | Ending::Failed | Ending::Unknown | Ending::Missing => None,
-        }
-    }
-
-    /// Whether it surely did not happen.
-    pub(crate) fn never_happened(&self) -> bool {
-        match self.ending {
-            Ending::NoSession | Ending::Failed => true,
-            Ending::Acknowledged { .. } | Ending::Unknown | Ending::Missing => false,
-        }
-    }
-
-    /// Whether it may have happened, or may yet.
-    pub(crate) fn may_happen(&self) -> bool {
-        !self.never_happened() && !self.acknowledged()
-    }
-
-    /// Whether it went as it should: acknowledged, or told the truth about a session that is not there.
-    pub(crate) fn answered(&self) -> bool {
-        self.acknowledged() || self.ending == Ending::NoSession
-    }
-
-    /// The entries that tell of it.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = usize> {
-        [Some(self.invoke.entry), self.end.map(|end| end.entry)].into_iter().flatten()
-    }
+    /// An operation that was invoked or returned twice.
+    pub(crate) twice: Option<Twice>,
+    changes: Vec<Vec<Change>>,
+    told: Vec<(usize, Entry)>,
+    wire: Vec<WireLog>,
+    /// What is asked for at every read: e and R in nanoseconds, and two capabilities.
+    slack: u64,
+    resync_within: u64,
+    has_fallback: bool,
+    brings_local_writes: bool,
 }
 
 impl<'h> Index<'h> {
     /// Puts `history` in order.
     pub fn new(history: &'h History) -> Self {
-        let operations = operations(history);
-        let mut writes = HashMap::with_capacity(operations.len() / 2);
-        for (id, operation) in operations.iter().enumerate() {
-            if let (Some(write), Kind::Create | Kind::Update) = (operation.write, operation.kind) {
-                writes.entry(write).or_insert(id);
-            }
-        }
-        let looks = reads::looks(history);
-        let faults = Faults::new(history);
+        let mut gather = Gather::new(&history.head);
+        history.entries.iter().for_each(|entry| gather.take(entry));
+        gather.finish(history)
+    }
+
+    /// Puts in order what was gathered.
+    pub(super) fn arrange(gather: Gather<'h>, source: &'h dyn Entries) -> Self {
+        let Gather {
+            head,
+            over,
+            load_over,
+            mut operations,
+            mut faults,
+            looker,
+            wire,
+            struck,
+            changes,
+            told,
+            twice,
+            ..
+        } = gather;
+        operations.shrink_to_fit();
+        faults.arrange();
+        let can = |capability| head.rules.can.contains(&capability);
+        let (writes, by_instance) = (writes(&operations), by_instance(&operations, head.instances));
         let mut index = Self {
-            history,
+            head,
+            source,
+            lost: Mutex::new(None),
+            over,
+            load_over,
             operations,
+            by_instance,
             sessions: BTreeMap::new(),
             writes,
+            writers: Vec::new(),
             faults,
-            looks,
-            wire: OnceLock::new(),
+            struck,
+            looks: looker.finish(),
+            twice,
+            changes,
+            told,
+            wire: wire.finish(),
+            slack: nanos(head.rules.clock_slack),
+            resync_within: nanos(head.rules.resync_within),
+            has_fallback: can(Capability::Fallback),
+            brings_local_writes: can(Capability::Resync) || !can(Capability::Fallback),
         };
+        index.find_writers();
         index.sessions = SessionLog::all(&index);
         index
     }
 
+    /// Why entries of the history could not be had again for a witness, if so. The findings then lack them.
+    pub fn lost(&self) -> Option<HistoryError> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many operations the run's instances were asked for.
+    pub fn count(&self) -> usize {
+        self.operations.len()
+    }
+
     /// The rules of the run.
     pub(crate) fn rules(&self) -> &'h Rules {
-        &self.history.head.rules
+        &self.head.rules
     }
 
     /// Whether the subject can do it.
@@ -148,28 +133,47 @@ impl<'h> Index<'h> {
 
     /// Whether what is accepted locally gets to Redis at all: only a subject that can resync has to see to that.
     pub(crate) fn brings_local_writes(&self) -> bool {
-        self.can(Capability::Resync) || !self.can(Capability::Fallback)
+        self.brings_local_writes
+    }
+
+    /// Whether the subject may answer from its own knowledge.
+    pub(crate) fn has_fallback(&self) -> bool {
+        self.has_fallback
     }
 
     /// How many instances the run has.
     pub(crate) fn instances(&self) -> usize {
-        usize::from(self.history.head.instances)
+        usize::from(self.head.instances)
     }
 
     /// e in nanoseconds.
     pub(crate) fn slack(&self) -> u64 {
-        nanos(self.rules().clock_slack)
+        self.slack
+    }
+
+    /// R in nanoseconds.
+    pub(crate) fn resync_within(&self) -> u64 {
+        self.resync_within
     }
 
     /// What crossed the wire, by instance.
-    pub(crate) fn wire(&self) -> &[WireLog<'h>] {
-        self.wire.get_or_init(|| wire::read(self.history))
+    pub(crate) fn wire(&self) -> &[WireLog] {
+        &self.wire
+    }
+
+    /// The changes of an instance's breaker, in order.
+    pub(crate) fn changes(&self, instance: u16) -> &[Change] {
+        self.changes.get(usize::from(instance)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the instances told of themselves (modes, resyncs, samples), in order, with the places of the entries.
+    pub(crate) fn told(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.told.iter().map(|(place, entry)| (*place, entry))
     }
 
     /// When the load was over and the final looks began; never, if that is not told.
     pub(crate) fn load_over(&self) -> u64 {
-        let began = |line: &&Entry| matches!(&line.e, Event::Phase { name } if name == "final");
-        self.history.entries.iter().rev().find(began).map_or(u64::MAX, |line| line.t)
+        self.load_over
     }
 
     /// The operation.
@@ -177,15 +181,44 @@ impl<'h> Index<'h> {
         &self.operations[id]
     }
 
-    /// The entry.
-    pub(crate) fn entry(&self, entry: usize) -> &'h Entry {
-        &self.history.entries[entry]
+    /// The operations of an instance, in the order in which they were invoked.
+    pub(crate) fn operations_of(
+        &self,
+        instance: u16,
+    ) -> impl DoubleEndedIterator<Item = (OperationId, &Operation)> {
+        self.named(self.places_of(instance))
+    }
+
+    /// Those of them that were invoked from `from` to `to`, both included.
+    pub(crate) fn operations_within(
+        &self,
+        instance: u16,
+        from: u64,
+        to: u64,
+    ) -> impl DoubleEndedIterator<Item = (OperationId, &Operation)> {
+        let all = self.places_of(instance);
+        let invoked = |place: &Place| place.get().map_or(0, |id| self.operations[id].invoke.t);
+        let first = all.partition_point(|place| invoked(place) < from);
+        let after_last = all.partition_point(|place| invoked(place) <= to);
+        self.named(all.get(first..after_last).unwrap_or(&[]))
+    }
+
+    /// The entries at these places, in this order.
+    pub(crate) fn entries(&self, places: impl IntoIterator<Item = usize>) -> Vec<Entry> {
+        let found = places.into_iter().map(|place| self.source.entry(place));
+        let kept = found.filter_map(|entry| {
+            let lost = |error| {
+                self.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            };
+            entry.map_err(lost).ok()
+        });
+        kept.collect()
     }
 
     /// When everything acknowledged at `t`, and not by Redis, must be visible everywhere.
     pub(crate) fn settled_after(&self, t: u64) -> u64 {
-        let settled = self.faults.end().max(t).saturating_add(nanos(self.rules().resync_within));
-        settled.saturating_add(self.slack())
+        let settled = self.faults.end().max(t).saturating_add(self.resync_within);
+        settled.saturating_add(self.slack)
     }
 
     /// Whether `earlier` surely took effect before `later` did, and is therefore superseded by it. Both are acknowledged: one
@@ -202,16 +235,54 @@ impl<'h> Index<'h> {
 
     /// The operation that wrote the value which a read brought back, if it is one on that session and was invoked in time.
     pub(crate) fn writer_of(&self, read: &Read) -> Option<OperationId> {
-        let seen = read.value()?;
-        let id = *self.writes.get(&seen.write?)?;
-        let operation = self.operation(id);
-        (operation.session == read.session && operation.invoke < read.to).then_some(id)
+        read.writer
+    }
+
+    /// The same of the value that an operation read.
+    pub(crate) fn writer(&self, id: OperationId) -> Option<OperationId> {
+        self.writers.get(id).copied().and_then(Place::get)
     }
 
     /// The faults whose entries belong beside a witness that spans these entries: those that were on meanwhile, else the last
     /// one before; at most two.
     pub(crate) fn faults_around(&self, from: usize, to: usize) -> Vec<&Fault> {
         self.faults.around(from, to)
+    }
+
+    fn places_of(&self, instance: u16) -> &[Place] {
+        self.by_instance.get(usize::from(instance)).map_or(&[][..], Vec::as_slice)
+    }
+
+    fn named<'a>(
+        &'a self,
+        places: &'a [Place],
+    ) -> impl DoubleEndedIterator<Item = (OperationId, &'a Operation)> {
+        places.iter().filter_map(|place| place.get().map(|id| (id, &self.operations[id])))
+    }
+
+    /// Finds the writer of each value read once and for all: every check asks for it.
+    fn find_writers(&mut self) {
+        let writers = self.operations.iter().map(|operation| match (operation.ending, operation.end) {
+            (Ending::Acknowledged { saw: Saw::Value(Some(seen)), .. }, Some(end)) => {
+                Place::from(self.writer_in_time(seen, operation.session, end))
+            }
+            (_, _) => Place::NONE,
+        });
+        self.writers = writers.collect();
+        let of_looks = self.looks.iter().map(|look| match look.found {
+            FinalRead::Value(Some(seen)) => self.writer_in_time(seen, look.session, look.to),
+            FinalRead::Value(None) | FinalRead::Key(_) | FinalRead::Error { .. } => None,
+        });
+        let of_looks: Vec<Option<OperationId>> = of_looks.collect();
+        for (look, writer) in self.looks.iter_mut().zip(of_looks) {
+            look.writer = writer;
+        }
+    }
+
+    fn writer_in_time(&self, seen: ValueSeen, session: SessionId, until: Moment) -> Option<OperationId> {
+        let id = *self.writes.get(&seen.write?)?;
+        let operation = self.operation(id);
+        (operation.session == session && operation.invoke < until).then_some(id)
     }
 }
 
@@ -220,53 +291,24 @@ pub(crate) fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn operations(history: &History) -> Vec<Operation> {
-    let mut operations: Vec<Operation> = Vec::with_capacity(history.entries.len() / 2);
-    let mut running: HashMap<u64, OperationId> = HashMap::new();
-    for (entry, Entry { t, e }) in history.entries.iter().enumerate() {
-        let moment = Moment { t: *t, entry };
-        match e {
-            Event::Invoke { id, instance, op, session, write, ttl_ms, due } => {
-                if *instance >= history.head.instances {
-                    continue;
-                }
-                running.insert(*id, operations.len());
-                operations.push(Operation {
-                    instance: *instance,
-                    kind: *op,
-                    session: *session,
-                    write: *write,
-                    ttl: ttl_ms.map(|ms| ms.saturating_mul(1_000_000)),
-                    due: *due,
-                    invoke: moment,
-                    end: None,
-                    ending: Ending::Missing,
-                });
-            }
-            Event::Return { id, outcome } => {
-                if let Some(operation) = running.remove(id).and_then(|id| operations.get_mut(id)) {
-                    operation.end = Some(moment);
-                    operation.ending = ending(operation.kind, outcome);
-                }
-            }
-            Event::Fault { .. }
-            | Event::Phase { .. }
-            | Event::Breaker { .. }
-            | Event::Mode { .. }
-            | Event::Resync { .. }
-            | Event::Wire { .. }
-            | Event::Sample { .. }
-            | Event::Final { .. } => {}
-        }
+fn writes(operations: &[Operation]) -> HashMap<Write, OperationId> {
+    let writes = operations.iter().enumerate().filter_map(|(id, operation)| match operation.kind {
+        Kind::Create | Kind::Update => operation.write.map(|write| (write, id)),
+        Kind::Get | Kind::Touch | Kind::Destroy | Kind::Ttl => None,
+    });
+    let mut found = HashMap::new();
+    for (write, id) in writes {
+        found.entry(write).or_insert(id);
     }
-    operations
+    found
 }
 
-fn ending(kind: Kind, outcome: &Outcome) -> Ending {
-    match outcome {
-        Outcome::Ok { served_by, saw } => Ending::Acknowledged { by: *served_by, saw: *saw },
-        Outcome::Failed { code, .. } if code == NO_SESSION && kind.needs_session() => Ending::NoSession,
-        Outcome::Failed { .. } => Ending::Failed,
-        Outcome::Unknown { .. } => Ending::Unknown,
+fn by_instance(operations: &[Operation], instances: u16) -> Vec<Vec<Place>> {
+    let mut found = vec![Vec::new(); usize::from(instances)];
+    for (id, operation) in operations.iter().enumerate() {
+        if let Some(of_it) = found.get_mut(usize::from(operation.instance)) {
+            of_it.push(Place::of(id));
+        }
     }
+    found
 }

@@ -66,6 +66,13 @@ fn answers(index: &Index<'_>, tally: &mut Tally) {
 
 /// What is wrong with a value, if something is, and the entries that show it beside the read.
 fn wrong(index: &Index<'_>, read: &Read, seen: &ValueSeen) -> Option<(String, Vec<usize>)> {
+    // Mostly all is right: the writer is known, and wrote it for this session in time.
+    let right = |writer| {
+        seen.session == Some(read.session) && seen.intact && !index.operation(writer).never_happened()
+    };
+    if index.writer_of(read).is_some_and(right) {
+        return None;
+    }
     let Some(write) = seen.write else {
         return Some(("a value that names no write".to_owned(), Vec::new()));
     };

@@ -1,11 +1,18 @@
 //! The verdict on a run: the invariants, what the scenario expects, and whether the run says anything at all.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use super::index::Index;
 use super::tally::not_judged;
 use super::{
     Check, Finding, Verdict, all, canary, expect_breaker, expect_metric, expect_sometimes, validity,
 };
 use crate::history::{Capability, History};
+
+/// Operations of a history that takes the checks longer than it takes to begin a thread.
+const LONG: usize = 50_000;
 
 /// What all checks together found.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,22 +34,48 @@ pub struct Judgement {
 ///
 /// What must happen in some run of the suite does not count here. A canary's verdict is whether it failed as it must.
 pub fn judge(history: &History) -> Judgement {
-    let index = Index::new(history);
-    let run = validity::judge(&index);
-    let invariants: Vec<Finding> = all().iter().map(|check| invariant(*check, &index)).collect();
-    let expectations = expectations(&index);
+    judge_index(&Index::new(history))
+}
+
+/// The same of a history that was put in order already. Ask the index afterwards whether it [lost](Index::lost) an entry.
+pub fn judge_index(index: &Index<'_>) -> Judgement {
+    let run = validity::judge(index);
+    let invariants = invariants(index);
+    let expectations = expectations(index);
     let mut verdict = verdict(&run, &invariants, &expectations);
     let mut findings = vec![run];
     findings.extend(invariants);
     findings.extend(expectations);
-    let sometimes = history.head.expect.sometimes.iter().enumerate();
-    findings.extend(sometimes.map(|(place, expected)| expect_sometimes::judge(&index, place, expected)));
-    let canary = history.head.canary.as_ref();
+    let sometimes = index.head.expect.sometimes.iter().enumerate();
+    findings.extend(sometimes.map(|(place, expected)| expect_sometimes::judge(index, place, expected)));
+    let canary = index.head.canary.as_ref();
     if let Some(finding) = canary.and_then(|canary| canary::judge(canary, &findings, verdict)) {
         verdict = finding.verdict;
         findings.insert(0, finding);
     }
     Judgement { findings, verdict }
+}
+
+/// Each by itself, so for a long history the cores of the machine share them.
+fn invariants(index: &Index<'_>) -> Vec<Finding> {
+    let checks = all();
+    let cores = if index.count() < LONG { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let places = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let places = places.take_while(|place| *place < checks.len());
+        places.map(|place| (place, invariant(checks[place], index))).collect::<Vec<_>>()
+    };
+    let mut found = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(checks.len())).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        for other in others {
+            found.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        found
+    });
+    found.sort_unstable_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, finding)| finding).collect()
 }
 
 fn invariant(check: &dyn Check, index: &Index<'_>) -> Finding {
@@ -58,7 +91,7 @@ fn invariant(check: &dyn Check, index: &Index<'_>) -> Finding {
 }
 
 fn expectations(index: &Index<'_>) -> Vec<Finding> {
-    let expect = &index.history.head.expect;
+    let expect = &index.head.expect;
     let breakers = expect.breaker.iter().enumerate();
     let breakers = breakers
         .map(|(place, expected)| expect_breaker::judge(index, &format!("expect.breaker[{place}]"), expected));
@@ -70,7 +103,7 @@ fn expectations(index: &Index<'_>) -> Vec<Finding> {
 
 /// Notes the reason that the scenario gives for waiving the check, if it does.
 fn waived(mut finding: Finding, index: &Index<'_>) -> Finding {
-    let allow = index.history.head.allow.iter().find(|allow| allow.check == finding.check);
+    let allow = index.head.allow.iter().find(|allow| allow.check == finding.check);
     finding.waived = allow.map(|allow| allow.because.clone());
     finding
 }

@@ -26,7 +26,7 @@ impl Check for MonotonicReads {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for log in index.sessions.values() {
-            for instance in 0..index.instances() {
+            for instance in log.readers(index) {
                 sightings::walk(index, log, instance, |read, writer, learnt| {
                     one(index, read, writer, learnt, &mut tally);
                 });

@@ -1,13 +1,12 @@
 //! I6: a destroyed session stays destroyed, unless it is created again.
 
-use super::index::{Index, OperationId};
+use super::index::Index;
 use super::reads::{Read, Seen};
 use super::session::{Fact, SessionLog};
 use super::sightings;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::history::Capability;
-use crate::load::Kind;
 
 /// I6.
 pub(super) struct NoResurrection;
@@ -27,11 +26,11 @@ impl Check for NoResurrection {
 
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
-        for log in index.sessions.values().filter(|log| may_end(index, log)) {
+        for log in index.sessions.values().filter(|log| log.story.may_end) {
             for read in log.reads(index) {
                 after_destroy(index, log, &read, &mut tally);
             }
-            for instance in 0..index.instances() {
+            for instance in log.readers(index) {
                 after_absence(index, log, instance, &mut tally);
             }
         }
@@ -42,18 +41,10 @@ impl Check for NoResurrection {
     }
 }
 
-fn may_end(index: &Index<'_>, log: &SessionLog) -> bool {
-    let destroys = |id: &OperationId| {
-        let operation = index.operation(*id);
-        operation.kind == Kind::Destroy && !operation.never_happened()
-    };
-    log.operations.iter().any(destroys)
-}
-
 /// A read that must have known of a destroy.
 fn after_destroy(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut Tally) {
     let destroys = log.floor(index, read, Fact::Destruction);
-    let Some(latest) = destroys.latest(index) else { return };
+    let Some(latest) = destroys.latest() else { return };
     let revived_by = match read.seen {
         Seen::Absent => return tally.judged(),
         Seen::There(_) | Seen::Alive => None,
@@ -116,7 +107,7 @@ fn after_absence(index: &Index<'_>, log: &SessionLog, instance: usize, tally: &m
 /// extended it that the earlier one need not have known, and where Redis may have forgotten.
 fn came_back(index: &Index<'_>, log: &SessionLog, gone: &Read, back: &Read, tally: &mut Tally) {
     let forgotten = index.faults.forgotten_before(back.to.t) > 0;
-    let judged_above = || log.floor(index, back, Fact::Destruction).latest(index).is_some();
+    let judged_above = || log.floor(index, back, Fact::Destruction).operations().next().is_some();
     let wrongly_gone = || log.must_be_there(index, gone).is_some();
     let at_once = back.from.t <= gone.to.t.saturating_add(index.slack());
     if forgotten || at_once || !log.nothing_but(index, gone, back.to) || judged_above() || wrongly_gone() {

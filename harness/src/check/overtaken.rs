@@ -7,10 +7,9 @@
 //! extended it. Whether such an update shows depends on who reaches Redis first, and both are right. So no check demands it, and
 //! none forbids it.
 
-use std::collections::BTreeSet;
-
 use super::index::{Index, Operation, OperationId, nanos};
 use super::reads::{self, Seen};
+use super::setters::Setters;
 use crate::history::ServedBy;
 use crate::load::Kind;
 
@@ -23,18 +22,6 @@ struct Lane {
     /// All other destroys.
     elsewhere: Spans,
     creates: Spans,
-}
-
-/// Something that sets the session's expiry.
-struct Setter {
-    instance: u16,
-    start: u64,
-    /// When it was over; what may yet happen never is.
-    over: u64,
-    /// The expiry that it sets, at the earliest.
-    expires: u64,
-    /// Whether Redis surely had it when it was over.
-    in_redis: bool,
 }
 
 /// In the order of their starts.
@@ -71,30 +58,35 @@ impl Spans {
 }
 
 /// Those among the operations of one session, which are in the order of their starts.
-pub(crate) fn overtaken(index: &Index<'_>, operations: &[OperationId]) -> BTreeSet<OperationId> {
+pub(crate) fn overtaken(index: &Index<'_>, operations: &[(OperationId, Operation)]) -> Vec<OperationId> {
+    let mut instances = operations.iter().map(|(_, operation)| operation.instance);
+    let first = instances.next();
+    // It takes two.
+    if instances.all(|other| Some(other) == first) {
+        return Vec::new();
+    }
     let lanes = lanes(index, operations);
-    let setters = setters(index, operations);
+    let setters = Setters::new(operations.iter().map(|(_, operation)| operation));
     let mut known = vec![Known::default(); lanes.len()];
-    let mut found = BTreeSet::new();
-    for id in operations {
-        let operation = index.operation(*id);
+    let mut found = Vec::new();
+    for (id, operation) in operations {
         let instance = usize::from(operation.instance);
-        learn(index, *id, &mut known[instance]);
+        learn(index, *id, operation, &mut known[instance]);
         let changes = matches!(operation.kind, Kind::Update | Kind::Touch);
         let known = known[instance];
         if changes
             && operation.acknowledged()
             && (made_again(index, operation, &lanes, known) || lived_on(index, operation, &setters, known))
         {
-            found.insert(*id);
+            found.push(*id);
         }
     }
     found
 }
 
-fn lanes(index: &Index<'_>, operations: &[OperationId]) -> Vec<Lane> {
+fn lanes(index: &Index<'_>, operations: &[(OperationId, Operation)]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = std::iter::repeat_with(Lane::default).take(index.instances()).collect();
-    for operation in operations.iter().map(|id| index.operation(*id)) {
+    for (_, operation) in operations {
         let lane = &mut lanes[usize::from(operation.instance)];
         if operation.never_happened() {
             continue;
@@ -109,8 +101,7 @@ fn lanes(index: &Index<'_>, operations: &[OperationId]) -> Vec<Lane> {
     lanes
 }
 
-fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
-    let operation = index.operation(id);
+fn learn(index: &Index<'_>, id: OperationId, operation: &Operation, known: &mut Known) {
     let Some(served_by) = operation.served_by() else { return };
     let start = operation.invoke.t;
     let saw_it = match operation.kind {
@@ -125,7 +116,7 @@ fn learn(index: &Index<'_>, id: OperationId, known: &mut Known) {
         Kind::Update => true,
         Kind::Destroy => false,
         Kind::Get | Kind::Ttl => {
-            let seen = reads::of_operation(index, id).map(|read| read.seen);
+            let seen = reads::of_operation(index, id, operation).map(|read| read.seen);
             matches!(seen, Some(Seen::Value(_) | Seen::There(_)))
         }
     };
@@ -152,42 +143,24 @@ fn made_again(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: K
     others().any(|lane| lane.creates.any(ended, until))
 }
 
-fn setters(index: &Index<'_>, operations: &[OperationId]) -> Vec<Setter> {
-    let sets = operations.iter().map(|id| index.operation(*id)).filter(|operation| {
-        matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
-    });
-    sets.map(|operation| Setter {
-        instance: operation.instance,
-        start: operation.invoke.t,
-        over: operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t),
-        expires: operation.invoke.t.saturating_add(operation.ttl.unwrap_or(u64::MAX)),
-        in_redis: operation.acknowledged() && operation.served_by() == Some(ServedBy::Redis),
-    })
-    .collect()
-}
-
 /// Whether the copy that was written to may have expired, in the instance or in Redis, before it met that of another instance,
 /// which kept the session.
-fn lived_on(index: &Index<'_>, operation: &Operation, setters: &[Setter], known: Known) -> bool {
+fn lived_on(index: &Index<'_>, operation: &Operation, setters: &Setters, known: Known) -> bool {
     let (Some(served_by), Some(end)) = (operation.served_by(), operation.end) else { return false };
     let (own, slack) = (operation.instance, index.slack());
     let brought = index.settled_after(end.t);
     // What was over before the instance set the expiry itself no longer counts. No operation lasts longer than its budget.
     let budget = nanos(index.rules().response_within);
     let oldest = known.set.saturating_sub(budget.saturating_add(slack));
-    let first = setters.partition_point(|setter| setter.start < oldest);
-    let begun = setters.partition_point(|setter| setter.start <= end.t.saturating_add(slack));
-    let mut may_hold = setters[first..begun.max(first)].iter().filter(|setter| setter.over >= known.set);
-    if !may_hold.any(|setter| setter.expires <= brought) {
+    let begun = end.t.saturating_add(slack);
+    if !setters.may_expire((oldest, known.set), begun, brought) {
         return false;
     }
-    let told = known.from_redis.saturating_sub(slack);
     if served_by == ServedBy::Redis {
         // Redis had the write at once; only what another instance had kept to itself until then can be brought after it.
-        let kept_back =
-            |setter: &Setter| !setter.in_redis && index.settled_after(setter.over) >= operation.invoke.t;
-        return setters[..begun].iter().any(|setter| setter.instance != own && kept_back(setter));
+        let kept_back = setters.kept_back_by_others(own, begun);
+        return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t);
     }
-    let until = setters.partition_point(|setter| setter.start <= brought);
-    setters[..until].iter().rev().any(|setter| setter.instance != own && setter.over >= told)
+    let told = known.from_redis.saturating_sub(slack);
+    setters.over_of_others(own, brought).is_some_and(|over| over >= told)
 }

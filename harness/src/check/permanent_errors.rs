@@ -12,7 +12,7 @@ const PERMANENT: [&str; 4] = ["WRONGTYPE", "NOPERM", "NOAUTH", "WRONGPASS"];
 /// Commands that have no other argument than keys: sent again they are the same.
 const ALWAYS_THE_SAME: [&str; 8] = ["DEL", "DUMP", "EXISTS", "GET", "HGETALL", "PTTL", "TTL", "UNLINK"];
 
-pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, wire: &WireLog<'_>, tally: &mut Tally) {
+pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &mut Tally) {
     for (ids, commands) in lane.sessions(index) {
         // Until when those invoked before may send something.
         let mut until = Vec::with_capacity(ids.len());
@@ -21,7 +21,8 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, wire: &WireLog<'_>, 
             until.push(may_send_until(index, index.operation(*id)).max(before));
         }
         for (place, refused) in commands.iter().enumerate() {
-            let Some((word, at)) = refused.error.filter(|word| PERMANENT.contains(word)).zip(refused.over)
+            let Some((word, at)) =
+                refused.error.as_deref().filter(|word| PERMANENT.contains(word)).zip(refused.over)
             else {
                 continue;
             };
@@ -34,7 +35,7 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, wire: &WireLog<'_>, 
 }
 
 /// The operation that sent the command, if no other can have.
-fn alone(index: &Index<'_>, ids: &[OperationId], until: &[u64], sent: &Command<'_>) -> Option<OperationId> {
+fn alone(index: &Index<'_>, ids: &[OperationId], until: &[u64], sent: &Command) -> Option<OperationId> {
     let begun = ids.partition_point(|id| index.operation(*id).invoke.entry < sent.entry);
     let place = begun.checked_sub(1)?;
     let operation = index.operation(ids[place]);
@@ -45,18 +46,18 @@ fn alone(index: &Index<'_>, ids: &[OperationId], until: &[u64], sent: &Command<'
 }
 
 /// The same command sent again after the refusal came, until something else went well or the subject logged in anew.
-fn again<'a, 'h>(
+fn again<'a>(
     operation: &Operation,
     at: u64,
-    refused: &Command<'_>,
-    later: &[&'a Command<'h>],
-    wire: &WireLog<'_>,
-) -> Vec<&'a Command<'h>> {
+    refused: &Command,
+    later: &[&'a Command],
+    wire: &WireLog,
+) -> Vec<&'a Command> {
     let end = operation.end.map_or(u64::MAX, |end| end.t);
-    let mended = |command: &&&Command<'_>| command.succeeded && command.over.is_some_and(|over| over >= at);
+    let mended = |command: &&&Command| command.succeeded && command.over.is_some_and(|over| over >= at);
     let mended = later.iter().find(mended).and_then(|command| command.over).unwrap_or(u64::MAX);
     let logged_in = wire.commands.partition_point(|command| command.t < at);
-    let logs_in = |command: &&Command<'_>| command.name == "AUTH" || command.name == "HELLO";
+    let logs_in = |command: &&Command| ["AUTH", "HELLO"].contains(&&*command.name);
     let until = wire.commands[logged_in..]
         .iter()
         .take_while(|command| command.t <= end)
@@ -70,12 +71,12 @@ fn again<'a, 'h>(
 fn answered(
     index: &Index<'_>,
     id: OperationId,
-    (word, refused): (&str, &Command<'_>),
-    again: &[&Command<'_>],
+    (word, refused): (&str, &Command),
+    again: &[&Command],
     tally: &mut Tally,
 ) {
     // Of others one more may be another call of the same name.
-    let most = usize::from(!ALWAYS_THE_SAME.contains(&refused.name));
+    let most = usize::from(!ALWAYS_THE_SAME.contains(&&*refused.name));
     let Some(last) = again.get(most) else { return tally.judged() };
     tally.broken(last.entry, || {
         let says = format!(

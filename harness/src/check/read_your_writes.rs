@@ -27,7 +27,7 @@ impl Check for ReadYourWrites {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for log in index.sessions.values() {
-            for instance in 0..index.instances() {
+            for instance in log.readers(index) {
                 sightings::walk(index, log, instance, |read, writer, learnt| {
                     value(index, log, instance, read, writer, learnt, &mut tally);
                 });

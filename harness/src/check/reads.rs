@@ -2,9 +2,7 @@
 //! `no-session`, and the final looks.
 
 use super::index::{Ending, Index, Moment, Operation, OperationId};
-use crate::history::{
-    Capability, Event, FinalRead, History, Left, Reader, Saw, ServedBy, SessionId, ValueSeen,
-};
+use crate::history::{Event, FinalRead, Left, Reader, Saw, ServedBy, SessionId, ValueSeen};
 use crate::load::Kind;
 
 /// A final look at a session.
@@ -16,6 +14,8 @@ pub(crate) struct Look {
     pub(crate) from: Moment,
     pub(crate) to: Moment,
     pub(crate) found: FinalRead,
+    /// The operation that wrote the value found, if it is one on that session and was invoked in time.
+    pub(crate) writer: Option<OperationId>,
 }
 
 /// What a reader may know.
@@ -53,6 +53,8 @@ pub(crate) struct Read {
     pub(crate) seen: Seen,
     /// The operation of the load that it is; `None` for a final look.
     pub(crate) operation: Option<OperationId>,
+    /// The operation that wrote the value seen, if it is one on that session and was invoked in time.
+    pub(crate) writer: Option<OperationId>,
 }
 
 impl Read {
@@ -83,25 +85,36 @@ impl Read {
     }
 }
 
-/// The final looks of a history, in order.
-pub(crate) fn looks(history: &History) -> Vec<Look> {
-    let mut looks = Vec::new();
-    let mut before = Moment { t: 0, entry: 0 };
-    for (entry, line) in history.entries.iter().enumerate() {
-        let moment = Moment { t: line.t, entry };
-        match &line.e {
+/// Collects the final looks of a history, entry by entry.
+#[derive(Debug)]
+pub(crate) struct Looker {
+    instances: u16,
+    before: Moment,
+    looks: Vec<Look>,
+}
+
+impl Looker {
+    /// Of a run of so many instances.
+    pub(crate) fn new(instances: u16) -> Self {
+        Self { instances, before: Moment { t: 0, entry: 0 }, looks: Vec::new() }
+    }
+
+    /// Takes the next entry.
+    pub(crate) fn take(&mut self, event: &Event, moment: Moment) {
+        match event {
             Event::Final { reader, session, found } => {
                 let of_run = match reader {
-                    Reader::Instance(number) => *number < history.head.instances,
+                    Reader::Instance(number) => *number < self.instances,
                     Reader::Fresh | Reader::Redis => true,
                 };
                 if of_run {
                     let (reader, session, found) = (*reader, *session, found.clone());
-                    looks.push(Look { reader, session, from: before, to: moment, found });
+                    let from = self.before;
+                    self.looks.push(Look { reader, session, from, to: moment, found, writer: None });
                 }
-                before = moment;
+                self.before = moment;
             }
-            Event::Phase { .. } | Event::Return { .. } => before = moment,
+            Event::Phase { .. } | Event::Return { .. } => self.before = moment,
             Event::Invoke { .. }
             | Event::Fault { .. }
             | Event::Breaker { .. }
@@ -111,12 +124,15 @@ pub(crate) fn looks(history: &History) -> Vec<Look> {
             | Event::Sample { .. } => {}
         }
     }
-    looks
+
+    /// All looks, in order.
+    pub(crate) fn finish(self) -> Vec<Look> {
+        self.looks
+    }
 }
 
 /// What an operation of the load read, if it told anything.
-pub(crate) fn of_operation(index: &Index<'_>, id: OperationId) -> Option<Read> {
-    let operation = index.operation(id);
+pub(crate) fn of_operation(index: &Index<'_>, id: OperationId, operation: &Operation) -> Option<Read> {
     let (view, seen) = told(index, operation)?;
     Some(Read {
         session: operation.session,
@@ -126,6 +142,7 @@ pub(crate) fn of_operation(index: &Index<'_>, id: OperationId) -> Option<Read> {
         to: operation.end?,
         seen,
         operation: Some(id),
+        writer: index.writer(id),
     })
 }
 
@@ -144,8 +161,8 @@ pub(crate) fn of_look(index: &Index<'_>, look: &Look) -> Option<Read> {
         Reader::Instance(_) if look.from.t > index.settled_after(0) => View::Redis,
         Reader::Instance(_) => without_word(index),
     };
-    let Look { reader, session, from, to, .. } = *look;
-    Some(Read { session, reader, view, from, to, seen, operation: None })
+    let Look { reader, session, from, to, writer, .. } = *look;
+    Some(Read { session, reader, view, from, to, seen, operation: None, writer })
 }
 
 fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {
@@ -172,5 +189,5 @@ fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {
 
 /// Who served an answer that does not say so: a subject with a fallback may have answered from its own knowledge.
 fn without_word(index: &Index<'_>) -> View {
-    if index.can(Capability::Fallback) { View::Own } else { View::Redis }
+    if index.has_fallback() { View::Own } else { View::Redis }
 }

@@ -42,7 +42,7 @@ impl Bringing {
 /// The resyncs of each instance, in order.
 pub(crate) fn all(index: &Index<'_>) -> Vec<Vec<Bringing>> {
     let mut all: Vec<Vec<Bringing>> = vec![Vec::new(); index.instances()];
-    for (entry, line) in index.history.entries.iter().enumerate() {
+    for (entry, line) in index.told() {
         let Event::Resync { instance, what } = line.e else { continue };
         let Some(of_it) = all.get_mut(usize::from(instance)) else { continue };
         let moment = Moment { t: line.t, entry };

@@ -13,12 +13,12 @@ use crate::history::{Capability, ServedBy, SessionId};
 pub(super) struct RetryDiscipline;
 
 /// One instance: its operations, and what it sent for the load's sessions while no resync was under way.
-pub(super) struct Lane<'a, 'h> {
+pub(super) struct Lane<'a> {
     pub(super) instance: u16,
     /// In the order in which they were invoked.
     pub(super) operations: Vec<OperationId>,
     /// In the order in which they were sent.
-    pub(super) commands: Vec<&'a Command<'h>>,
+    pub(super) commands: Vec<&'a Command>,
 }
 
 impl Check for RetryDiscipline {
@@ -35,7 +35,7 @@ impl Check for RetryDiscipline {
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {
-        let head = &index.history.head;
+        let head = &index.head;
         if head.key.is_empty() || head.rules.retry.is_none() {
             let says = "the history does not tell where sessions lie, or how often a call may be tried again";
             return not_judged(self.name(), self.title(), Verdict::Skipped, says.to_owned());
@@ -63,19 +63,19 @@ impl Check for RetryDiscipline {
 /// How often a call may be made, the first time included; `None` for a subject that says that it has a rule of its own.
 fn attempts(index: &Index<'_>) -> Option<u64> {
     let own = |key: &String| key == "retry" || key.starts_with("retry.");
-    let rule = index.rules().retry.as_ref().filter(|_| !index.history.head.ignored.iter().any(own))?;
+    let rule = index.rules().retry.as_ref().filter(|_| !index.head.ignored.iter().any(own))?;
     Some(u64::from(rule.retries).saturating_add(1))
 }
 
-impl<'a, 'h> Lane<'a, 'h> {
-    fn new(index: &Index<'_>, instance: u16, wire: &'a WireLog<'h>, resyncs: &[Bringing]) -> Self {
+impl<'a> Lane<'a> {
+    fn new(index: &Index<'_>, instance: u16, wire: &'a WireLog, resyncs: &[Bringing]) -> Self {
         let ids = index.operations.iter().enumerate();
         let operations = ids.filter(|(_, operation)| operation.instance == instance).map(|(id, _)| id);
         // What reads the sessions in the end is no operation.
         let until = index.load_over();
         let slack = index.slack();
         let mut place = 0;
-        let by_operations = |command: &&Command<'h>| {
+        let by_operations = |command: &&Command| {
             let (from, to) = (command.t.saturating_sub(slack), command.t.saturating_add(slack));
             while resyncs.get(place).is_some_and(|resync| resync.is_over(from)) {
                 place += 1;
@@ -91,10 +91,10 @@ impl<'a, 'h> Lane<'a, 'h> {
     }
 }
 
-impl<'a, 'h> Lane<'a, 'h> {
+impl<'a> Lane<'a> {
     /// By session: its operations and its commands, of the sessions for which anything was sent.
-    pub(super) fn sessions(&self, index: &Index<'_>) -> Vec<(Vec<OperationId>, Vec<&'a Command<'h>>)> {
-        let mut sent: BTreeMap<SessionId, Vec<&'a Command<'h>>> = BTreeMap::new();
+    pub(super) fn sessions(&self, index: &Index<'_>) -> Vec<(Vec<OperationId>, Vec<&'a Command>)> {
+        let mut sent: BTreeMap<SessionId, Vec<&'a Command>> = BTreeMap::new();
         for command in &self.commands {
             if let Some(session) = command.session {
                 sent.entry(session).or_default().push(command);

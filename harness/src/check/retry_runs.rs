@@ -22,23 +22,17 @@ struct Callers {
     slack: u64,
 }
 
-pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_, '_>, attempts: u64, tally: &mut Tally) {
+pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &mut Tally) {
     for (ids, commands) in lane.sessions(index) {
         session(index, &ids, &commands, attempts, tally);
     }
 }
 
-fn session<'h>(
-    index: &Index<'_>,
-    ids: &[OperationId],
-    commands: &[&Command<'h>],
-    attempts: u64,
-    tally: &mut Tally,
-) {
+fn session(index: &Index<'_>, ids: &[OperationId], commands: &[&Command], attempts: u64, tally: &mut Tally) {
     let callers = Callers::new(index, ids);
     // When good answers come, and when the last of them came.
     let (mut good, mut since) = (BinaryHeap::new(), 0);
-    let mut runs: BTreeMap<&'h str, VecDeque<&Command<'h>>> = BTreeMap::new();
+    let mut runs: BTreeMap<&str, VecDeque<&Command>> = BTreeMap::new();
     for command in commands {
         while let Some(Reverse(over)) = good.peek().copied().filter(|Reverse(over)| *over <= command.t) {
             since = since.max(over);
@@ -47,7 +41,7 @@ fn session<'h>(
         if let Some(over) = command.over.filter(|_| command.succeeded) {
             good.push(Reverse(over));
         }
-        let run = runs.entry(command.name).or_default();
+        let run = runs.entry(&*command.name).or_default();
         run.push_back(command);
         while run.front().is_some_and(|sent| sent.t <= since || !callers.may_send(sent.t)) {
             run.pop_front();
@@ -59,7 +53,7 @@ fn session<'h>(
         if run.len() as u64 > most {
             let sent = std::mem::take(run);
             broken(index, ids, (&sent, command), (attempts, count), tally);
-        } else if !command.succeeded && command.error != Some(UNKNOWN_SCRIPT) {
+        } else if !command.succeeded && command.error.as_deref() != Some(UNKNOWN_SCRIPT) {
             tally.judged();
         }
     }
@@ -97,7 +91,7 @@ impl Callers {
 fn broken(
     index: &Index<'_>,
     ids: &[OperationId],
-    (run, last): (&VecDeque<&Command<'_>>, &Command<'_>),
+    (run, last): (&VecDeque<&Command>, &Command),
     (attempts, count): (u64, u64),
     tally: &mut Tally,
 ) {

@@ -1,11 +1,12 @@
 //! What an instance has learnt by itself of a session's value, by its own acknowledged writes and by its reads, and which of its
 //! later reads contradict that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::index::{Index, Moment, OperationId};
 use super::reads::{Read, View};
 use super::session::SessionLog;
+use super::spread::Spread;
 use crate::load::Kind;
 
 /// A time at which an instance knew the value of a session.
@@ -25,12 +26,12 @@ pub(crate) struct Sighting {
 #[derive(Default)]
 pub(crate) struct Learnt {
     /// When it first knew each value.
-    first: HashMap<OperationId, Sighting>,
+    first: HashMap<OperationId, Sighting, Spread>,
     /// The sighting begun last, and the one begun last with another value.
     latest: Option<Sighting>,
     latest_other: Option<Sighting>,
-    /// Of each instance's writes the one invoked last that it has read, with the read.
-    read: Vec<Option<(OperationId, Sighting)>>,
+    /// Of each instance's writes, where it has read any, the one invoked last that it has read, with the read.
+    read: BTreeMap<u16, (OperationId, Sighting)>,
 }
 
 /// The instance saw a value, then something else, then that value again; no value comes back by itself.
@@ -54,7 +55,7 @@ impl Learnt {
         index: &Index<'_>,
         writer: OperationId,
     ) -> Option<(OperationId, Sighting)> {
-        self.read.iter().flatten().copied().find(|(newer, _)| index.precedes(writer, *newer))
+        self.read.values().copied().find(|(newer, _)| *newer > writer && index.precedes(writer, *newer))
     }
 
     /// Whether it knew anything.
@@ -76,10 +77,10 @@ impl Learnt {
         let Some(writer) = sighting.value else { return };
         self.first.entry(writer).or_insert(sighting);
         if sighting.is_read() {
-            let place = &mut self.read[usize::from(index.operation(writer).instance)];
-            let invoked = |id: OperationId| index.operation(id).invoke;
-            if place.is_none_or(|(before, _)| invoked(writer) > invoked(before)) {
-                *place = Some((writer, sighting));
+            let newest = self.read.entry(index.operation(writer).instance).or_insert((writer, sighting));
+            // The greater name was invoked later.
+            if writer > newest.0 {
+                *newest = (writer, sighting);
             }
         }
     }
@@ -111,13 +112,12 @@ pub(crate) fn walk(
     }
     let mut sightings = sightings(index, log, instance, &reads);
     sightings.sort_unstable_by_key(|sighting| sighting.to);
-    let mut learnt = Learnt { read: vec![None; index.instances()], ..Learnt::default() };
-    let mut in_redis = Learnt { read: vec![None; index.instances()], ..Learnt::default() };
+    let (mut learnt, mut in_redis) = (Learnt::default(), Learnt::default());
     let mut next = 0;
     for read in &reads {
         while let Some(sighting) = sightings.get(next).filter(|sighting| sighting.to < read.from) {
             learnt.add(index, *sighting);
-            if sighting.in_redis {
+            if sighting.in_redis && !index.brings_local_writes() {
                 in_redis.add(index, *sighting);
             }
             next += 1;
@@ -130,14 +130,14 @@ pub(crate) fn walk(
 }
 
 fn sightings(index: &Index<'_>, log: &SessionLog, instance: usize, reads: &[Read]) -> Vec<Sighting> {
-    let own = log.operations.iter().copied().filter_map(|by| {
+    let own = log.writes_of(instance).filter_map(|by| {
         let operation = index.operation(by);
         let value = match operation.kind {
             Kind::Create | Kind::Update => Some(by),
             Kind::Destroy => None,
             Kind::Get | Kind::Touch | Kind::Ttl => return None,
         };
-        let served_by = operation.served_by().filter(|_| usize::from(operation.instance) == instance)?;
+        let served_by = operation.served_by()?;
         let in_redis = served_by == crate::history::ServedBy::Redis;
         Some(Sighting { from: operation.invoke, to: operation.end?, value, by, in_redis })
     });

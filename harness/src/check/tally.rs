@@ -91,5 +91,5 @@ fn witness(index: &Index<'_>, mut entries: Vec<usize>) -> Vec<Entry> {
     }
     entries.sort_unstable();
     entries.dedup();
-    entries.into_iter().map(|entry| index.entry(entry).clone()).collect()
+    index.entries(entries)
 }

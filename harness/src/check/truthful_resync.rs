@@ -47,7 +47,7 @@ pub(super) fn judge(index: &Index<'_>, tally: &mut Tally) {
 /// What each instance told, in order.
 fn waiting(index: &Index<'_>) -> Vec<Vec<Waiting>> {
     let mut waiting = vec![Vec::new(); index.instances()];
-    for (entry, line) in index.history.entries.iter().enumerate() {
+    for (entry, line) in index.told() {
         let Event::Sample { instance, what } = line.e else { continue };
         if let (Some(of_it), Some(sessions)) = (waiting.get_mut(usize::from(instance)), what.dirty) {
             of_it.push(Waiting { at: Moment { t: line.t, entry }, sessions });

@@ -52,7 +52,7 @@ const OF_ONE_KEY: [&str; 33] = [
 struct Asked(Vec<(u64, u64)>);
 
 impl Asked {
-    fn add(&mut self, command: &Command<'_>) {
+    fn add(&mut self, command: &Command) {
         let over = command.over.unwrap_or(u64::MAX);
         let last = self.0.last().map_or(over, |(_, last)| over.max(*last));
         self.0.push((command.t, last));
@@ -67,11 +67,11 @@ impl Asked {
 
 /// Judges every operation that Redis is said to have served, where all that the instance sent is known.
 pub(super) fn judge(index: &Index<'_>, tally: &mut Tally) {
-    if Keys::new(&index.history.head.key).is_none() {
+    if Keys::new(&index.head.key).is_none() {
         return;
     }
     // A tap that saw no call at all has not seen what there was.
-    let complete = |wire: &WireLog<'_>| !wire.garbled && wire.commands.iter().any(Command::is_data);
+    let complete = |wire: &WireLog| !wire.garbled && wire.commands.iter().any(Command::is_data);
     for (instance, wire) in (0..).zip(index.wire()).filter(|(_, wire)| complete(wire)) {
         let (named, others) = asked(wire);
         let nobody = Asked::default();
@@ -92,13 +92,13 @@ pub(super) fn judge(index: &Index<'_>, tally: &mut Tally) {
 }
 
 /// Commands by the session that they name; and those that may be about any.
-fn asked(wire: &WireLog<'_>) -> (BTreeMap<SessionId, Asked>, Asked) {
+fn asked(wire: &WireLog) -> (BTreeMap<SessionId, Asked>, Asked) {
     let (mut named, mut others) = (BTreeMap::<SessionId, Asked>::new(), Asked::default());
     for command in wire.commands.iter().filter(|command| command.is_data()) {
         if let Some(session) = command.session {
             named.entry(session).or_default().add(command);
         }
-        if !OF_ONE_KEY.contains(&command.name) {
+        if !OF_ONE_KEY.contains(&&*command.name) {
             others.add(command);
         }
     }

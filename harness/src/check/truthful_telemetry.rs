@@ -1,6 +1,6 @@
 //! I18: what an instance says of itself agrees with what is seen of it.
 
-use super::breaker_safe::{Change, changes};
+use super::breaker_safe::Change;
 use super::index::{Index, Moment, Operation, OperationId, nanos};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, truthful_resync, truthful_service, words};
@@ -35,18 +35,18 @@ impl Check for TruthfulTelemetry {
 
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
-        for instance in 0..index.history.head.instances {
-            let changes = changes(index, instance);
-            for open in stretches(index, &changes, |change| change.to == BreakerState::Open) {
+        for instance in 0..index.head.instances {
+            let changes = index.changes(instance);
+            for open in stretches(index, changes, |change| change.to == BreakerState::Open) {
                 while_open(index, instance, open, &mut tally);
             }
             if index.rules().breaker.alone {
                 for local in local_stretches(index, instance) {
-                    while_local(index, instance, local, &changes, &mut tally);
+                    while_local(index, instance, local, changes, &mut tally);
                 }
             }
             if index.can(Capability::Breaker) {
-                while_closed(index, instance, &changes, &mut tally);
+                while_closed(index, instance, changes, &mut tally);
             }
         }
         truthful_service::judge(index, &mut tally);
@@ -71,7 +71,7 @@ fn stretches(index: &Index<'_>, changes: &[Change], meant: impl Fn(&Change) -> b
 /// The stretches in which it says that it serves operations itself.
 fn local_stretches(index: &Index<'_>, instance: u16) -> Vec<Stretch> {
     let (mut found, mut since) = (Vec::new(), None);
-    for (entry, line) in index.history.entries.iter().enumerate() {
+    for (entry, line) in index.told() {
         let Event::Mode { instance: number, to } = line.e else { continue };
         if number != instance {
             continue;
@@ -88,7 +88,7 @@ fn local_stretches(index: &Index<'_>, instance: u16) -> Vec<Stretch> {
 }
 
 fn last(index: &Index<'_>) -> u64 {
-    index.history.entries.last().map_or(0, |last| last.t)
+    index.over
 }
 
 /// The operations of the instance that began and ended in the stretch, more than e from its ends.
@@ -191,17 +191,9 @@ fn while_closed(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mu
         Some(_) => return,
     };
     let from = closed.max(index.faults.end_for(instance).unwrap_or(0)).saturating_add(long);
-    if !index.wire().get(usize::from(instance)).is_some_and(|wire| wire.seen) {
-        return;
-    }
-    let wire = index.history.entries.iter().rev().find_map(|line| match line.e {
-        Event::Wire { instance: number, .. } if number == instance && line.t < index.load_over() => {
-            Some(line.t)
-        }
-        _ => None,
-    });
+    let Some(wire) = index.wire().get(usize::from(instance)).filter(|wire| wire.seen) else { return };
     // From its last sign on the wire until the load was over.
-    let silent = wire.unwrap_or(0).max(from);
+    let silent = wire.last_of_load.unwrap_or(0).max(from);
     let first = index.operations.partition_point(|operation| operation.invoke.t <= silent);
     let kept = index.operations.iter().enumerate().skip(first).filter(|(_, operation)| {
         operation.instance == instance && !matches!(operation.kind, Kind::Get | Kind::Ttl)

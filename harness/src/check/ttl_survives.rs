@@ -6,8 +6,7 @@ use super::reads::{Read, Seen};
 use super::session::SessionLog;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::{Capability, Event, Reader, Resync, ServedBy};
-use crate::load::Kind;
+use crate::history::{Capability, Event, Reader, Resync};
 
 /// I9.
 pub(super) struct TtlSurvives;
@@ -29,7 +28,7 @@ impl Check for TtlSurvives {
         let resynced = first_resync(index);
         let mut tally = Tally::default();
         for log in index.sessions.values() {
-            let stirred = stirred(index, log);
+            let stirred = log.story.stirred.unwrap_or(usize::MAX);
             for read in log.reads(index) {
                 let Seen::There(left) = read.seen else { continue };
                 match wrong(index, log, &read, left) {
@@ -56,17 +55,8 @@ impl Check for TtlSurvives {
 fn first_resync(index: &Index<'_>) -> usize {
     let finished =
         |event: &Event| matches!(event, Event::Resync { what: Resync::Finished { sessions: 1.. }, .. });
-    index.history.entries.iter().position(|line| finished(&line.e)).unwrap_or(usize::MAX)
-}
-
-/// The entry after which the session's TTL may have gone wrong: an update, or a write accepted locally.
-fn stirred(index: &Index<'_>, log: &SessionLog) -> usize {
-    let stirs = log.operations.iter().map(|id| index.operation(*id)).filter(|operation| {
-        operation.acknowledged()
-            && (operation.kind == Kind::Update
-                || (operation.kind != Kind::Get && operation.served_by() == Some(ServedBy::Local)))
-    });
-    stirs.filter_map(|operation| operation.end).map(|end| end.entry).min().unwrap_or(usize::MAX)
+    let mut told = index.told().filter(|(_, line)| finished(&line.e));
+    told.next().map_or(usize::MAX, |(entry, _)| entry)
 }
 
 /// What is wrong with what is `left`, if something is, and the operation that set the expiry.

@@ -25,7 +25,7 @@ impl Check for TtlUpper {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for log in index.sessions.values() {
-            for read in log.reads(index) {
+            for read in log.reads(index).filter(|read| !log.surely_may_live(read)) {
                 let Some((latest, setter)) = log.expiry(index, &read).latest else { continue };
                 if read.from.t <= latest.saturating_add(index.slack()) {
                     continue;

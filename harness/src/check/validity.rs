@@ -1,14 +1,15 @@
 //! Whether the run says anything about the subject at all.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::faults::Fault;
+use super::gather::Twice;
 use super::index::{Ending, Index, nanos};
 use super::reads::Look;
 use super::tally::not_judged;
 use super::{Finding, Verdict, words};
-use crate::history::{Entry, Event, FinalRead, Reader, ServedBy, Wire};
+use crate::history::{FinalRead, Reader, ServedBy};
 
 /// The share of operations before the first fault that may be served locally: more, and Redis was not there.
 const MOST_LOCAL: f64 = 0.1;
@@ -18,7 +19,7 @@ const LATE: Duration = Duration::from_secs(5);
 
 /// Finds out whether the run is valid: its faults struck, it was clean before them, and everyone looked at the end.
 pub(super) fn judge(index: &Index<'_>) -> Finding {
-    let trouble = [faults, steady, returned_twice, cut_short, finals].iter().find_map(|find| find(index));
+    let trouble = [faults, steady, twice, cut_short, finals].iter().find_map(|find| find(index));
     let title = "the run says something about the subject";
     let Some((says, entries)) = trouble else {
         if let Some(says) = struck_nothing(index) {
@@ -29,23 +30,18 @@ pub(super) fn judge(index: &Index<'_>) -> Finding {
         finding.judged = 1;
         return finding;
     };
-    let witness: Vec<Entry> = entries.into_iter().map(|entry| index.entry(entry).clone()).collect();
+    let witness = index.entries(entries);
     let finding = not_judged("run", title, Verdict::Invalid, says);
     Finding { judged: 1, broken: 1, witness, ..finding }
 }
 
 /// A fault on commands that met none: what the run is to show, it does not show.
 fn struck_nothing(index: &Index<'_>) -> Option<String> {
-    let struck = |entry: &Entry| match &entry.e {
-        Event::Wire { what: Wire::Struck { fault, .. }, .. } => Some(*fault),
-        _ => None,
-    };
-    let struck: BTreeSet<u32> = index.history.entries.iter().filter_map(struck).collect();
     let idle = index
         .faults
         .all
         .iter()
-        .find(|fault| fault.effect.strikes_commands && !struck.contains(&fault.number))?;
+        .find(|fault| fault.effect.strikes_commands && !index.struck.contains(&fault.number))?;
     Some(format!(
         "fault {} ({}) struck no command: this client sends none that its `match` means, or chance spared them all",
         idle.number, idle.what
@@ -57,7 +53,7 @@ type Trouble = Option<(String, Vec<usize>)>;
 /// Every fault of the plan began and ended.
 fn faults(index: &Index<'_>) -> Trouble {
     let begun: BTreeSet<u32> = index.faults.all.iter().map(|fault| fault.number).collect();
-    if let Some(number) = (0..index.history.head.faults).find(|number| !begun.contains(number)) {
+    if let Some(number) = (0..index.head.faults).find(|number| !begun.contains(number)) {
         return Some((
             format!("fault {number} of the plan never began, so the run does not show what it does"),
             Vec::new(),
@@ -101,16 +97,10 @@ fn late(fault: &Fault) -> Trouble {
     })
 }
 
-/// An operation that returned more than once: which answer counts?
-fn returned_twice(index: &Index<'_>) -> Trouble {
-    let mut returned: HashMap<u64, usize> = HashMap::new();
-    for (entry, line) in index.history.entries.iter().enumerate() {
-        let Event::Return { id, .. } = line.e else { continue };
-        if let Some(before) = returned.insert(id, entry) {
-            return Some((format!("operation {id} returned twice"), vec![before, entry]));
-        }
-    }
-    None
+/// An operation that was invoked or returned more than once: which counts?
+fn twice(index: &Index<'_>) -> Trouble {
+    let Twice { id, what, entries } = index.twice.as_ref()?;
+    Some((format!("operation {id} {what} twice"), entries.to_vec()))
 }
 
 /// Before any fault the subject must itself be well, or what comes later proves nothing.
@@ -147,7 +137,7 @@ fn steady(index: &Index<'_>) -> Trouble {
 
 /// An operation without a return, though the history ends before its budget is over: the history was cut.
 fn cut_short(index: &Index<'_>) -> Trouble {
-    let over = index.history.entries.last().map_or(0, |last| last.t);
+    let over = index.over;
     let budget = nanos(index.rules().response_within).saturating_add(index.slack());
     let (id, operation) = index.operations.iter().enumerate().find(|(_, operation)| {
         operation.end.is_none() && over.saturating_sub(operation.invoke.t) <= budget
@@ -158,15 +148,17 @@ fn cut_short(index: &Index<'_>) -> Trouble {
 
 /// Every reader looked at every session, and a fresh instance could read.
 fn finals(index: &Index<'_>) -> Trouble {
-    let head = &index.history.head;
+    let head = &index.head;
     if index.looks.is_empty() {
         return Some(("nobody looked at the sessions after the run".to_owned(), Vec::new()));
     }
+    let mut looked: BTreeMap<Reader, BTreeSet<u32>> = BTreeMap::new();
+    for look in index.looks.iter().filter(|look| look.session.0 < head.sessions) {
+        looked.entry(look.reader).or_default().insert(look.session.0);
+    }
     let readers = [Reader::Redis, Reader::Fresh].into_iter().chain((0..head.instances).map(Reader::Instance));
     for reader in readers {
-        let looked: BTreeSet<_> =
-            index.looks.iter().filter(|look| look.reader == reader).map(|look| look.session.0).collect();
-        let missing = (0..head.sessions).filter(|session| !looked.contains(session)).count();
+        let missing = head.sessions as usize - looked.get(&reader).map_or(0, BTreeSet::len);
         if missing > 0 {
             let who = match reader {
                 Reader::Redis => "Redis itself".to_owned(),

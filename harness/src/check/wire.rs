@@ -1,9 +1,10 @@
 //! What crossed the wire between each instance and Redis: commands with the time of their replies, and signs of trouble.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use super::keys::Keys;
-use crate::history::{Event, History, ReplyKind, SessionId, Wire};
+use crate::history::{Event, Head, ReplyKind, SessionId, Wire};
 
 /// A reply that takes longer than this may have been too late for the subject, whose timeouts a history does not know.
 pub(crate) const SLOW: u64 = 10_000_000;
@@ -13,27 +14,30 @@ const SET_UP: [&str; 10] =
     ["HELLO", "CLIENT", "AUTH", "SELECT", "TIME", "INFO", "SCRIPT", "CONFIG", "QUIT", "ECHO"];
 
 /// A command that left an instance.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Command<'h> {
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
     pub(crate) entry: usize,
     pub(crate) t: u64,
-    pub(crate) name: &'h str,
+    /// Shared by all commands of that name.
+    pub(crate) name: Arc<str>,
     /// When its reply arrived, or its connection ended.
     pub(crate) over: Option<u64>,
     /// Whether that was a reply, and no error.
     pub(crate) succeeded: bool,
     /// The first word of the error that it was, if it was one.
-    pub(crate) error: Option<&'h str>,
+    pub(crate) error: Option<Arc<str>>,
     /// The session whose key is its first.
     pub(crate) session: Option<SessionId>,
 }
 
 /// Everything that crossed the wire of one instance.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WireLog<'h> {
+pub(crate) struct WireLog {
     /// Its commands, in order.
-    pub(crate) commands: Vec<Command<'h>>,
-    /// When connections ended otherwise than by the subject's own doing, or without ever having had a reply.
+    pub(crate) commands: Vec<Command>,
+    /// When commands succeeded, in order.
+    pub(crate) successes: Vec<u64>,
+    /// When connections ended otherwise than by the subject's own doing, or without ever having had a reply, in order.
     pub(crate) broken_connections: Vec<u64>,
     /// Connections open at the end, by number, with the entry of their opening.
     pub(crate) open: BTreeMap<u32, usize>,
@@ -41,72 +45,124 @@ pub(crate) struct WireLog<'h> {
     pub(crate) seen: bool,
     /// Whether there was anything that it could not read.
     pub(crate) garbled: bool,
+    /// When connections were opened, and when they ended, in order.
+    pub(crate) opened: Vec<u64>,
+    pub(crate) closed: Vec<u64>,
+    /// When each error first came, by its first word.
+    pub(crate) errors: BTreeMap<Arc<str>, u64>,
+    /// When anything was seen last before the load was over.
+    pub(crate) last_of_load: Option<u64>,
+    /// When anything was seen last, and when before that time.
+    latest: Option<u64>,
+    before: Option<u64>,
+}
+
+/// Reads what the tap saw, entry by entry.
+#[derive(Debug)]
+pub(crate) struct WireReader<'h> {
+    keys: Option<Keys<'h>>,
+    logs: Vec<WireLog>,
+    connections: HashMap<(u16, u32), Connection>,
+    names: HashSet<Arc<str>>,
+    /// Whether the load was over.
+    load_over: bool,
 }
 
 /// A connection as it is followed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Connection {
     unanswered: VecDeque<usize>,
     replied: bool,
     garbled: bool,
 }
 
-impl Command<'_> {
+impl Command {
     /// Whether it sets a connection up.
     pub(crate) fn sets_up(&self) -> bool {
-        SET_UP.contains(&self.name)
+        SET_UP.contains(&&*self.name)
     }
 
     /// Whether it does the subject's work: neither set-up nor a probe.
     pub(crate) fn is_data(&self) -> bool {
-        !self.sets_up() && self.name != "PING"
-    }
-
-    /// Whether it may have looked to the subject like a failure by `t`.
-    pub(crate) fn troubled(&self, t: u64) -> bool {
-        !self.succeeded || self.over.is_none_or(|over| over.min(t).saturating_sub(self.t) >= SLOW)
+        !self.sets_up() && &*self.name != "PING"
     }
 }
 
-/// Reads the wire log of every instance of the run.
-pub(crate) fn read(history: &History) -> Vec<WireLog<'_>> {
-    let mut logs = vec![WireLog::default(); usize::from(history.head.instances)];
-    let keys = Keys::new(&history.head.key);
-    let mut connections: BTreeMap<(u16, u32), Connection> = BTreeMap::new();
-    for (entry, line) in history.entries.iter().enumerate() {
-        let Event::Wire { instance, connection: number, what } = &line.e else { continue };
-        let Some(log) = logs.get_mut(usize::from(*instance)) else { continue };
-        log.seen = true;
-        let connection = connections.entry((*instance, *number)).or_default();
+impl WireLog {
+    fn see(&mut self, t: u64) {
+        self.seen = true;
+        if self.latest != Some(t) {
+            self.before = self.latest.replace(t);
+        }
+    }
+}
+
+impl<'h> WireReader<'h> {
+    /// Of a run with this head.
+    pub(crate) fn new(head: &'h Head) -> Self {
+        Self {
+            keys: Keys::new(&head.key),
+            logs: vec![WireLog::default(); usize::from(head.instances)],
+            connections: HashMap::new(),
+            names: HashSet::new(),
+            load_over: false,
+        }
+    }
+
+    /// The load is over at `t`. Should it be told again, the last time counts.
+    pub(crate) fn load_over(&mut self, t: u64) {
+        self.load_over = true;
+        for log in &mut self.logs {
+            log.last_of_load = if log.latest < Some(t) { log.latest } else { log.before };
+        }
+    }
+
+    /// Takes the next entry, if it is of the tap.
+    pub(crate) fn take(&mut self, event: &Event, t: u64, entry: usize) {
+        let Event::Wire { instance, connection: number, what } = event else { return };
+        let Some(log) = self.logs.get_mut(usize::from(*instance)) else { return };
+        log.see(t);
+        let connection = self.connections.entry((*instance, *number)).or_default();
         match what {
-            Wire::Opened => _ = log.open.insert(*number, entry),
+            Wire::Opened => {
+                log.opened.push(t);
+                log.open.insert(*number, entry);
+            }
             Wire::Closed { by } => {
+                log.closed.push(t);
                 log.open.remove(number);
                 if !by.starts_with("subject") || !connection.replied {
-                    log.broken_connections.push(line.t);
+                    log.broken_connections.push(t);
                 }
                 for command in connection.unanswered.drain(..) {
-                    log.commands[command].over = Some(line.t);
+                    log.commands[command].over = Some(t);
                 }
-                connections.remove(&(*instance, *number));
+                self.connections.remove(&(*instance, *number));
             }
             Wire::Command { name, key } => {
                 connection.unanswered.push_back(log.commands.len());
-                let session = keys.zip(key.as_deref()).and_then(|(keys, key)| keys.session(key));
-                let (t, over, succeeded, error) = (line.t, None, false, None);
+                let session = self.keys.zip(key.as_deref()).and_then(|(keys, key)| keys.session(key));
+                let name = shared(&mut self.names, name);
+                let (over, succeeded, error) = (None, false, None);
                 log.commands.push(Command { entry, t, name, over, succeeded, error, session });
             }
             Wire::Reply { kind: ReplyKind::Push } => {}
             Wire::Reply { kind } => {
                 connection.replied = true;
+                if let ReplyKind::Error(word) = kind {
+                    log.errors.entry(shared(&mut self.names, word)).or_insert(t);
+                }
                 if let Some(command) = connection.unanswered.pop_front() {
-                    log.commands[command].over = Some(line.t);
-                    log.commands[command].succeeded =
-                        !connection.garbled && !matches!(kind, ReplyKind::Error(_));
+                    let succeeded = !connection.garbled && !matches!(kind, ReplyKind::Error(_));
+                    log.commands[command].over = Some(t);
+                    log.commands[command].succeeded = succeeded;
                     log.commands[command].error = match kind {
-                        ReplyKind::Error(word) if !connection.garbled => Some(word),
+                        ReplyKind::Error(word) if !connection.garbled => Some(shared(&mut self.names, word)),
                         ReplyKind::Error(_) | ReplyKind::Value | ReplyKind::Null | ReplyKind::Push => None,
                     };
+                    if succeeded {
+                        log.successes.push(t);
+                    }
                 }
             }
             // What it did shows in the replies and in the connection's end.
@@ -114,5 +170,25 @@ pub(crate) fn read(history: &History) -> Vec<WireLog<'_>> {
             Wire::Garbled { .. } => (connection.garbled, log.garbled) = (true, true),
         }
     }
-    logs
+
+    /// The logs of all instances.
+    pub(crate) fn finish(mut self) -> Vec<WireLog> {
+        for log in &mut self.logs {
+            log.commands.shrink_to_fit();
+            if !self.load_over {
+                log.last_of_load = log.latest;
+            }
+        }
+        self.logs
+    }
+}
+
+/// The text, of which there is only one.
+fn shared(known: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = known.get(text) {
+        return Arc::clone(known);
+    }
+    let text: Arc<str> = text.into();
+    known.insert(Arc::clone(&text));
+    text
 }

@@ -1,16 +1,14 @@
 //! What the command line can say.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
-use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 
+use super::fuzz_args::{FLAWS_EXAMPLES, FLAWS_EXIT_CODES, FUZZ_EXAMPLES, FlawsArgs, FuzzArgs, flaw_parser};
 use super::server::Typed;
 use crate::subject::flawed::Flaw;
 use crate::subject::process::CommandLine;
-use crate::units::{is_image, parse_duration};
+use crate::units::is_image;
 use crate::world::Kind;
 
 /// What a run's exit code means; shown by `--help`.
@@ -43,15 +41,6 @@ const RUN_EXAMPLES: &str = "Examples:
   squall run --world local --redis-url redis://h:6379  on a server of your own
   squall run --world local --subject subjects/redis-py/run   another client: a process in any language
   squall run --flaw resync-off scenarios/resync        against a client with a planted flaw: checks must fail";
-
-const FUZZ_EXAMPLES: &str = "Examples:
-  squall fuzz                                    a thousand schedules, in virtual time
-  squall fuzz --seeds 20000 --keep-going         every failure, not only the first
-  squall fuzz --for 10m                          as many as there is time for; the next time it goes on from there
-  squall fuzz --faults kill,flush,drop_reply     only with faults of these kinds
-  squall fuzz --shard 2/4                        the second of four machines
-  squall fuzz --flaw resync-off                  against a client with a planted flaw: it must be found
-  squall fuzz --world local --subject subjects/redis-py/run --for 5m   another client, in real time";
 
 const LIST_EXAMPLES: &str = "Examples:
   squall list                    every scenario below scenarios/
@@ -109,6 +98,9 @@ pub enum Command {
     /// Run schedules that chance draws, and make the smallest scenario file of one that fails.
     #[command(after_help = FUZZ_EXAMPLES, after_long_help = format!("{FUZZ_EXAMPLES}\n\n{EXIT_CODES}"))]
     Fuzz(FuzzArgs),
+    /// Plant one flaw after another, see how soon random schedules catch it, and make the smallest scenario file that does.
+    #[command(after_help = FLAWS_EXAMPLES, after_long_help = format!("{FLAWS_EXAMPLES}\n\n{FLAWS_EXIT_CODES}"))]
+    Flaws(FlawsArgs),
     /// List scenarios with what they prove.
     #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
@@ -195,50 +187,6 @@ pub struct RunArgs {
     pub quiet: bool,
 }
 
-/// `squall fuzz`.
-#[derive(Debug, Args)]
-pub struct FuzzArgs {
-    /// How many schedules [default: 1000, or as many as there is time for with --for].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub seeds: Option<u64>,
-    /// How long, such as 10m; a schedule that has begun is run to its end.
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
-    pub lasts: Option<Duration>,
-    /// The first seed; each schedule has its own, counting up.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// How many runs at once [default: one a core in sim; elsewhere as `squall run`].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub jobs: Option<u16>,
-    /// Run the I-th part of N of the schedules, such as 1/4. Which part a seed is in never changes.
-    #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = shard)]
-    pub shard: (u32, u32),
-    /// Draw only faults of these kinds, such as kill,flush.
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    pub faults: Vec<String>,
-    /// Where to run them.
-    #[arg(long, value_enum, default_value_t = Kind::Sim)]
-    pub world: Kind,
-    /// The client under test: a command that speaks the protocol of docs/protocol.md [default: the reference client].
-    #[arg(long, value_name = "COMMAND")]
-    pub subject: Option<CommandLine>,
-    /// Plant a flaw in the reference client, to see it found.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
-    pub flaw: Option<Flaw>,
-    /// The folder that notes and found scenario files go to: fuzz/ and found/ below it.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    pub report: PathBuf,
-    /// Go on after a failure, and make a scenario file for each check that failed.
-    #[arg(long)]
-    pub keep_going: bool,
-    /// Forget what an earlier run of the program has done and found.
-    #[arg(long)]
-    pub fresh: bool,
-    /// Show no progress.
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
 /// `squall histories`, by which `--prove-deterministic` has another process make the same runs.
 #[derive(Debug, Args)]
 pub struct HistoriesArgs {
@@ -320,17 +268,6 @@ pub struct SubjectCheckArgs {
     pub redis_url: Option<String>,
 }
 
-/// Which part, from 0, and of how many.
-fn shard(text: &str) -> Result<(u32, u32), String> {
-    let expected = || "expected a part and the number of parts, such as 1/4".to_owned();
-    let (part, of) = text.split_once('/').ok_or_else(expected)?;
-    let (part, of): (u32, u32) = (part.parse().map_err(|_| expected())?, of.parse().map_err(|_| expected())?);
-    if part == 0 || part > of {
-        return Err(format!("there is no part {part} of {of}; parts count from 1"));
-    }
-    Ok((part - 1, of))
-}
-
 /// The name of an image, as Docker allows them.
 fn image(text: &str) -> Result<String, String> {
     if is_image(text) {
@@ -338,10 +275,6 @@ fn image(text: &str) -> Result<String, String> {
     } else {
         Err("not the name of an image, such as redis:8.0.2".to_owned())
     }
-}
-
-fn flaw_parser() -> impl clap::builder::TypedValueParser<Value = Flaw> {
-    PossibleValuesParser::new(Flaw::ALL.iter().map(|flaw| flaw.name())).try_map(|name| name.parse::<Flaw>())
 }
 
 #[cfg(test)]
@@ -369,6 +302,7 @@ mod tests {
             TOP_EXAMPLES,
             RUN_EXAMPLES,
             FUZZ_EXAMPLES,
+            FLAWS_EXAMPLES,
             LIST_EXAMPLES,
             CHECK_EXAMPLES,
             NEW_EXAMPLES,

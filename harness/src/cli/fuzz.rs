@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::FuzzArgs;
+use super::FuzzArgs;
 use super::run::{at_once, quoted, startable, tested};
 use super::signals::Signals;
 use super::{print, say};
@@ -278,7 +278,7 @@ const UNLESS_ASKED: &str = "clock_jump";
 /// Schedules that are run unless the user says otherwise.
 const DEFAULT_SEEDS: u64 = 1000;
 
-fn cases(faults: &[String]) -> anyhow::Result<Cases> {
+pub(super) fn cases(faults: &[String]) -> anyhow::Result<Cases> {
     for name in faults {
         if !Fault::NAMES.contains(&name.as_str()) {
             bail!("--faults: {}", suggest::unknown("fault", name, Fault::NAMES));
@@ -317,16 +317,16 @@ fn bar(args: &FuzzArgs) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn size(case: &Case) -> String {
+pub(super) fn size(case: &Case) -> String {
     format!("{} and {}", count(case.faults.len(), "fault"), count(case.operations.len(), "operation"))
 }
 
-fn count<N: TryInto<u64>>(number: N, what: &str) -> String {
+pub(super) fn count<N: TryInto<u64>>(number: N, what: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
     }

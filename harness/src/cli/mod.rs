@@ -3,7 +3,9 @@
 mod args;
 mod coverage;
 mod filter;
+mod flaws;
 mod fuzz;
+mod fuzz_args;
 mod inspect;
 mod new;
 mod prove;
@@ -19,9 +21,10 @@ use std::io::{self, Write as _};
 use crate::scenario::ScenarioError;
 
 pub use args::{
-    CheckArgs, Cli, Command, CoverageArgs, FuzzArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
+    CheckArgs, Cli, Command, CoverageArgs, HistoriesArgs, ListArgs, NewArgs, RecheckArgs, RunArgs,
     SubjectCheckArgs,
 };
+pub use fuzz_args::{FlawsArgs, FuzzArgs};
 pub use run::draw_seed;
 pub use server::Typed;
 pub use signals::Signals;
@@ -38,6 +41,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Flaws(args) => flaws::flaws(&args),
         Command::List(args) => inspect::list(&args),
         Command::Check(args) => inspect::check(&args),
         Command::New(args) => new::new(&args),

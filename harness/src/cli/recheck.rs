@@ -1,20 +1,31 @@
 //! `squall recheck`: judges a saved history again. Checks are pure, so no run is needed.
+//!
+//! The file is read once, entry by entry, and only what the checks use is kept; what a witness shows is read again.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, IsTerminal as _, stderr};
 
 use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{RecheckArgs, print};
-use crate::report::{Colour, RunResult, details, line, result_json};
-use crate::{check, history, suite};
+use crate::check::{self, Gather};
+use crate::history::{EntryReader, HistoryError, read};
+use crate::report::{Colour, Figures, RunResult, details, line, result_json};
+use crate::suite;
+
+/// Files of fewer bytes are read before anybody could look.
+const LONG: u64 = 16 * 1024 * 1024;
+
+/// After so many entries the progress is shown again.
+const SHOW_EVERY: usize = 10_000;
 
 /// Prints the verdict with its witnesses, and returns the exit code of it.
 pub(super) fn recheck(args: &RecheckArgs) -> anyhow::Result<u8> {
     let shown = args.history.display();
-    let file = File::open(&args.history).with_context(|| format!("failed to open {shown}"))?;
-    let history = history::read(BufReader::new(file)).with_context(|| format!("failed to read {shown}"))?;
-    let result = RunResult::new(&history, &check::judge(&history));
+    let cure = "`squall run` leaves one as history.jsonl in the folder of each run, below reports/";
+    let file = File::open(&args.history).with_context(|| format!("failed to open {shown} ({cure})"))?;
+    let result = judge(file).with_context(|| format!("failed to read {shown}"))?;
     if args.json {
         print(&result_json(&result)?)?;
     } else {
@@ -22,4 +33,46 @@ pub(super) fn recheck(args: &RecheckArgs) -> anyhow::Result<u8> {
         print(&if details.is_empty() { line(&result, 0, Colour::of_stdout()) + "\n" } else { details })?;
     }
     Ok(suite::exit_code(&[result]))
+}
+
+fn judge(file: File) -> Result<RunResult, HistoryError> {
+    let about = file.metadata()?;
+    if !about.is_file() {
+        // A pipe cannot be read again for a witness.
+        let history = read(BufReader::new(file))?;
+        return Ok(RunResult::new(&history, &check::judge(&history)));
+    }
+    let progress = progress(about.len());
+    let mut reader = EntryReader::new(BufReader::with_capacity(1 << 16, file))?;
+    let head = reader.head().clone();
+    let (mut gather, mut figures) = (Gather::new(&head), Figures::new(&head));
+    let mut taken = 0_usize;
+    while let Some(entry) = reader.next().transpose()? {
+        gather.take(&entry);
+        figures.take(&entry);
+        taken += 1;
+        if taken.is_multiple_of(SHOW_EVERY) {
+            progress.set_position(reader.bytes());
+        }
+    }
+    progress.set_position(reader.bytes());
+    progress.set_message("judging");
+    let saved = reader.into_saved();
+    let index = gather.finish(&saved);
+    let judgement = check::judge_index(&index);
+    progress.finish_and_clear();
+    match index.lost() {
+        Some(error) => Err(error),
+        None => Ok(RunResult::counted(&head, figures, &judgement, || index.coverage())),
+    }
+}
+
+/// A bar for a long file, where a person can see it.
+fn progress(bytes: u64) -> ProgressBar {
+    if bytes < LONG || !stderr().is_terminal() || std::env::var_os("CI").is_some() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes} {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style).with_message("reading")
 }

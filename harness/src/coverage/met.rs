@@ -24,6 +24,7 @@ pub struct Met<'a> {
 }
 
 /// A fault that has begun and not ended.
+#[derive(Debug)]
 struct Striking {
     number: u32,
     kind: FaultKind,
@@ -32,38 +33,76 @@ struct Striking {
     until: u64,
 }
 
+/// Follows a run event by event: what strikes, and what the instances last said.
+#[derive(Debug)]
+pub struct Walk {
+    states: Vec<(BreakerState, Mode)>,
+    striking: Vec<Striking>,
+    /// The kinds that strike the instance at hand.
+    faults: Vec<FaultKind>,
+}
+
+impl Walk {
+    /// The start of a run of so many instances.
+    pub fn new(instances: u16) -> Self {
+        let states = vec![(BreakerState::Closed, Mode::Redis); usize::from(instances)];
+        Self { states, striking: Vec::new(), faults: Vec::new() }
+    }
+
+    /// A fault began; the world is told at `until` to end it.
+    pub fn fault_begins(&mut self, number: u32, what: &str, instances: &[u16], until: u64) {
+        let struck = |kind| Striking { number, kind, instances: instances.to_vec(), until };
+        self.striking.extend(FaultKind::told(what).map(struck));
+    }
+
+    /// A fault ended.
+    pub fn fault_ends(&mut self, number: u32) {
+        self.striking.retain(|one| one.number != number);
+    }
+
+    /// An instance said that its breaker changed.
+    pub fn breaker(&mut self, instance: u16, to: BreakerState) {
+        if let Some(state) = self.states.get_mut(usize::from(instance)) {
+            state.0 = to;
+        }
+    }
+
+    /// An instance said who serves from now on.
+    pub fn mode(&mut self, instance: u16, to: Mode) {
+        if let Some(state) = self.states.get_mut(usize::from(instance)) {
+            state.1 = to;
+        }
+    }
+
+    /// What an operation meets that is handed to an instance at `t`; nothing, if the instance is not of the run.
+    pub fn met(&mut self, t: u64, instance: u16, operation: Kind) -> Option<Met<'_>> {
+        let (breaker, mode) = self.states.get(usize::from(instance)).copied()?;
+        let surely = |one: &&Striking| one.instances.contains(&instance) && t < one.until;
+        self.faults.clear();
+        self.faults.extend(self.striking.iter().filter(surely).map(|one| one.kind));
+        self.faults.sort_unstable();
+        self.faults.dedup();
+        Some(Met { t, instance, operation, breaker, mode, faults: &self.faults })
+    }
+}
+
 /// Shows what every operation of the run's instances met, in order.
 pub fn each(history: &History, mut see: impl FnMut(Met<'_>)) {
     let ends = ends(history);
-    let instances = usize::from(history.head.instances);
-    let mut states = vec![(BreakerState::Closed, Mode::Redis); instances];
-    let (mut striking, mut faults): (Vec<Striking>, Vec<FaultKind>) = (Vec::new(), Vec::new());
+    let mut walk = Walk::new(history.head.instances);
     for (place, entry) in history.entries.iter().enumerate() {
         match &entry.e {
             Event::Fault { fault, what, instances, on: true, .. } => {
                 let until = ends.get(&place).copied().unwrap_or(u64::MAX);
-                let struck = |kind| Striking { number: *fault, kind, instances: instances.clone(), until };
-                striking.extend(FaultKind::told(what).map(struck));
+                walk.fault_begins(*fault, what, instances, until);
             }
-            Event::Fault { fault, on: false, .. } => striking.retain(|one| one.number != *fault),
-            Event::Breaker { instance, to, .. } => {
-                if let Some(state) = states.get_mut(usize::from(*instance)) {
-                    state.0 = *to;
-                }
-            }
-            Event::Mode { instance, to } => {
-                if let Some(state) = states.get_mut(usize::from(*instance)) {
-                    state.1 = *to;
-                }
-            }
+            Event::Fault { fault, on: false, .. } => walk.fault_ends(*fault),
+            Event::Breaker { instance, to, .. } => walk.breaker(*instance, *to),
+            Event::Mode { instance, to } => walk.mode(*instance, *to),
             Event::Invoke { instance, op, .. } => {
-                let Some((breaker, mode)) = states.get(usize::from(*instance)).copied() else { continue };
-                let surely = |one: &&Striking| one.instances.contains(instance) && entry.t < one.until;
-                faults.clear();
-                faults.extend(striking.iter().filter(surely).map(|one| one.kind));
-                faults.sort_unstable();
-                faults.dedup();
-                see(Met { t: entry.t, instance: *instance, operation: *op, breaker, mode, faults: &faults });
+                if let Some(met) = walk.met(entry.t, *instance, *op) {
+                    see(met);
+                }
             }
             Event::Return { .. }
             | Event::Phase { .. }

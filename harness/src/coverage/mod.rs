@@ -11,7 +11,7 @@ mod total;
 
 pub use cell::Cell;
 pub use fault_kind::FaultKind;
-pub use met::{Met, each};
+pub use met::{Met, Walk, each};
 pub use reach::unreachable;
 pub use total::Coverage;
 

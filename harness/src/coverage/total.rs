@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, each, unreachable};
+use super::{Cell, Met, each, unreachable};
 use crate::history::History;
 
 /// How many operations began in each situation, in one run or in many.
@@ -15,14 +15,17 @@ pub struct Coverage(BTreeMap<Cell, u64>);
 impl Coverage {
     /// The situations of one run.
     pub fn of(history: &History) -> Self {
-        let mut cells = BTreeMap::new();
-        each(history, |met| {
-            for fault in met.faults.iter().copied() {
-                let cell = Cell { fault, breaker: met.breaker, mode: met.mode, operation: met.operation };
-                *cells.entry(cell).or_insert(0) += 1;
-            }
-        });
-        Self(cells)
+        let mut coverage = Self::default();
+        each(history, |met| coverage.see(&met));
+        coverage
+    }
+
+    /// Counts the situation in which an operation began.
+    pub fn see(&mut self, met: &Met<'_>) {
+        for fault in met.faults.iter().copied() {
+            let cell = Cell { fault, breaker: met.breaker, mode: met.mode, operation: met.operation };
+            *self.0.entry(cell).or_insert(0) += 1;
+        }
     }
 
     /// Those of many runs together.

@@ -5,6 +5,7 @@
 //! "Swarm Testing", ISSTA 2012). [`CaseTree`] shrinks one over all its parts. [`hunt()`] runs them and keeps what it finds.
 
 mod case;
+mod caught;
 mod draw;
 mod found;
 mod hunt;
@@ -15,6 +16,7 @@ mod shrink;
 mod tree;
 
 pub use case::{Case, Line, Op};
+pub use caught::{Caught, Sought, again, seek};
 pub use draw::Cases;
 pub use found::{Found, found_text};
 pub use hunt::{Examined, Hunter, Span, hunt};

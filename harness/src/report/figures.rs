@@ -1,10 +1,10 @@
 //! Figures of a run: operations counted, latencies, and each breaker's way. Pure functions of a history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{BreakerState, Entry, Event, History, NO_SESSION, Outcome, ServedBy};
+use crate::history::{BreakerState, Entry, Event, Head, History, NO_SESSION, Outcome, ServedBy};
 use crate::load::Kind;
 
 /// Operations of one kind, counted by how they ended.
@@ -85,26 +85,69 @@ impl Operations {
     }
 }
 
-/// Counts the operations of `history` by kind. Kinds that never ran are left out.
-pub(super) fn operations(history: &History) -> BTreeMap<Kind, Operations> {
-    let mut counted: BTreeMap<Kind, Operations> = BTreeMap::new();
-    let mut running: BTreeMap<u64, (Kind, u64)> = BTreeMap::new();
-    let mut took: BTreeMap<Kind, Vec<u64>> = BTreeMap::new();
-    for Entry { t, e } in &history.entries {
+/// Counts a history entry by entry: its operations by kind, and the way of every breaker.
+#[derive(Debug)]
+pub struct Figures {
+    counted: BTreeMap<Kind, Operations>,
+    /// Operations without an answer so far, with when they were due.
+    running: HashMap<u64, (Kind, u64)>,
+    took: BTreeMap<Kind, Vec<u64>>,
+    breakers: BTreeMap<u16, Vec<BreakerStep>>,
+    /// When the last entry was recorded.
+    over: u64,
+}
+
+/// What the figures of a whole history came to.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// Kinds that never ran are left out.
+    pub(super) operations: BTreeMap<Kind, Operations>,
+    /// From closed on. An instance that told of no change stays closed.
+    pub(super) breakers: BTreeMap<u16, Vec<BreakerStep>>,
+    pub(super) took_ms: u64,
+}
+
+impl Figures {
+    /// Of a run with this head; nothing is counted yet.
+    pub fn new(head: &Head) -> Self {
+        let closed = BreakerStep { at_ms: 0, state: BreakerState::Closed };
+        Self {
+            counted: BTreeMap::new(),
+            running: HashMap::new(),
+            took: BTreeMap::new(),
+            breakers: (0..head.instances).map(|instance| (instance, vec![closed])).collect(),
+            over: 0,
+        }
+    }
+
+    /// Of a whole history.
+    pub fn of(history: &History) -> Self {
+        let mut figures = Self::new(&history.head);
+        history.entries.iter().for_each(|entry| figures.take(entry));
+        figures
+    }
+
+    /// Counts the next entry.
+    pub fn take(&mut self, Entry { t, e }: &Entry) {
+        self.over = *t;
         match e {
             Event::Invoke { id, op, due, .. } => {
-                running.insert(*id, (*op, *due));
-                counted.entry(*op).or_default().invoked += 1;
+                self.running.insert(*id, (*op, *due));
+                self.counted.entry(*op).or_default().invoked += 1;
             }
             Event::Return { id, outcome } => {
                 // A return without its invoke is for the checks to blame; here it has no kind to be counted under.
-                let Some((kind, due)) = running.remove(id) else { continue };
-                counted.entry(kind).or_default().count(outcome);
-                took.entry(kind).or_default().push(t.saturating_sub(due) / 1_000);
+                let Some((kind, due)) = self.running.remove(id) else { return };
+                self.counted.entry(kind).or_default().count(outcome);
+                self.took.entry(kind).or_default().push(t.saturating_sub(due) / 1_000);
+            }
+            Event::Breaker { instance, to, .. } => {
+                if let Some(way) = self.breakers.get_mut(instance) {
+                    way.push(BreakerStep { at_ms: t / 1_000_000, state: *to });
+                }
             }
             Event::Fault { .. }
             | Event::Phase { .. }
-            | Event::Breaker { .. }
             | Event::Mode { .. }
             | Event::Resync { .. }
             | Event::Wire { .. }
@@ -112,28 +155,18 @@ pub(super) fn operations(history: &History) -> BTreeMap<Kind, Operations> {
             | Event::Final { .. } => {}
         }
     }
-    for (kind, _) in running.into_values() {
-        counted.entry(kind).or_default().unfinished += 1;
-    }
-    for (kind, times) in took {
-        counted.entry(kind).or_default().latency = latency(times);
-    }
-    counted
-}
 
-/// The way of every instance's breaker, from closed on. An instance that told of no change stays closed.
-pub(super) fn breakers(history: &History) -> BTreeMap<u16, Vec<BreakerStep>> {
-    let closed = BreakerStep { at_ms: 0, state: BreakerState::Closed };
-    let mut ways: BTreeMap<u16, Vec<BreakerStep>> =
-        (0..history.head.instances).map(|instance| (instance, vec![closed])).collect();
-    for entry in &history.entries {
-        if let Event::Breaker { instance, to, .. } = &entry.e
-            && let Some(way) = ways.get_mut(instance)
-        {
-            way.push(BreakerStep { at_ms: entry.t / 1_000_000, state: *to });
+    /// What it came to, when all entries were counted.
+    pub(super) fn finish(self) -> Counted {
+        let mut operations = self.counted;
+        for (kind, _) in self.running.into_values() {
+            operations.entry(kind).or_default().unfinished += 1;
         }
+        for (kind, times) in self.took {
+            operations.entry(kind).or_default().latency = latency(times);
+        }
+        Counted { operations, breakers: self.breakers, took_ms: self.over / 1_000_000 }
     }
-    ways
 }
 
 fn latency(mut times: Vec<u64>) -> Option<Latency> {
@@ -161,7 +194,7 @@ mod tests {
 
     #[test]
     fn each_operation_is_counted_once() {
-        let counted = operations(&samples::history());
+        let counted = Figures::of(&samples::history()).finish().operations;
         let update = &counted[&Kind::Update];
         assert_eq!((update.invoked, update.ok_redis, update.unknown_total()), (2, 1, 1));
         let get = &counted[&Kind::Get];
@@ -171,13 +204,13 @@ mod tests {
 
     #[test]
     fn latency_counts_from_when_the_load_meant_to_start() {
-        let counted = operations(&samples::history());
+        let counted = Figures::of(&samples::history()).finish().operations;
         assert_eq!(counted[&Kind::Update].latency.unwrap().max_us, 1_000_000);
     }
 
     #[test]
     fn a_breaker_that_never_changed_stays_closed() {
-        let ways = breakers(&samples::history());
+        let ways = Figures::of(&samples::history()).finish().breakers;
         assert_eq!(ways[&0].len(), 4);
         assert_eq!(ways[&1], [BreakerStep { at_ms: 0, state: BreakerState::Closed }]);
         assert!(!ways.contains_key(&2));

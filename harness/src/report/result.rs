@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{self, BreakerStep, Operations};
+use super::figures::{BreakerStep, Counted, Figures, Operations};
 use crate::check::{Canary, Finding, Judgement, Verdict};
 use crate::coverage::Coverage;
-use crate::history::{History, PhaseSpan};
+use crate::history::{Head, History, PhaseSpan};
 use crate::load::Kind;
 use crate::plan::Plan;
 
@@ -81,7 +81,17 @@ pub enum Trouble {
 impl RunResult {
     /// What `history` came to, given how it was judged.
     pub fn new(history: &History, judgement: &Judgement) -> Self {
-        let head = &history.head;
+        Self::counted(&history.head, Figures::of(history), judgement, || Coverage::of(history))
+    }
+
+    /// The same of a history that was counted entry by entry.
+    pub fn counted(
+        head: &Head,
+        figures: Figures,
+        judgement: &Judgement,
+        coverage: impl FnOnce() -> Coverage,
+    ) -> Self {
+        let Counted { operations, breakers, took_ms } = figures.finish();
         let counts = head.canary.is_none() && judgement.verdict != Verdict::Invalid;
         Self {
             schema: RESULT_SCHEMA,
@@ -98,12 +108,12 @@ impl RunResult {
             findings: judgement.findings.clone(),
             phases: head.phases.clone(),
             planned_ms: head.phases.last().map_or(0, |phase| phase.to / 1_000_000),
-            took_ms: history.entries.last().map_or(0, |entry| entry.t / 1_000_000),
-            operations: figures::operations(history),
-            breakers: figures::breakers(history),
+            took_ms,
+            operations,
+            breakers,
             replay: replay_command(&head.scenario, &head.world, head.seed),
             canary: head.canary.clone(),
-            coverage: counts.then(|| Coverage::of(history)),
+            coverage: counts.then(coverage),
         }
     }
 

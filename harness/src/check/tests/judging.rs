@@ -118,6 +118,22 @@ fn an_operation_that_returned_twice_makes_the_run_invalid() {
 }
 
 #[test]
+fn an_operation_that_was_invoked_twice_makes_the_run_invalid() {
+    for again in [0, 1] {
+        // While it runs, and after it has returned.
+        let twice = |history: &mut History| {
+            let first = history.entries[0].clone();
+            assert!(matches!(first.e, Event::Invoke { .. }));
+            let t = history.entries[again].t;
+            history.entries.insert(again + 1, Entry { t, ..first });
+        };
+        let judgement = judged(twice, GOOD);
+        assert_eq!(judgement.verdict, Verdict::Invalid);
+        assert!(says(&judgement, "run").contains("was invoked twice"), "{}", says(&judgement, "run"));
+    }
+}
+
+#[test]
 fn an_operation_that_hangs_fails_and_a_history_that_is_cut_is_invalid() {
     let hangs = GOOD.replace("30.0 phase final", "12.0 i1 get s0 -> never\n30.0 phase final");
     assert_eq!(verdict(&hangs), Verdict::Fail);

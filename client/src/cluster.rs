@@ -1,0 +1,213 @@
+//! Redis Cluster: which node holds a client's keys, asked anew for every connection.
+//!
+//! All seeds are asked at once. Where they disagree, what was decided last counts, by the number that the nodes themselves settle
+//! it by (the configuration epoch). A node that is only said to hold the keys is asked itself, and if it has handed them on, so is
+//! the next. So there is no table to keep up to date, and nothing needs to be told of a failover or of a slot that moves: a node
+//! that does not hold the keys says so (`MOVED`), the connection is left, and the next one asks again.
+
+mod told;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::address::Host;
+use crate::connect::{Connect, Connecting};
+use crate::connect_to::ConnectTo;
+use crate::endpoint::{Credentials, Endpoint};
+use crate::error::CallError;
+use crate::error::told::{NO_REDIS, stream_error};
+use crate::task::AbortOnDrop;
+use crate::tls;
+use told::Told;
+
+/// How long a node may take to answer, however long a connection may take to open.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long others are waited for once a node has answered.
+const OTHERS_WITHIN: Duration = Duration::from_millis(50);
+
+/// How often a node that was said to hold the keys may name another.
+const HOPS: usize = 3;
+
+/// How many nodes are kept in mind for when no seed answers.
+const REMEMBERED: usize = 16;
+
+/// Opens streams to whichever node holds the keys of a client. The client's `key_prefix` must have a hash tag:
+/// [`Sharded`](crate::Sharded) spreads sessions over many such clients.
+#[derive(Clone)]
+pub struct Cluster {
+    seeds: Vec<Host>,
+    credentials: Credentials,
+    connect_to: Arc<ConnectTo>,
+    /// What the nodes said last of who else there is.
+    nodes: Arc<Mutex<Vec<Host>>>,
+}
+
+impl Cluster {
+    /// The cluster that some of these nodes belong to. They, and those that they name, are reached by `connect_to` and have the
+    /// same credentials.
+    pub fn new(seeds: Vec<(String, u16)>, credentials: Credentials, connect_to: Arc<ConnectTo>) -> Self {
+        Self { seeds, credentials, connect_to, nodes: Arc::default() }
+    }
+
+    /// Where the keys that begin so are. `limit` is for the whole of the connection, so a part of it is for each node.
+    async fn holder(&self, prefix: &str, limit: Duration) -> Result<Host, CallError> {
+        let asking = Asking { prefix, within: ANSWERS_WITHIN.min(limit / 4) };
+        let mut told = match self.ask_each(&self.seeds, asking).await {
+            Ok(told) => told,
+            Err(error) => {
+                let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                self.ask_each(&nodes, asking).await.map_err(|_| error)?
+            }
+        };
+        for _ in 0..HOPS {
+            if told.by_itself {
+                break;
+            }
+            let said = self.ask_in_time(&told.holder, asking).await?;
+            if said.holder == told.holder {
+                break;
+            }
+            told = said;
+        }
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        *nodes = told.nodes;
+        nodes.truncate(REMEMBERED);
+        Ok(told.holder)
+    }
+
+    /// What those say of `nodes` that answer in time.
+    async fn ask_each(&self, nodes: &[Host], asking: Asking<'_>) -> Result<Told, CallError> {
+        let mut asked = JoinSet::new();
+        for node in nodes {
+            let (cluster, node, prefix) = (self.clone(), node.clone(), asking.prefix.to_owned());
+            let within = asking.within;
+            asked.spawn(async move { cluster.ask_in_time(&node, Asking { prefix: &prefix, within }).await });
+        }
+        let (mut all, mut failed, mut patience) = (Vec::new(), Vec::new(), asking.within * 2);
+        while let Ok(Some(answer)) = timeout(patience, asked.join_next()).await {
+            match answer.unwrap_or_else(|ended| Err(CallError::Connect(ended.to_string()))) {
+                Ok(told) => all.push(told),
+                Err(error) => failed.push(error),
+            }
+            if all.len() * 2 > nodes.len() {
+                break;
+            }
+            if !all.is_empty() {
+                // One that is cut off must not keep every connection waiting.
+                patience = OTHERS_WITHIN;
+            }
+        }
+        told::latest(all).ok_or_else(|| no_answer(failed, nodes.len()))
+    }
+
+    async fn ask_in_time(&self, node: &Host, asking: Asking<'_>) -> Result<Told, CallError> {
+        let connect = (self.connect_to)(&node.0, node.1)?;
+        let answer = timeout(asking.within, self.ask(node, &*connect, asking.prefix)).await;
+        answer.unwrap_or_else(|_| Err(CallError::Connect(connect.stalled().to_owned())))
+    }
+
+    /// What one node says.
+    async fn ask(&self, node: &Host, connect: &dyn Connect, prefix: &str) -> Result<Told, CallError> {
+        let stream = connect.connect().await?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
+        let (mut connection, driver) = made.map_err(|error| failed(&error, connect))?;
+        let _driver = AbortOnDrop(tokio::spawn(driver).abort_handle());
+        if let Some(login) = self.credentials.auth() {
+            let reply = connection.send_packed_command(&login).await.and_then(Value::extract_error);
+            reply.map_err(|error| failed(&error, connect))?;
+        }
+        let mut ask = redis::pipe();
+        ask.cmd("CLUSTER").arg("KEYSLOT").arg(prefix);
+        ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
+        let replies = connection.send_packed_commands(&ask, 0, 3).await;
+        told::told(node, replies.map_err(|error| failed(&error, connect))?)
+    }
+}
+
+/// What is asked of a node, and how long it may take to answer.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    prefix: &'a str,
+    within: Duration,
+}
+
+/// A question that failed. A server that does not take the client's certificate says so only when it is spoken to.
+fn failed(error: &redis::RedisError, connect: &dyn Connect) -> CallError {
+    if let Some(why) = stream_error(error).and_then(tls::failure) {
+        return CallError::Tls(why);
+    }
+    match CallError::from(error) {
+        CallError::Broken(why) if why != NO_REDIS => CallError::Connect(connect.hung_up().to_owned()),
+        other => other,
+    }
+}
+
+/// Why no node says who holds the keys: of all reasons the one that most needs somebody's hand.
+fn no_answer(failed: Vec<CallError>, of: usize) -> CallError {
+    let worst = failed.into_iter().max_by_key(|error| match error {
+        CallError::Auth(_) | CallError::Tls(_) => 3,
+        CallError::NotNow(_) => 2,
+        CallError::Refused(_) => 1,
+        _ => 0,
+    });
+    match worst {
+        Some(error @ (CallError::Auth(_) | CallError::Tls(_) | CallError::NotNow(_))) => error,
+        Some(CallError::Refused(why) | CallError::Connect(why) | CallError::Broken(why)) => {
+            CallError::Connect(format!("no node of {of} says who holds the keys: {why}"))
+        }
+        Some(error) => CallError::Connect(format!("no node of {of} says who holds the keys: {error}")),
+        None => CallError::Connect(format!("no node of {of} says who holds the keys")),
+    }
+}
+
+impl Connect for Cluster {
+    /// To the node that holds the empty key: without keys it is all the same.
+    fn connect(&self) -> Connecting<'_> {
+        self.connect_within(ANSWERS_WITHIN * 4)
+    }
+
+    fn connect_within(&self, limit: Duration) -> Connecting<'_> {
+        self.connect_for("", limit)
+    }
+
+    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Connecting<'a> {
+        Box::pin(async move {
+            let (host, port) = self.holder(prefix, limit).await.map_err(io::Error::other)?;
+            (self.connect_to)(&host, port)?.connect().await
+        })
+    }
+
+    fn is_cluster(&self) -> bool {
+        true
+    }
+}
+
+/// With the same credentials, in the only database that a cluster has.
+impl From<Cluster> for Endpoint {
+    fn from(cluster: Cluster) -> Self {
+        let credentials = cluster.credentials.clone();
+        Self { credentials, ..Self::new(Arc::new(cluster)) }
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("seeds", &self.seeds)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Everything that sets a session's expiry, arranged so that questions about all that began by a time are answered in O(log n).
+
+use super::operation::Operation;
+use crate::history::ServedBy;
+use crate::load::Kind;
+
+/// Everything that sets a session's expiry and did not surely fail, in the order of the starts.
+#[derive(Debug, Default)]
+pub(crate) struct Setters {
+    all: Vec<Setter>,
+    /// For a stretch of them the earliest expiry, in a segment tree.
+    expires: Vec<u64>,
+}
+
+/// Something that sets the session's expiry.
+#[derive(Clone, Copy, Debug)]
+struct Setter {
+    start: u64,
+    /// When it was over; what may yet happen never is.
+    over: u64,
+    /// The latest end so far, of all, and of those that Redis did not surely have by their ends.
+    overs: Latest,
+    kept_back: Latest,
+}
+
+/// The latest end of all instances, with the instance; and the latest end of all other instances.
+#[derive(Clone, Copy, Debug, Default)]
+struct Latest {
+    first: Option<(u64, u16)>,
+    of_others: Option<u64>,
+}
+
+impl Latest {
+    fn add(&mut self, over: u64, instance: u16) {
+        match self.first {
+            Some((first, of)) if of == instance => self.first = Some((first.max(over), of)),
+            Some((first, _)) if first < over => {
+                self.of_others = Some(first);
+                self.first = Some((over, instance));
+            }
+            Some(_) => self.of_others = self.of_others.max(Some(over)),
+            None => self.first = Some((over, instance)),
+        }
+    }
+
+    /// The latest end of the instances that are not this one.
+    fn but(&self, own: u16) -> Option<u64> {
+        match self.first {
+            Some((_, of)) if of == own => self.of_others,
+            Some((over, _)) => Some(over),
+            None => None,
+        }
+    }
+}
+
+impl Setters {
+    /// Of a session's operations, which are in the order of their starts.
+    pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a Operation>) -> Self {
+        let sets = operations.filter(|operation| {
+            matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
+        });
+        let mut all: Vec<Setter> = Vec::new();
+        let mut leaves = Vec::new();
+        for operation in sets {
+            let over = operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t);
+            let (mut overs, mut kept_back) =
+                all.last().map_or_else(Default::default, |last| (last.overs, last.kept_back));
+            overs.add(over, operation.instance);
+            if operation.served_by() != Some(ServedBy::Redis) {
+                kept_back.add(over, operation.instance);
+            }
+            all.push(Setter { start: operation.invoke.t, over, overs, kept_back });
+            leaves.push(operation.invoke.t.saturating_add(operation.ttl.unwrap_or(u64::MAX)));
+        }
+        let mut expires = vec![u64::MAX; leaves.len()];
+        expires.extend(&leaves);
+        for node in (1..leaves.len()).rev() {
+            expires[node] = expires[2 * node].min(expires[2 * node + 1]);
+        }
+        Self { all, expires }
+    }
+
+    /// Whether one of those that began by `until`, and was not over before `since`, may expire by `t`. What began before `oldest`
+    /// was over by then.
+    pub(crate) fn may_expire(&self, (oldest, since): (u64, u64), until: u64, t: u64) -> bool {
+        let place = |start: u64| self.all.partition_point(|setter| setter.start < start);
+        let (first, sure) = (place(oldest), place(since));
+        let begun = self.begun(until);
+        let leaves = &self.expires[self.all.len()..];
+        // The few that began before `since`, and may have been over before it, are looked at one by one.
+        let early = first..sure.min(begun);
+        let early = early.filter(|place| self.all[*place].over >= since).map(|place| leaves[place]);
+        let later = self.earliest(sure, begun);
+        early.chain(later).any(|expires| expires <= t)
+    }
+
+    /// Of those that began by `until` on other instances the latest end.
+    pub(crate) fn over_of_others(&self, own: u16, until: u64) -> Option<u64> {
+        self.begun(until).checked_sub(1).and_then(|last| self.all[last].overs.but(own))
+    }
+
+    /// The same of those that Redis did not surely have by their ends.
+    pub(crate) fn kept_back_by_others(&self, own: u16, until: u64) -> Option<u64> {
+        self.begun(until).checked_sub(1).and_then(|last| self.all[last].kept_back.but(own))
+    }
+
+    /// How many began by `until`.
+    fn begun(&self, until: u64) -> usize {
+        self.all.partition_point(|setter| setter.start <= until)
+    }
+
+    /// The earliest expiry of those from `first` to before `after_last`.
+    fn earliest(&self, first: usize, after_last: usize) -> Option<u64> {
+        let count = self.all.len();
+        let (mut from, mut to) = (first + count, after_last + count);
+        let mut earliest = None;
+        let mut add = |expires: u64| earliest = Some(earliest.map_or(expires, |e: u64| e.min(expires)));
+        while from < to {
+            if from % 2 == 1 {
+                add(self.expires[from]);
+                from += 1;
+            }
+            if to % 2 == 1 {
+                to -= 1;
+                add(self.expires[to]);
+            }
+            from /= 2;
+            to /= 2;
+        }
+        earliest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt as _;
+
+    use super::*;
+    use crate::check::operation::{Ending, Moment};
+    use crate::history::{Saw, SessionId};
+    use crate::seed::fork;
+
+    fn setter(start: u64, took: u64, ttl: u64, instance: u16, ending: Ending) -> Operation {
+        Operation {
+            id: start,
+            instance,
+            kind: Kind::Touch,
+            session: SessionId(0),
+            write: None,
+            ttl: Some(ttl),
+            due: start,
+            invoke: Moment { t: start, entry: 0 },
+            end: Some(Moment { t: start + took, entry: 0 }),
+            ending,
+            away: false,
+        }
+    }
+
+    #[test]
+    fn answers_are_those_of_looking_at_each() {
+        let random = &mut fork(1, "setters");
+        let by = |by| Ending::Acknowledged { by, saw: Saw::Done };
+        let endings = [by(ServedBy::Redis), by(ServedBy::Local), Ending::Unknown, Ending::Failed];
+        for _ in 0..2_000 {
+            let mut t = 0;
+            let made: Vec<Operation> = (0..random.random_range(0..12))
+                .map(|_| {
+                    t += random.random_range(0..5);
+                    let (took, ttl) = (random.random_range(0..6), random.random_range(0..40));
+                    let ending = endings[random.random_range(0..endings.len())];
+                    setter(t, took, ttl, random.random_range(0..3), ending)
+                })
+                .collect();
+            let setters = Setters::new(made.iter());
+            let begun =
+                |until: u64| made.iter().filter(move |one| !one.never_happened() && one.invoke.t <= until);
+            let over = |one: &Operation| if one.acknowledged() { one.end.unwrap().t } else { u64::MAX };
+            let (since, until, t) =
+                (random.random_range(0..40), random.random_range(0..60), random.random_range(0..60));
+            let oldest = u64::saturating_sub(since, random.random_range(0..8));
+            let may_expire = begun(until)
+                .filter(|one| one.invoke.t >= oldest && over(one) >= since)
+                .any(|one| one.invoke.t + one.ttl.unwrap() <= t);
+            assert_eq!(setters.may_expire((oldest, since), until, t), may_expire);
+            let others = || begun(until).filter(|one| one.instance != 1);
+            assert_eq!(setters.over_of_others(1, until), others().map(over).max());
+            let kept_back = others().filter(|one| one.served_by() != Some(ServedBy::Redis));
+            assert_eq!(setters.kept_back_by_others(1, until), kept_back.map(over).max());
+        }
+    }
+}
