@@ -9,6 +9,7 @@ mod bounded_response;
 mod breaker_live;
 mod breaker_safe;
 mod canary;
+mod command;
 mod conflicts;
 mod convergence;
 mod doubts;
