@@ -12,6 +12,7 @@ mod canary;
 mod command;
 mod conflicts;
 mod convergence;
+mod cores;
 mod doubts;
 mod expect;
 mod expect_breaker;
