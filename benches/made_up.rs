@@ -204,7 +204,7 @@ impl<R: Rng> MadeUp<R> {
         let op = kind;
         let asked = Event::Invoke { id, instance, op, session: SessionId(session), write, ttl_ms, due: t };
         self.record(t, asked);
-        let refused = self.made % REFUSED_IN == 0;
+        let refused = self.made.is_multiple_of(REFUSED_IN);
         let took = self.random.random_range(REPLIED + AGAIN..900_000);
         let outcome = self.outcome(kind, session, write, ttl_ms, t);
         // The reply to what was done just before an outage is lost.

@@ -5,7 +5,7 @@ use std::mem::take;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::reader::{EntryReader, parse};
+use super::reader::{EntryReader, Line, parse};
 use super::{Entry, HistoryError};
 
 /// Lines of a batch. A history of fewer is parsed before a thread could begin.
@@ -122,11 +122,11 @@ impl<R: BufRead> EntryReader<R> {
         let mut batch = Batch { text, ends, entries, whole: true, ..Batch::default() };
         while batch.ends.len() < LINES {
             match self.line() {
-                Ok(Some((line, number, whole))) => {
+                Ok(Some(Line { text, number, whole })) => {
                     if batch.ends.is_empty() {
                         batch.first = number;
                     }
-                    batch.text.extend_from_slice(line);
+                    batch.text.extend_from_slice(text);
                     batch.ends.push(batch.text.len());
                     batch.whole = whole;
                 }

@@ -38,6 +38,16 @@ struct Lines<R> {
     bytes: u64,
 }
 
+/// A line of a file.
+pub(super) struct Line<'a> {
+    /// Without its end.
+    pub(super) text: &'a [u8],
+    /// Counted from 1.
+    pub(super) number: usize,
+    /// Whether it had an end.
+    pub(super) whole: bool,
+}
+
 /// What is read of a head before the rest of it: a head of another version may have other keys.
 #[derive(Deserialize)]
 struct Mark {
@@ -91,14 +101,14 @@ impl<R: BufRead> EntryReader<R> {
     }
 
     fn entry(&mut self) -> Result<Option<Entry>, HistoryError> {
-        let Some((text, line, whole)) = self.line()? else { return Ok(None) };
-        let entry = parse(text, line, whole)?;
-        self.in_order(&entry, line)?;
+        let Some(Line { text, number, whole }) = self.line()? else { return Ok(None) };
+        let entry = parse(text, number, whole)?;
+        self.in_order(&entry, number)?;
         Ok(Some(entry))
     }
 
-    /// The next line without its end, its number, and whether it had an end. There are no more after an error.
-    pub(super) fn line(&mut self) -> Result<Option<(&[u8], usize, bool)>, HistoryError> {
+    /// The next line. There are no more after an error.
+    pub(super) fn line(&mut self) -> Result<Option<Line<'_>>, HistoryError> {
         let start = self.lines.bytes;
         if self.ended || !self.lines.next()? {
             return Ok(None);
@@ -107,7 +117,8 @@ impl<R: BufRead> EntryReader<R> {
         if (self.lines.line - 2).is_multiple_of(STRIDE) {
             self.marks.push(start);
         }
-        Ok(Some((&self.lines.text, self.lines.line, self.lines.whole)))
+        let Lines { text, line: number, whole, .. } = &self.lines;
+        Ok(Some(Line { text, number: *number, whole: *whole }))
     }
 
     /// Takes the time of the next entry, which must not be before the last.
