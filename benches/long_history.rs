@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{BufReader, Seek as _};
 use std::time::Duration;
 
-use squall::check::{Gather, Judgement, all, judge_index};
+use squall::check::{Finding, Gather, Judgement, Verdict, all, judge_index};
 use squall::history::{EntryReader, write_entries};
 use squall_benches::made_up;
 use squall_client::Clock;
@@ -21,15 +21,17 @@ use squall_client::Clock;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_else(|| "1000000".to_owned());
-    let file = match what.parse::<u64>() {
+    match what.parse::<u64>() {
         Ok(operations) => {
             let sessions =
                 arguments.next().map_or(1000, |count| count.parse().expect("a number of sessions"));
-            make_up(operations, sessions)
+            let findings = judge(make_up(operations, sessions));
+            for Finding { check, verdict, says, .. } in findings {
+                assert_eq!(verdict, Verdict::Pass, "{check} of a history that is right: {says}");
+            }
         }
-        Err(_) => File::open(&what).expect("a number of operations, or a history that is there"),
-    };
-    judge(file);
+        Err(_) => _ = judge(File::open(&what).expect("a number of operations, or a history that is there")),
+    }
 }
 
 /// Writes one to a file that nobody else sees, without holding it.
@@ -41,7 +43,7 @@ fn make_up(operations: u64, sessions: u32) -> File {
     file
 }
 
-fn judge(mut file: File) {
+fn judge(mut file: File) -> Vec<Finding> {
     let bytes = file.metadata().expect("its size").len();
     let (merely_read, entries) = timed(|| open(&mut file).filter(Result::is_ok).count());
     println!("{} MB, {entries} entries", bytes / 1_000_000);
@@ -50,8 +52,10 @@ fn judge(mut file: File) {
     let mut reader = open(&mut file);
     let head = reader.head().clone();
     let mut gather = Gather::new(&head);
-    let (reading, ()) = timed(|| reader.by_ref().for_each(|entry| gather.take(&entry.expect("an entry"))));
-    println!("{reading}  reading and gathering");
+    let (reading, read) =
+        timed(|| reader.each(|entries, _| entries.iter().for_each(|entry| gather.take(entry))));
+    read.expect("entries");
+    println!("{reading}  reading and gathering, on all cores");
     let gathered = peak();
 
     let saved = reader.into_saved();
@@ -61,7 +65,7 @@ fn judge(mut file: File) {
         let (took, finding) = timed(|| check.judge(&index));
         println!("{took}  {} {:?}: {}", finding.check, finding.verdict, finding.says);
     }
-    let (judging, Judgement { verdict, .. }) = timed(|| judge_index(&index));
+    let (judging, Judgement { findings, verdict }) = timed(|| judge_index(&index));
     println!("{judging}  all checks, on all cores: {verdict:?}");
     let judged = (arranging.wall + judging.wall).as_secs_f64();
     let operations = f64::from(u32::try_from(index.count()).expect("a count"));
@@ -70,7 +74,10 @@ fn judge(mut file: File) {
         operations / judged,
         judged / merely_read.wall.as_secs_f64()
     );
+    let whole = (reading.wall + arranging.wall + judging.wall).as_secs_f64();
+    println!("{whole:8.3} s             in all, from the file to the verdict");
     println!("{gathered} when all was read, {} at the end, at most", peak());
+    findings
 }
 
 fn open(file: &mut File) -> EntryReader<BufReader<File>> {

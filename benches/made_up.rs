@@ -1,18 +1,20 @@
 //! Long histories that are made up, and true: a store that is right by construction, used by eight instances, with an outage
-//! every quarter of a minute that they bridge from memory, and a resync after each. Every check must pass them. They come entry
-//! by entry, so that one of any length can be written without being held.
+//! every quarter of a minute that they bridge from memory, and resyncs after each; now and then a call is refused for the moment
+//! and made again. Every check must find something to judge in them, and pass. They come entry by entry, so that one of any
+//! length can be written without being held.
 
 use std::collections::BTreeMap;
 
 use rand::{Rng, RngExt as _};
 use squall::history::{
-    BreakerState, Effect, Entry, Event, FinalRead, Left, Mode, Outcome, Reader, ReplyKind, Resync, Sample,
-    Saw, ServedBy, SessionId, ValueSeen, Wire, Write,
+    Entry, Event, FinalRead, Left, Outcome, Reader, ReplyKind, Sample, Saw, ServedBy, SessionId, ValueSeen,
+    Wire, Write,
 };
 use squall::load::Kind;
 use squall::seed::fork;
 
 mod head;
+mod outage;
 
 pub use head::head;
 
@@ -28,13 +30,14 @@ const APART: u64 = MILLI / 4;
 const SENT: u64 = 30_000;
 const DONE: u64 = 50_000;
 const REPLIED: u64 = 80_000;
+/// One call in so many is refused for the moment and made again so much later: still before the next operation.
+const REFUSED_IN: u64 = 150;
+const AGAIN: u64 = 70_000;
 
-/// An outage begins so often, and lasts so long.
+/// An outage begins so often; breakers find Redis again so long after its start, and look once more for what is left to bring.
 const OUTAGE_EVERY: u64 = 15 * SECOND;
-const OUTAGE: u64 = 5 * SECOND;
-/// After the start of an outage: when breakers open, and when they find Redis again.
-const OPENS: u64 = 20 * MILLI;
 const FOUND: u64 = 6_200 * MILLI;
+const LOOKS_AGAIN: u64 = 10 * SECOND;
 /// From when to when only its own instance is asked for a session, for the others know nothing of what it accepts.
 const ALONE: (u64, u64) = (10 * MILLI, 6_400 * MILLI);
 
@@ -74,6 +77,8 @@ pub struct MadeUp<R> {
     sampled: u64,
     outage: Option<u64>,
     outages: u32,
+    /// When everyone looks once more for what is left to bring.
+    looks_again: Option<u64>,
     finals: bool,
 }
 
@@ -90,6 +95,7 @@ pub fn entries(operations: u64, sessions: u32) -> MadeUp<impl Rng> {
         sampled: 0,
         outage: None,
         outages: 0,
+        looks_again: None,
         finals: false,
     }
 }
@@ -136,10 +142,13 @@ impl<R: Rng> MadeUp<R> {
         self.record(t, Event::Wire { instance, connection: self.outages, what });
     }
 
-    /// A command that Redis answers.
-    fn call(&mut self, t: u64, instance: u16, name: &str, key: Option<String>) {
+    /// A command on a session, and what Redis answers, if that arrives.
+    fn call(&mut self, t: u64, instance: u16, name: &str, session: u32, reply: Option<ReplyKind>) {
+        let key = Some(format!("session:s{session}"));
         self.wire(t, instance, Wire::Command { name: name.to_owned(), key });
-        self.wire(t + REPLIED - SENT, instance, Wire::Reply { kind: ReplyKind::Value });
+        if let Some(kind) = reply {
+            self.wire(t + REPLIED - SENT, instance, Wire::Reply { kind });
+        }
     }
 
     /// The next operation, and what happens before it.
@@ -156,6 +165,9 @@ impl<R: Rng> MadeUp<R> {
         if let Some(begun) = self.outage.filter(|begun| t >= begun + FOUND) {
             self.end_outage(begun, t);
         }
+        if self.looks_again.is_some_and(|due| t >= due) {
+            self.look_again(t);
+        }
         self.operate(t);
         self.made += 1;
     }
@@ -166,63 +178,10 @@ impl<R: Rng> MadeUp<R> {
         }
         self.sampled = t;
         for instance in 0..INSTANCES {
-            let what =
-                Sample { connections: Some(1), in_flight: Some(1), dirty: Some(0), ..Sample::default() };
+            let dirty = Some(self.waiting(instance).count() as u64);
+            let connections = Some(u64::from(self.outage.is_none()));
+            let what = Sample { connections, in_flight: Some(1), dirty, ..Sample::default() };
             self.record(t, Event::Sample { instance, what });
-        }
-    }
-
-    fn begin_outage(&mut self, t: u64) {
-        self.outage = Some(t);
-        self.fault(true, t);
-        self.fault(false, t + OUTAGE);
-        for instance in 0..INSTANCES {
-            self.wire(t, instance, Wire::Closed { by: "redis: reset".to_owned() });
-            let opens = [t + OPENS, t + OPENS + 2_001 * MILLI, t + OPENS + 4_002 * MILLI];
-            let mut from = BreakerState::Closed;
-            for t in opens {
-                if from == BreakerState::HalfOpen {
-                    self.breaker(t - MILLI, instance, BreakerState::Open, from);
-                }
-                self.breaker(t, instance, from, BreakerState::Open);
-                from = BreakerState::HalfOpen;
-            }
-            self.record(t + OPENS, Event::Mode { instance, to: Mode::Local });
-        }
-    }
-
-    fn fault(&mut self, on: bool, t: u64) {
-        let (what, instances) = ("refuse".to_owned(), (0..INSTANCES).collect());
-        let effect = Effect { total: true, ..Effect::default() };
-        self.record(t, Event::Fault { fault: self.outages, what, instances, on, asked: t, effect });
-    }
-
-    fn breaker(&mut self, t: u64, instance: u16, from: BreakerState, to: BreakerState) {
-        self.record(t, Event::Breaker { instance, from, to });
-    }
-
-    /// Every instance finds Redis again and brings what it has kept.
-    fn end_outage(&mut self, begun: u64, t: u64) {
-        self.outages += u32::from(self.outage.take() == Some(begun));
-        for instance in 0..INSTANCES {
-            self.wire(t, instance, Wire::Opened);
-            self.breaker(t, instance, BreakerState::Open, BreakerState::HalfOpen);
-            self.wire(t, instance, Wire::Command { name: "PING".to_owned(), key: None });
-            self.wire(t + 1, instance, Wire::Reply { kind: ReplyKind::Value });
-            self.breaker(t + 2, instance, BreakerState::HalfOpen, BreakerState::Closed);
-            self.record(t + 3, Event::Mode { instance, to: Mode::Redis });
-            let all = (u32::from(instance)..).step_by(usize::from(INSTANCES));
-            let mine: Vec<u32> = all.take_while(|session| (*session as usize) < self.dirty.len()).collect();
-            let mine: Vec<u32> = mine
-                .into_iter()
-                .filter(|session| std::mem::take(&mut self.dirty[*session as usize]))
-                .collect();
-            let sessions = mine.len() as u64;
-            self.record(t + 4, Event::Resync { instance, what: Resync::Started { sessions } });
-            for session in mine {
-                self.call(t + 5, instance, "EVALSHA", Some(format!("session:s{session}")));
-            }
-            self.record(t + REPLIED, Event::Resync { instance, what: Resync::Finished { sessions } });
         }
     }
 
@@ -245,27 +204,36 @@ impl<R: Rng> MadeUp<R> {
         let op = kind;
         let asked = Event::Invoke { id, instance, op, session: SessionId(session), write, ttl_ms, due: t };
         self.record(t, asked);
-        let took = self.random.random_range(100_000..900_000);
+        let refused = self.made.is_multiple_of(REFUSED_IN);
+        let took = self.random.random_range(REPLIED + AGAIN..900_000);
         let outcome = self.outcome(kind, session, write, ttl_ms, t);
         // The reply to what was done just before an outage is lost.
         let cut = (u64::from(self.outages + 1)) * OUTAGE_EVERY;
-        let lost =
-            self.outage.is_none() && self.outages < outages(self.operations) && t < cut && t + took > cut;
-        let outcome = match lost {
+        let before = self.outage.is_none() && self.outages < outages(self.operations) && t < cut;
+        let outcome = match before && t + took > cut {
             true => Outcome::Unknown { code: "reset".to_owned(), text: "connection reset".to_owned() },
             false => outcome,
         };
+        let changes = !matches!(kind, Kind::Get | Kind::Ttl) && matches!(outcome, Outcome::Ok { .. });
         self.record(t + took, Event::Return { id, outcome });
         if self.outage.is_some() {
-            self.dirty[session as usize] |= !matches!(kind, Kind::Get | Kind::Ttl);
-        } else {
-            let name = match kind {
-                Kind::Get => "GET",
-                Kind::Ttl => "PTTL",
-                Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => "EVALSHA",
-            };
-            self.call(t + SENT, instance, name, Some(format!("session:s{session}")));
+            self.dirty[session as usize] |= changes;
+            return;
         }
+        let name = match kind {
+            Kind::Get => "GET",
+            Kind::Ttl => "PTTL",
+            Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => "EVALSHA",
+        };
+        let arrives = |sent: u64| !before || sent + REPLIED - SENT < cut;
+        let mut sent = t + SENT;
+        if refused && arrives(sent + AGAIN) {
+            let busy = ReplyKind::Error("BUSY".to_owned());
+            self.call(sent, instance, name, session, Some(busy));
+            sent += AGAIN;
+        }
+        let reply = arrives(sent).then_some(ReplyKind::Value);
+        self.call(sent, instance, name, session, reply);
     }
 
     fn kind(&mut self) -> Kind {
@@ -316,7 +284,8 @@ impl<R: Rng> MadeUp<R> {
         self.finals = true;
         self.record(t, Event::Phase { name: "final".to_owned() });
         for instance in 0..INSTANCES {
-            let what = Sample { connections: Some(1), in_flight: Some(0), ..Sample::default() };
+            let what =
+                Sample { connections: Some(1), in_flight: Some(0), dirty: Some(0), ..Sample::default() };
             self.record(t, Event::Sample { instance, what });
         }
         for (place, stored) in self.store.clone().into_iter().enumerate() {

@@ -212,6 +212,56 @@ fn a_history_that_is_read_entry_by_entry_is_judged_as_one_that_is_held() {
     assert_eq!(RunResult::counted(&head, figures, &judgement, || index.coverage()), held);
 }
 
+/// Every entry that is handed on of a history, and the words of the error, if there was one: line by line, and on all cores.
+fn both_ways(text: &str) -> [(Vec<Entry>, Option<String>); 2] {
+    let mut by_line = (Vec::new(), None);
+    for entry in EntryReader::new(text.as_bytes()).unwrap() {
+        match entry {
+            Ok(entry) => by_line.0.push(entry),
+            Err(error) => by_line.1 = Some(error.to_string()),
+        }
+    }
+    let (mut entries, mut reader) = (Vec::new(), EntryReader::new(text.as_bytes()).unwrap());
+    let mut bytes = 0;
+    let read = reader.each(|some, until| {
+        assert!(until >= bytes, "progress goes on");
+        bytes = until;
+        entries.extend_from_slice(some);
+    });
+    assert!(read.is_err() || bytes == text.len() as u64);
+    // After an error nothing more is read.
+    assert!(read.is_ok() || reader.next().is_none());
+    [by_line, (entries, read.err().map(|error| error.to_string()))]
+}
+
+#[test]
+fn a_history_is_read_on_all_cores_as_it_is_line_by_line() {
+    let examples = examples();
+    let head = examples.lines().next().unwrap();
+    let line = |t: usize| format!("{{\"t\":{t},\"e\":{{\"phase\":{{\"name\":\"{t}\"}}}}}}\n");
+    for count in [0, 1, 1023, 1024, 1025, 2048, 20_000] {
+        let whole = format!("{head}\n{}", (0..count).map(line).collect::<String>());
+        let [by_line, on_all_cores] = both_ways(&whole);
+        assert_eq!(by_line.0.len(), count);
+        assert_eq!(on_all_cores, by_line, "{count} entries");
+        // Wherever something is wrong, it is the first wrong thing that is told.
+        for place in [0, 700, 1023, 1024, 5_000, 19_999].into_iter().filter(|place| *place < count) {
+            for wrong in ["{}\n".to_owned(), "\n".to_owned(), line(0).replace("\"0\"", "0"), line(0)] {
+                let mut lines: Vec<String> = (1..=count).map(line).collect();
+                lines[place] = wrong;
+                lines.push("no entry\n".to_owned());
+                let [by_line, on_all_cores] = both_ways(&format!("{head}\n{}", lines.concat()));
+                assert!(by_line.1.is_some());
+                assert_eq!(on_all_cores, by_line, "wrong at {place} of {count}");
+            }
+            let cut_off = &whole[..whole.len() - 5];
+            let [by_line, on_all_cores] = both_ways(cut_off);
+            assert!(by_line.1.as_ref().is_some_and(|words| words.contains("cut off")), "{by_line:?}");
+            assert_eq!(on_all_cores, by_line);
+        }
+    }
+}
+
 #[test]
 fn a_history_that_changes_while_it_is_judged_is_told() {
     let mut history = real("ttl/kept-on-update.toml", 7);

@@ -28,7 +28,7 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &m
     let mut over: Vec<u64> =
         lane.operations.iter().map(|id| may_send_until(index, index.operation(*id))).collect();
     over.sort_unstable();
-    let (mut level, mut ended) = (0_u64, 0);
+    let (mut level, mut started, mut ended) = (0_u64, 0_usize, 0);
     let mut first: Option<&Command> = None;
     for command in &lane.commands {
         while over.get(ended).is_some_and(|over| over.saturating_add(index.slack()) < command.t) {
@@ -39,7 +39,9 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &m
             first = Some(command);
         }
         level += 1;
-        let started = begun.partition_point(|begun| *begun <= command.t.saturating_add(index.slack()));
+        while begun.get(started).is_some_and(|begun| *begun <= command.t.saturating_add(index.slack())) {
+            started += 1;
+        }
         let under_way = started.saturating_sub(ended) as u64;
         let most = each.saturating_mul(under_way).saturating_add(BESIDE);
         if level > most {

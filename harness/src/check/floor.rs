@@ -1,8 +1,8 @@
 //! What a read must have known of a fact.
 
 use super::index::Index;
-use super::lane::{Acknowledged, Fact, Lane};
-use super::operation::{Moment, OperationId};
+use super::lane::{Acknowledged, Ended, Fact, Lane};
+use super::operation::OperationId;
 use super::reads::{Read, View};
 
 /// What a read must have known of a fact: of each instance, the operation invoked last that it cannot have missed. Found when it
@@ -16,6 +16,15 @@ pub(crate) struct Floor<'a> {
     settled: Option<u64>,
     /// Redis may have forgotten what was invoked before this.
     forgotten: u64,
+    /// What of each lane had ended, where several facts are asked for.
+    rows: Option<&'a [Row<'a>]>,
+}
+
+/// What of a lane had ended when a read began, as far as it concerns the read, and what of it was settled by then.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    before: Option<&'a Ended>,
+    settled: Option<&'a Ended>,
 }
 
 impl<'a> Floor<'a> {
@@ -23,7 +32,17 @@ impl<'a> Floor<'a> {
         let settled = read.from.t.checked_sub(index.resync_within().saturating_add(index.slack()));
         let settled = settled.filter(|_| read.view == View::Redis && read.from.t > index.settled_after(0));
         let forgotten = index.faults.forgotten_before(read.to.t);
-        Self { index, lanes, fact, read, settled, forgotten }
+        Self { index, lanes, fact, read, settled, forgotten, rows: None }
+    }
+
+    /// What of each lane had ended. It is the same for every fact.
+    pub(crate) fn rows(&self) -> Vec<Row<'a>> {
+        self.lanes.iter().map(|lane| self.row(lane)).collect()
+    }
+
+    /// The same floor, of these rows.
+    pub(crate) fn of_rows(self, rows: &'a [Row<'a>]) -> Self {
+        Self { rows: Some(rows), ..self }
     }
 
     /// The operation that surely superseded `earlier`, if one did: of those, the one invoked last.
@@ -35,13 +54,13 @@ impl<'a> Floor<'a> {
 
     /// The operations, at most one of each instance.
     pub(crate) fn operations(&self) -> impl Iterator<Item = OperationId> {
-        self.lanes.iter().filter_map(|lane| self.of_lane(lane))
+        self.by_lane().flatten()
     }
 
     /// Of this instance.
     pub(crate) fn of(&self, instance: usize) -> Option<OperationId> {
-        let lane = self.lanes.iter().find(|lane| usize::from(lane.instance) == instance);
-        lane.and_then(|lane| self.of_lane(lane))
+        let place = self.lanes.iter().position(|lane| usize::from(lane.instance) == instance);
+        place.and_then(|place| self.of_lane(place))
     }
 
     /// The one invoked last.
@@ -51,28 +70,34 @@ impl<'a> Floor<'a> {
 
     /// Of each lane, in their order.
     pub(crate) fn by_lane(&self) -> impl Iterator<Item = Option<OperationId>> {
-        self.lanes.iter().map(|lane| self.of_lane(lane))
+        (0..self.lanes.len()).map(|place| self.of_lane(place))
     }
 
-    fn of_lane(&self, lane: &Lane) -> Option<OperationId> {
+    fn row(&self, lane: &'a Lane) -> Row<'a> {
         let (read, from) = (self.read, self.read.from);
-        let before = |end: Moment| end < from;
+        let concerns = read.view == View::Redis || read.is_by(usize::from(lane.instance));
+        Row {
+            before: concerns.then(|| lane.last(|end| end < from)).flatten(),
+            settled: self.settled.and_then(|settled| lane.last(|end| end.t < settled)),
+        }
+    }
+
+    fn of_lane(&self, place: usize) -> Option<OperationId> {
+        let (read, lane) = (self.read, &self.lanes[place]);
+        let row = self.rows.map_or_else(|| self.row(lane), |rows| rows[place]);
+        let of = |row: Option<&Ended>, acknowledged| row.and_then(|row| row.latest(self.fact, acknowledged));
         let brings = self.index.brings_local_writes();
         let all = if brings { Acknowledged::ByAnyone } else { Acknowledged::ByRedis };
         let mut latest = None;
         if read.is_by(usize::from(lane.instance)) {
             let own = if read.view == View::Own { Acknowledged::ByAnyone } else { all };
-            latest = lane.latest(self.fact, own, before);
+            latest = of(row.before, own);
         } else if read.view == View::Redis {
-            let acknowledged = lane.latest(self.fact, Acknowledged::ByRedis, before);
             let remembered = |id: &OperationId| {
                 self.forgotten == 0 || self.index.operation(*id).invoke.t >= self.forgotten
             };
-            latest = acknowledged.filter(remembered);
+            latest = of(row.before, Acknowledged::ByRedis).filter(remembered);
         }
-        if let Some(settled) = self.settled {
-            latest = latest.max(lane.latest(self.fact, all, |end| end.t < settled));
-        }
-        latest
+        latest.max(of(row.settled, all))
     }
 }

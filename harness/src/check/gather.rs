@@ -8,6 +8,7 @@ use super::ids::Ids;
 use super::index::Index;
 use super::operation::{Moment, Operation, OperationId};
 use super::reads::Looker;
+use super::spread::Spread;
 use super::wire::WireReader;
 use crate::history::{Entries, Entry, Event, Head, Wire};
 
@@ -19,7 +20,7 @@ pub struct Gather<'h> {
     taken: usize,
     pub(super) over: u64,
     pub(super) operations: Vec<Operation>,
-    running: HashMap<u64, OperationId>,
+    running: HashMap<u64, OperationId, Spread>,
     returned: Ids,
     /// The first entries that tell of the return of no operation of the run, by the id that they name.
     strays: HashMap<u64, usize>,
@@ -52,7 +53,7 @@ impl<'h> Gather<'h> {
             taken: 0,
             over: 0,
             operations: Vec::new(),
-            running: HashMap::new(),
+            running: HashMap::default(),
             returned: Ids::default(),
             strays: HashMap::new(),
             twice: None,

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::spread::Spread;
+
 /// A set of ids.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(HashMap<u64, u64>);
+pub(crate) struct Ids(HashMap<u64, u64, Spread>);
 
 impl Ids {
     /// Adds an id; false if it was there.

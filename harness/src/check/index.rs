@@ -12,6 +12,7 @@ pub(crate) use super::operation::{Ending, Moment, Operation, OperationId};
 use super::place::Place;
 use super::reads::{Look, Read};
 use super::session::SessionLog;
+use super::spread::Spread;
 use super::wire::WireLog;
 use crate::history::{
     Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, SessionId, ValueSeen,
@@ -35,7 +36,7 @@ pub struct Index<'h> {
     /// Every session that an operation or a final look is about.
     pub(crate) sessions: BTreeMap<SessionId, SessionLog>,
     /// The operation that writes a value.
-    pub(crate) writes: HashMap<Write, OperationId>,
+    pub(crate) writes: HashMap<Write, OperationId, Spread>,
     /// For every operation the one that wrote the value which it read.
     writers: Vec<Place>,
     pub(crate) faults: Faults,
@@ -197,10 +198,20 @@ impl<'h> Index<'h> {
         to: u64,
     ) -> impl DoubleEndedIterator<Item = (OperationId, &Operation)> {
         let all = self.places_of(instance);
-        let invoked = |place: &Place| place.get().map_or(0, |id| self.operations[id].invoke.t);
-        let first = all.partition_point(|place| invoked(place) < from);
-        let after_last = all.partition_point(|place| invoked(place) <= to);
+        let first = all.partition_point(|place| self.invoked(*place) < from);
+        let after_last = all.partition_point(|place| self.invoked(*place) <= to);
         self.named(all.get(first..after_last).unwrap_or(&[]))
+    }
+
+    /// Those of them that were invoked after `t`.
+    pub(crate) fn operations_after(
+        &self,
+        instance: u16,
+        t: u64,
+    ) -> impl DoubleEndedIterator<Item = (OperationId, &Operation)> {
+        let all = self.places_of(instance);
+        let first = all.partition_point(|place| self.invoked(*place) <= t);
+        self.named(&all[first..])
     }
 
     /// The entries at these places, in this order.
@@ -249,6 +260,10 @@ impl<'h> Index<'h> {
         self.faults.around(from, to)
     }
 
+    fn invoked(&self, place: Place) -> u64 {
+        place.get().map_or(0, |id| self.operations[id].invoke.t)
+    }
+
     fn places_of(&self, instance: u16) -> &[Place] {
         self.by_instance.get(usize::from(instance)).map_or(&[][..], Vec::as_slice)
     }
@@ -291,12 +306,12 @@ pub(crate) fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn writes(operations: &[Operation]) -> HashMap<Write, OperationId> {
+fn writes(operations: &[Operation]) -> HashMap<Write, OperationId, Spread> {
     let writes = operations.iter().enumerate().filter_map(|(id, operation)| match operation.kind {
         Kind::Create | Kind::Update => operation.write.map(|write| (write, id)),
         Kind::Get | Kind::Touch | Kind::Destroy | Kind::Ttl => None,
     });
-    let mut found = HashMap::new();
+    let mut found = HashMap::default();
     for (write, id) in writes {
         found.entry(write).or_insert(id);
     }

@@ -4,15 +4,13 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::cores::cores_for;
 use super::index::Index;
 use super::tally::not_judged;
 use super::{
     Check, Finding, Verdict, all, canary, expect_breaker, expect_metric, expect_sometimes, validity,
 };
 use crate::history::{Capability, History};
-
-/// Operations of a history that takes the checks longer than it takes to begin a thread.
-const LONG: usize = 50_000;
 
 /// What all checks together found.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +57,7 @@ pub fn judge_index(index: &Index<'_>) -> Judgement {
 /// Each by itself, so for a long history the cores of the machine share them.
 fn invariants(index: &Index<'_>) -> Vec<Finding> {
     let checks = all();
-    let cores = if index.count() < LONG { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    let cores = cores_for(index);
     let next = AtomicUsize::new(0);
     let work = || {
         let places = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));

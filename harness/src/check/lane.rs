@@ -43,7 +43,7 @@ pub(crate) struct Lane {
 }
 
 /// An acknowledged write, and what had ended when it did.
-struct Ended {
+pub(crate) struct Ended {
     end: Moment,
     /// By fact, of those that had ended, the one that was invoked last.
     all: [Place; FACTS],
@@ -119,21 +119,6 @@ impl Lane {
         self.ended.push(ended);
     }
 
-    /// Of a fact the operation invoked last among those that ended as early as `is_early` says.
-    pub(crate) fn latest(
-        &self,
-        fact: Fact,
-        acknowledged: Acknowledged,
-        is_early: impl Fn(Moment) -> bool,
-    ) -> Option<OperationId> {
-        let last = self.last(is_early)?;
-        let latest = match acknowledged {
-            Acknowledged::ByAnyone => &last.all,
-            Acknowledged::ByRedis => &last.by_redis,
-        };
-        latest[fact as usize].get()
-    }
-
     /// How many operations that ended as early as `is_early` says set the expiry.
     pub(crate) fn setters(&self, acknowledged: Acknowledged, is_early: impl Fn(Moment) -> bool) -> usize {
         let last = self.last(is_early);
@@ -161,7 +146,8 @@ impl Lane {
         self.destroys.0.shrink_to_fit();
     }
 
-    fn last(&self, is_early: impl Fn(Moment) -> bool) -> Option<&Ended> {
+    /// What had ended by the last of the ends that are as early as `is_early` says.
+    pub(crate) fn last(&self, is_early: impl Fn(Moment) -> bool) -> Option<&Ended> {
         // Most questions are about a time when all had ended.
         if let Some(last) = self.ended.last().filter(|last| is_early(last.end)) {
             return Some(last);
@@ -174,6 +160,15 @@ impl Ended {
     fn first(end: Moment) -> Self {
         let none = [Place::NONE; FACTS];
         Self { end, all: none, by_redis: none, setters: 0, setters_by_redis: 0 }
+    }
+
+    /// Of a fact the operation invoked last among those that had ended.
+    pub(crate) fn latest(&self, fact: Fact, acknowledged: Acknowledged) -> Option<OperationId> {
+        let latest = match acknowledged {
+            Acknowledged::ByAnyone => &self.all,
+            Acknowledged::ByRedis => &self.by_redis,
+        };
+        latest[fact as usize].get()
     }
 
     /// What ended next, before it is counted itself.

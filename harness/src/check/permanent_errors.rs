@@ -13,10 +13,14 @@ const PERMANENT: [&str; 4] = ["WRONGTYPE", "NOPERM", "NOAUTH", "WRONGPASS"];
 const ALWAYS_THE_SAME: [&str; 8] = ["DEL", "DUMP", "EXISTS", "GET", "HGETALL", "PTTL", "TTL", "UNLINK"];
 
 pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &mut Tally) {
-    for (ids, commands) in lane.sessions(index) {
+    // Mostly there is none.
+    if !PERMANENT.iter().any(|word| wire.errors.contains_key(*word)) {
+        return;
+    }
+    for (ids, commands) in lane.sessions() {
         // Until when those invoked before may send something.
         let mut until = Vec::with_capacity(ids.len());
-        for id in &ids {
+        for id in ids {
             let before = until.last().copied().unwrap_or(0);
             until.push(may_send_until(index, index.operation(*id)).max(before));
         }
@@ -26,7 +30,7 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &
             else {
                 continue;
             };
-            if let Some(id) = alone(index, &ids, &until, refused) {
+            if let Some(id) = alone(index, ids, &until, refused) {
                 let again = again(index.operation(id), at, refused, &commands[place + 1..], wire);
                 answered(index, id, (word, refused), &again, tally);
             }

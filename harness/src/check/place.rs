@@ -15,6 +15,11 @@ impl Place {
         Self(u32::try_from(id).ok().and_then(|id| id.checked_add(1)).unwrap_or(0))
     }
 
+    /// A number that has its order.
+    pub(crate) fn key(self) -> u64 {
+        u64::from(self.0)
+    }
+
     /// The operation, if it is one.
     pub(crate) fn get(self) -> Option<OperationId> {
         self.0.checked_sub(1).map(|id| id as OperationId)

@@ -95,9 +95,9 @@ impl One<'_, '_> {
     fn again(&self, finished: usize, next: &Bringing, tally: &mut Tally) {
         let (from, to) = (self.resync.from.t, next.from.t);
         if self.doubts.none(self.index, from, to) {
-            let changed = self.work.left_to_bring(from, to, std::slice::from_ref(self.resync));
+            let changed = self.work.left_to_bring(from, to, self.resync);
             let says = format!("a resync of instance-{} had finished, so nothing was left", self.instance);
-            self.no_more_than(says, finished, (0, changed.len() as u64), next, tally);
+            self.no_more_than(says, finished, (0, changed), next, tally);
         }
     }
 
@@ -105,10 +105,10 @@ impl One<'_, '_> {
     fn goes_on(&self, (at, entry): (u64, usize), left: u64, next: &Bringing, tally: &mut Tally) {
         let (from, to) = (self.resync.from.t, next.from.t);
         if self.doubts.same_redis(self.index, from, to) && self.doubts.same_connections(at, to) {
-            let changed = self.work.left_to_bring(from, to, std::slice::from_ref(self.resync));
+            let changed = self.work.left_to_bring(from, to, self.resync);
             let says =
                 format!("a resync of instance-{} was interrupted with {left} sessions left", self.instance);
-            self.no_more_than(says, entry, (left, changed.len() as u64), next, tally);
+            self.no_more_than(says, entry, (left, changed), next, tally);
         }
     }
 

@@ -1,8 +1,9 @@
 //! The resyncs of each instance, as it told of them, and which sessions it may have had to bring since some time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::index::{Ending, Index, Moment, Operation};
+use super::spread::Spread;
 use crate::history::{Event, Resync, ServedBy, SessionId};
 use crate::load::Kind;
 
@@ -79,11 +80,11 @@ pub(crate) struct Work<'a> {
 impl<'a> Work<'a> {
     /// Of this instance.
     pub(crate) fn of(index: &'a Index<'_>, instance: u16) -> Self {
-        let of_it = index.operations.iter().filter(|operation| operation.instance == instance);
+        let of_it = index.operations_of(instance).map(|(_, operation)| operation);
         let (ended, endless): (Vec<_>, Vec<_>) = of_it.partition(|operation| operation.end.is_some());
         let took = |operation: &&Operation| over(operation).saturating_sub(operation.invoke.t);
         let longest = ended.iter().map(took).max().unwrap_or(0);
-        let mut last: HashMap<SessionId, Moment> = HashMap::new();
+        let mut last: HashMap<SessionId, Moment, Spread> = HashMap::default();
         let mut overlap = false;
         for operation in &ended {
             let end = operation.end.unwrap_or(operation.invoke);
@@ -103,25 +104,45 @@ impl<'a> Work<'a> {
         ended.chain(self.endless.iter().filter(begun)).copied()
     }
 
-    /// The sessions of which Redis may lack something at `to` that the instance did since `from`. What Redis acknowledged is
-    /// in Redis, unless something else brought the session at the same time.
-    pub(crate) fn left_to_bring(&self, from: u64, to: u64, resyncs: &[Bringing]) -> BTreeSet<SessionId> {
+    /// Of how many sessions Redis may lack something at `to` that the instance did since `from`. What Redis acknowledged is in
+    /// Redis, unless something else brought the session at the same time: `resync`.
+    pub(crate) fn left_to_bring(&self, from: u64, to: u64, resync: &Bringing) -> u64 {
+        self.lacking(from, to, resync).collect::<HashSet<_, Spread>>().len() as u64
+    }
+
+    /// Whether there are so many at least. Mostly none is asked for, or some are found soon.
+    pub(crate) fn leaves(&self, count: u64, from: u64, to: u64, resync: &Bringing) -> bool {
+        let mut found: HashSet<SessionId, Spread> = HashSet::default();
+        count == 0
+            || self.lacking(from, to, resync).any(|session| {
+                found.insert(session);
+                found.len() as u64 >= count
+            })
+    }
+
+    /// Their sessions, which may be named more than once.
+    fn lacking<'b>(
+        &'b self,
+        from: u64,
+        to: u64,
+        resync: &'b Bringing,
+    ) -> impl Iterator<Item = SessionId> + 'b {
         let met = |operation: &&Operation| {
             let (from, to) = (operation.invoke.t.saturating_sub(self.slack), over(operation));
-            resyncs.iter().any(|resync| resync.meets(from, to.saturating_add(self.slack)))
+            resync.meets(from, to.saturating_add(self.slack))
         };
         let in_redis = |operation: &&Operation| match operation.ending {
             Ending::Acknowledged { by, .. } => by == ServedBy::Redis,
             Ending::NoSession => true,
             Ending::Failed | Ending::Unknown | Ending::Missing => false,
         };
-        let ends_later = |operation: &&Operation| over(operation).saturating_add(self.slack) >= to;
+        let ends_later = move |operation: &&Operation| over(operation).saturating_add(self.slack) >= to;
         let writes = |operation: &&Operation| !matches!(operation.kind, Kind::Get | Kind::Ttl);
-        let lacks = |operation: &&Operation| {
+        let lacks = move |operation: &&Operation| {
             let written = writes(operation) && (self.overlap || !in_redis(operation));
             written || met(operation) || ends_later(operation)
         };
-        self.between(from, to).filter(lacks).map(|operation| operation.session).collect()
+        self.between(from, to).filter(lacks).map(|operation| operation.session)
     }
 }
 

@@ -1,6 +1,6 @@
 //! I16: calls are tried again within bounds, and not at all after an error that does not pass.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::index::{Ending, Index, Operation, OperationId, nanos};
 use super::resyncs::{self, Bringing};
@@ -19,6 +19,17 @@ pub(super) struct Lane<'a> {
     pub(super) operations: Vec<OperationId>,
     /// In the order in which they were sent.
     pub(super) commands: Vec<&'a Command>,
+    /// The same, session by session.
+    by_session: BySession<'a>,
+}
+
+/// What an instance did, session by session, of the sessions for which anything was sent.
+#[derive(Default)]
+struct BySession<'a> {
+    operations: Vec<OperationId>,
+    commands: Vec<&'a Command>,
+    /// Where those of each session are.
+    parts: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl Check for RetryDiscipline {
@@ -69,8 +80,7 @@ fn attempts(index: &Index<'_>) -> Option<u64> {
 
 impl<'a> Lane<'a> {
     fn new(index: &Index<'_>, instance: u16, wire: &'a WireLog, resyncs: &[Bringing]) -> Self {
-        let ids = index.operations.iter().enumerate();
-        let operations = ids.filter(|(_, operation)| operation.instance == instance).map(|(id, _)| id);
+        let operations: Vec<OperationId> = index.operations_of(instance).map(|(id, _)| id).collect();
         // What reads the sessions in the end is no operation.
         let until = index.load_over();
         let slack = index.slack();
@@ -83,29 +93,45 @@ impl<'a> Lane<'a> {
             let in_resync = resyncs.get(place).is_some_and(|resync| resync.meets(from, to));
             command.session.is_some() && command.t < until && !in_resync
         };
-        Self {
-            instance,
-            operations: operations.collect(),
-            commands: wire.commands.iter().filter(by_operations).collect(),
-        }
+        let commands: Vec<&Command> = wire.commands.iter().filter(by_operations).collect();
+        let by_session = BySession::new(index, &operations, &commands);
+        Self { instance, operations, commands, by_session }
     }
 }
 
 impl<'a> Lane<'a> {
     /// By session: its operations and its commands, of the sessions for which anything was sent.
-    pub(super) fn sessions(&self, index: &Index<'_>) -> Vec<(Vec<OperationId>, Vec<&'a Command>)> {
-        let mut sent: BTreeMap<SessionId, Vec<&'a Command>> = BTreeMap::new();
-        for command in &self.commands {
-            if let Some(session) = command.session {
-                sent.entry(session).or_default().push(command);
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (&[OperationId], &[&'a Command])> {
+        let BySession { operations, commands, parts } = &self.by_session;
+        parts.iter().map(|(of_it, sent)| (&operations[of_it.clone()], &commands[sent.clone()]))
+    }
+}
+
+impl<'a> BySession<'a> {
+    fn new(index: &Index<'_>, operations: &[OperationId], commands: &[&'a Command]) -> Self {
+        let of_sessions = commands.iter().enumerate();
+        let mut sent: Vec<(SessionId, usize)> =
+            of_sessions.filter_map(|(place, command)| Some((command.session?, place))).collect();
+        sent.sort_unstable();
+        let mut begun: Vec<(SessionId, OperationId)> =
+            operations.iter().map(|id| (index.operation(*id).session, *id)).collect();
+        begun.sort_unstable();
+        let mut found = Self::default();
+        let mut begun = &begun[..];
+        for sent in sent.chunk_by(|one, other| one.0 == other.0) {
+            let session = sent[0].0;
+            if !index.sessions.contains_key(&session) {
+                continue;
             }
+            begun = &begun[begun.partition_point(|(other, _)| *other < session)..];
+            let (of_it, later) = begun.split_at(begun.partition_point(|(other, _)| *other == session));
+            begun = later;
+            let (first, first_sent) = (found.operations.len(), found.commands.len());
+            found.operations.extend(of_it.iter().map(|(_, id)| *id));
+            found.commands.extend(sent.iter().map(|(_, place)| commands[*place]));
+            found.parts.push((first..found.operations.len(), first_sent..found.commands.len()));
         }
-        let of_it = |id: &OperationId| index.operation(*id).instance == self.instance;
-        let with_operations = sent.into_iter().filter_map(|(session, commands)| {
-            let log = index.sessions.get(&session)?;
-            Some((log.operations.iter().copied().filter(of_it).collect(), commands))
-        });
-        with_operations.collect()
+        found
     }
 }
 

@@ -23,8 +23,8 @@ struct Callers {
 }
 
 pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &mut Tally) {
-    for (ids, commands) in lane.sessions(index) {
-        session(index, &ids, &commands, attempts, tally);
+    for (ids, commands) in lane.sessions() {
+        session(index, ids, commands, attempts, tally);
     }
 }
 
@@ -43,6 +43,13 @@ fn session(index: &Index<'_>, ids: &[OperationId], commands: &[&Command], attemp
         }
         let run = runs.entry(&*command.name).or_default();
         run.push_back(command);
+        while run.front().is_some_and(|sent| sent.t <= since) {
+            run.pop_front();
+        }
+        // What can be seen of these without asking who may have sent them: what went well, and as often as anyone may try.
+        if command.succeeded && run.len() as u64 <= attempts {
+            continue;
+        }
         while run.front().is_some_and(|sent| sent.t <= since || !callers.may_send(sent.t)) {
             run.pop_front();
         }

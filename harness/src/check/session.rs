@@ -2,7 +2,9 @@
 //! what may have superseded what it saw, when may the session have expired.
 
 use std::collections::BTreeMap;
+use std::thread;
 
+use super::cores::cores_for;
 use super::expiry::{Expiries, ExpiryRange};
 use super::floor::Floor;
 use super::index::{Index, Moment, Operation, OperationId};
@@ -53,7 +55,7 @@ impl SessionLog {
         let operations = index.operations.iter().enumerate();
         let mut operations: Vec<(SessionId, Place)> =
             operations.map(|(id, operation)| (operation.session, Place::of(id))).collect();
-        operations.sort_unstable();
+        operations.sort_unstable_by_key(|(session, place)| (u64::from(session.0) << 32) | place.key());
         let mut sessions: BTreeMap<SessionId, Self> = operations
             .chunk_by(|one, other| one.0 == other.0)
             .map(|of_one| {
@@ -65,10 +67,22 @@ impl SessionLog {
             let log = sessions.entry(look.session).or_insert_with_key(|id| Self::new(*id, Vec::new()));
             log.looks.push(place);
         }
-        for log in sessions.values_mut() {
-            log.arrange(index);
-        }
+        Self::arrange_all(&mut sessions, index);
         sessions
+    }
+
+    /// Each by itself, so for a long history the cores of the machine share them.
+    fn arrange_all(sessions: &mut BTreeMap<SessionId, Self>, index: &Index<'_>) {
+        let mut logs: Vec<&mut Self> = sessions.values_mut().collect();
+        let each = logs.len().div_ceil(cores_for(index)).max(1);
+        thread::scope(|scope| {
+            let mut parts = logs.chunks_mut(each);
+            let own = parts.next();
+            for part in parts {
+                scope.spawn(|| part.iter_mut().for_each(|log| log.arrange(index)));
+            }
+            own.into_iter().flatten().for_each(|log| log.arrange(index));
+        });
     }
 
     fn new(id: SessionId, operations: Vec<OperationId>) -> Self {
@@ -202,11 +216,14 @@ impl SessionLog {
     /// Whether the session must be there for `read`, whatever the admissible order of events: something shows that it was
     /// alive, nothing can have ended it, and its time is not over.
     pub(crate) fn must_be_there(&self, index: &Index<'_>, read: &Read) -> Option<MustBeThere> {
-        let because = self.alive_because(index, read)?;
-        if self.may_be_destroyed(index, read) {
+        let life = self.floor(index, read, Fact::Life);
+        let rows = life.rows();
+        let floor = |fact| self.floor(index, read, fact).of_rows(&rows);
+        let because = self.alive_because(index, read, &life.of_rows(&rows))?;
+        if self.may_be_destroyed(index, read, &floor(Fact::Creation)) {
             return None;
         }
-        let earliest = self.expiry(index, read).earliest;
+        let earliest = self.expiries.range(index, read, &floor(Fact::Expiry)).earliest;
         let expires = earliest.is_none_or(|(t, _)| t.saturating_sub(index.slack()) <= read.to.t);
         (!expires).then_some(MustBeThere { because, earliest })
     }
@@ -236,7 +253,7 @@ impl SessionLog {
         self.lanes.iter().find(|lane| usize::from(lane.instance) == instance)
     }
 
-    fn may_be_destroyed(&self, index: &Index<'_>, read: &Read) -> bool {
+    fn may_be_destroyed(&self, index: &Index<'_>, read: &Read, creates: &Floor<'_>) -> bool {
         let loose = self.loose_destroy.is_some_and(|id| index.operation(id).invoke < read.to);
         if loose {
             return true;
@@ -244,13 +261,11 @@ impl SessionLog {
         if !self.story.may_end {
             return false;
         }
-        let creates = self.floor(index, read, Fact::Creation);
-        survives(index, read, self.lanes.iter().map(|lane| &lane.destroys), &creates)
+        survives(index, read, self.lanes.iter().map(|lane| &lane.destroys), creates)
     }
 
-    fn alive_because(&self, index: &Index<'_>, read: &Read) -> Option<OperationId> {
-        let known = self.floor(index, read, Fact::Life).latest();
-        known.or_else(|| {
+    fn alive_because(&self, index: &Index<'_>, read: &Read, life: &Floor<'_>) -> Option<OperationId> {
+        life.latest().or_else(|| {
             let Reader::Instance(own) = read.reader else { return None };
             let lane = self.lanes.iter().find(|lane| lane.instance == own)?;
             let any = read.view == View::Own || index.brings_local_writes();

@@ -1,4 +1,5 @@
-//! Hashes names of operations, which count up and which nobody outside chooses: one multiplication spreads them well enough.
+//! Hashes names of operations, writes, sessions and connections, which count up and which nobody outside chooses: one multiplication
+//! for each number spreads them well enough.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -23,6 +24,14 @@ impl Hasher for Spreader {
         for byte in bytes {
             self.write_u64(u64::from(*byte));
         }
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
     }
 
     fn write_usize(&mut self, number: usize) {

@@ -65,11 +65,9 @@ fn nothing_though_accepted(
     tally: &mut Tally,
 ) {
     let (from, to) = (fault.on.0, fault.asked_off.unwrap_or(u64::MAX));
-    let first = index.operations.partition_point(|operation| operation.invoke.t < from);
-    let begun = index.operations.iter().enumerate().skip(first).take_while(|(_, one)| one.invoke.t <= to);
-    let accepted = begun.filter(|(_, operation)| {
+    let accepted = index.operations_within(instance, from, to).filter(|(_, operation)| {
         let keeps = matches!(operation.kind, Kind::Create | Kind::Update | Kind::Touch);
-        keeps && operation.instance == instance && operation.served_by() == Some(ServedBy::Local)
+        keeps && operation.served_by() == Some(ServedBy::Local)
     });
     let Some((id, end)) = accepted.filter_map(|(id, one)| Some((id, one.end?))).min_by_key(|(_, end)| *end)
     else {
@@ -130,8 +128,7 @@ fn something_though_finished(
     // Later so much has been written that nothing is known of what waits.
     let next = next.min(finished.t.saturating_add(long.saturating_mul(3)));
     for sample in waiting[after..].iter().take_while(|sample| sample.at.t < next) {
-        let known = work.left_to_bring(resync.from.t, sample.at.t, std::slice::from_ref(resync));
-        if sample.sessions <= known.len() as u64 {
+        if work.leaves(sample.sessions, resync.from.t, sample.at.t, resync) {
             since = None;
             tally.judged();
             continue;
@@ -139,11 +136,12 @@ fn something_though_finished(
         let first = *since.get_or_insert(*sample);
         if sample.at.t.saturating_sub(first.at.t) > long && doubts.none(index, resync.from.t, sample.at.t) {
             return tally.broken(sample.at.entry, || {
+                let known = work.left_to_bring(resync.from.t, sample.at.t, resync);
                 let says = format!(
                     "instance-{instance} said at {} that its resync had finished, and wrote {} sessions since that Redis may lack; yet from {} \
                      to {} it said that more wait, {} in the end, and began no other",
                     words::seconds(finished.t),
-                    known.len(),
+                    known,
                     words::seconds(first.at.t),
                     words::seconds(sample.at.t),
                     sample.sessions,

@@ -1,50 +1,15 @@
 //! A part of I18: what an instance says Redis answered, Redis was asked.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use super::command::Class;
 use super::index::{Index, OperationId};
 use super::keys::Keys;
+use super::spread::Spread;
 use super::tally::Tally;
 use super::wire::{Command, WireLog};
 use super::words;
 use crate::history::{ServedBy, SessionId};
-
-/// Commands that have one key. Others may carry further sessions, which a wire log does not name.
-const OF_ONE_KEY: [&str; 33] = [
-    "APPEND",
-    "DECR",
-    "DUMP",
-    "EXPIRE",
-    "EXPIREAT",
-    "GET",
-    "GETDEL",
-    "GETEX",
-    "GETRANGE",
-    "GETSET",
-    "HDEL",
-    "HGET",
-    "HGETALL",
-    "HMGET",
-    "HMSET",
-    "HSET",
-    "INCR",
-    "OBJECT",
-    "PERSIST",
-    "PEXPIRE",
-    "PEXPIREAT",
-    "PSETEX",
-    "PTTL",
-    "RESTORE",
-    "SET",
-    "SETEX",
-    "SETNX",
-    "SETRANGE",
-    "STRLEN",
-    "TTL",
-    "TYPE",
-    "HLEN",
-    "HEXISTS",
-];
 
 /// When commands were under way, in the order in which they were sent: for each when it was sent, and when the last so far was
 /// over.
@@ -75,8 +40,8 @@ pub(super) fn judge(index: &Index<'_>, tally: &mut Tally) {
     for (instance, wire) in (0..).zip(index.wire()).filter(|(_, wire)| complete(wire)) {
         let (named, others) = asked(wire);
         let nobody = Asked::default();
-        for (id, operation) in index.operations.iter().enumerate() {
-            let by_redis = operation.served_by() == Some(ServedBy::Redis) && operation.instance == instance;
+        for (id, operation) in index.operations_of(instance) {
+            let by_redis = operation.served_by() == Some(ServedBy::Redis);
             let Some(end) = operation.end.filter(|_| by_redis) else { continue };
             // Another call for the session may have been under way, and have served this one too.
             let from = operation.invoke.t.saturating_sub(index.slack());
@@ -92,13 +57,13 @@ pub(super) fn judge(index: &Index<'_>, tally: &mut Tally) {
 }
 
 /// Commands by the session that they name; and those that may be about any.
-fn asked(wire: &WireLog) -> (BTreeMap<SessionId, Asked>, Asked) {
-    let (mut named, mut others) = (BTreeMap::<SessionId, Asked>::new(), Asked::default());
+fn asked(wire: &WireLog) -> (HashMap<SessionId, Asked, Spread>, Asked) {
+    let (mut named, mut others) = (HashMap::<SessionId, Asked, Spread>::default(), Asked::default());
     for command in wire.commands.iter().filter(|command| command.is_data()) {
         if let Some(session) = command.session {
             named.entry(session).or_default().add(command);
         }
-        if !OF_ONE_KEY.contains(&&*command.name) {
+        if command.class != Class::OfOneKey {
             others.add(command);
         }
     }

@@ -99,12 +99,9 @@ fn within<'a>(
 ) -> impl Iterator<Item = (OperationId, &'a Operation)> {
     let from = stretch.from.t.saturating_add(index.slack());
     let to = stretch.to.t.saturating_sub(index.slack());
-    let first = index.operations.partition_point(|operation| operation.invoke.t <= from);
-    let begun = index.operations.iter().enumerate().skip(first);
+    let begun = index.operations_after(instance, from);
     let begun = begun.take_while(move |(_, operation)| operation.invoke.t < to);
-    begun.filter(move |(_, operation)| {
-        operation.instance == instance && operation.end.is_some_and(|end| end.t < to)
-    })
+    begun.filter(move |(_, operation)| operation.end.is_some_and(|end| end.t < to))
 }
 
 /// While its breaker is open nothing goes to Redis, so Redis serves nothing.
@@ -194,10 +191,8 @@ fn while_closed(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mu
     let Some(wire) = index.wire().get(usize::from(instance)).filter(|wire| wire.seen) else { return };
     // From its last sign on the wire until the load was over.
     let silent = wire.last_of_load.unwrap_or(0).max(from);
-    let first = index.operations.partition_point(|operation| operation.invoke.t <= silent);
-    let kept = index.operations.iter().enumerate().skip(first).filter(|(_, operation)| {
-        operation.instance == instance && !matches!(operation.kind, Kind::Get | Kind::Ttl)
-    });
+    let kept = index.operations_after(instance, silent);
+    let kept = kept.filter(|(_, operation)| !matches!(operation.kind, Kind::Get | Kind::Ttl));
     let kept: Vec<(OperationId, &Operation)> = kept.collect();
     let (Some((first, one)), Some((last, other))) = (kept.first(), kept.last()) else { return };
     let by_redis = kept.iter().any(|(_, operation)| operation.served_by() == Some(ServedBy::Redis));

@@ -1,34 +1,16 @@
 //! What crossed the wire between each instance and Redis: commands with the time of their replies, and signs of trouble.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::command::Class;
+pub(crate) use super::command::Command;
 use super::keys::Keys;
-use crate::history::{Event, Head, ReplyKind, SessionId, Wire};
+use super::spread::Spread;
+use crate::history::{Event, Head, ReplyKind, Wire};
 
 /// A reply that takes longer than this may have been too late for the subject, whose timeouts a history does not know.
 pub(crate) const SLOW: u64 = 10_000_000;
-
-/// Commands that set a connection up or ask the server about itself. They are no calls of the subject's work.
-const SET_UP: [&str; 10] =
-    ["HELLO", "CLIENT", "AUTH", "SELECT", "TIME", "INFO", "SCRIPT", "CONFIG", "QUIT", "ECHO"];
-
-/// A command that left an instance.
-#[derive(Clone, Debug)]
-pub(crate) struct Command {
-    pub(crate) entry: usize,
-    pub(crate) t: u64,
-    /// Shared by all commands of that name.
-    pub(crate) name: Arc<str>,
-    /// When its reply arrived, or its connection ended.
-    pub(crate) over: Option<u64>,
-    /// Whether that was a reply, and no error.
-    pub(crate) succeeded: bool,
-    /// The first word of the error that it was, if it was one.
-    pub(crate) error: Option<Arc<str>>,
-    /// The session whose key is its first.
-    pub(crate) session: Option<SessionId>,
-}
 
 /// Everything that crossed the wire of one instance.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +44,9 @@ pub(crate) struct WireLog {
 pub(crate) struct WireReader<'h> {
     keys: Option<Keys<'h>>,
     logs: Vec<WireLog>,
-    connections: HashMap<(u16, u32), Connection>,
-    names: HashSet<Arc<str>>,
+    connections: HashMap<(u16, u32), Connection, Spread>,
+    /// Names of commands and first words of errors.
+    names: HashMap<Arc<str>, Class>,
     /// Whether the load was over.
     load_over: bool,
 }
@@ -74,18 +57,6 @@ struct Connection {
     unanswered: VecDeque<usize>,
     replied: bool,
     garbled: bool,
-}
-
-impl Command {
-    /// Whether it sets a connection up.
-    pub(crate) fn sets_up(&self) -> bool {
-        SET_UP.contains(&&*self.name)
-    }
-
-    /// Whether it does the subject's work: neither set-up nor a probe.
-    pub(crate) fn is_data(&self) -> bool {
-        !self.sets_up() && &*self.name != "PING"
-    }
 }
 
 impl WireLog {
@@ -103,8 +74,8 @@ impl<'h> WireReader<'h> {
         Self {
             keys: Keys::new(&head.key),
             logs: vec![WireLog::default(); usize::from(head.instances)],
-            connections: HashMap::new(),
-            names: HashSet::new(),
+            connections: HashMap::default(),
+            names: HashMap::new(),
             load_over: false,
         }
     }
@@ -142,22 +113,24 @@ impl<'h> WireReader<'h> {
             Wire::Command { name, key } => {
                 connection.unanswered.push_back(log.commands.len());
                 let session = self.keys.zip(key.as_deref()).and_then(|(keys, key)| keys.session(key));
-                let name = shared(&mut self.names, name);
+                let (name, class) = shared(&mut self.names, name);
                 let (over, succeeded, error) = (None, false, None);
-                log.commands.push(Command { entry, t, name, over, succeeded, error, session });
+                log.commands.push(Command { entry, t, name, class, over, succeeded, error, session });
             }
             Wire::Reply { kind: ReplyKind::Push } => {}
             Wire::Reply { kind } => {
                 connection.replied = true;
                 if let ReplyKind::Error(word) = kind {
-                    log.errors.entry(shared(&mut self.names, word)).or_insert(t);
+                    log.errors.entry(shared(&mut self.names, word).0).or_insert(t);
                 }
                 if let Some(command) = connection.unanswered.pop_front() {
                     let succeeded = !connection.garbled && !matches!(kind, ReplyKind::Error(_));
                     log.commands[command].over = Some(t);
                     log.commands[command].succeeded = succeeded;
                     log.commands[command].error = match kind {
-                        ReplyKind::Error(word) if !connection.garbled => Some(shared(&mut self.names, word)),
+                        ReplyKind::Error(word) if !connection.garbled => {
+                            Some(shared(&mut self.names, word).0)
+                        }
                         ReplyKind::Error(_) | ReplyKind::Value | ReplyKind::Null | ReplyKind::Push => None,
                     };
                     if succeeded {
@@ -183,12 +156,12 @@ impl<'h> WireReader<'h> {
     }
 }
 
-/// The text, of which there is only one.
-fn shared(known: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
-    if let Some(known) = known.get(text) {
-        return Arc::clone(known);
+/// The text, of which there is only one, and what a command of that name is.
+fn shared(known: &mut HashMap<Arc<str>, Class>, text: &str) -> (Arc<str>, Class) {
+    if let Some((known, class)) = known.get_key_value(text) {
+        return (Arc::clone(known), *class);
     }
-    let text: Arc<str> = text.into();
-    known.insert(Arc::clone(&text));
-    text
+    let (text, class): (Arc<str>, _) = (text.into(), Class::of(text));
+    known.insert(Arc::clone(&text), class);
+    (text, class)
 }

@@ -17,9 +17,6 @@ use crate::suite;
 /// Files of fewer bytes are read before anybody could look.
 const LONG: u64 = 16 * 1024 * 1024;
 
-/// After so many entries the progress is shown again.
-const SHOW_EVERY: usize = 10_000;
-
 /// Prints the verdict with its witnesses, and returns the exit code of it.
 pub(super) fn recheck(args: &RecheckArgs) -> anyhow::Result<u8> {
     let shown = args.history.display();
@@ -46,16 +43,13 @@ fn judge(file: File) -> Result<RunResult, HistoryError> {
     let mut reader = EntryReader::new(BufReader::with_capacity(1 << 16, file))?;
     let head = reader.head().clone();
     let (mut gather, mut figures) = (Gather::new(&head), Figures::new(&head));
-    let mut taken = 0_usize;
-    while let Some(entry) = reader.next().transpose()? {
-        gather.take(&entry);
-        figures.take(&entry);
-        taken += 1;
-        if taken.is_multiple_of(SHOW_EVERY) {
-            progress.set_position(reader.bytes());
+    reader.each(|entries, bytes| {
+        for entry in entries {
+            gather.take(entry);
+            figures.take(entry);
         }
-    }
-    progress.set_position(reader.bytes());
+        progress.set_position(bytes);
+    })?;
     progress.set_message("judging");
     let saved = reader.into_saved();
     let index = gather.finish(&saved);

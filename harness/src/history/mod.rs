@@ -4,6 +4,7 @@
 //! other line is an [`Entry`]: a time in nanoseconds since the start of the run, and an [`Event`]. Entries are in the order
 //! in which they were recorded, and their times never go back. `docs/history.md` has every entry with an example.
 
+mod ahead;
 mod error;
 mod event;
 mod file;

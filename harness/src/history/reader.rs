@@ -38,6 +38,16 @@ struct Lines<R> {
     bytes: u64,
 }
 
+/// A line of a file.
+pub(super) struct Line<'a> {
+    /// Without its end.
+    pub(super) text: &'a [u8],
+    /// Counted from 1.
+    pub(super) number: usize,
+    /// Whether it had an end.
+    pub(super) whole: bool,
+}
+
 /// What is read of a head before the rest of it: a head of another version may have other keys.
 #[derive(Deserialize)]
 struct Mark {
@@ -91,20 +101,38 @@ impl<R: BufRead> EntryReader<R> {
     }
 
     fn entry(&mut self) -> Result<Option<Entry>, HistoryError> {
+        let Some(Line { text, number, whole }) = self.line()? else { return Ok(None) };
+        let entry = parse(text, number, whole)?;
+        self.in_order(&entry, number)?;
+        Ok(Some(entry))
+    }
+
+    /// The next line. There are no more after an error.
+    pub(super) fn line(&mut self) -> Result<Option<Line<'_>>, HistoryError> {
         let start = self.lines.bytes;
-        if !self.lines.next()? {
+        if self.ended || !self.lines.next()? {
             return Ok(None);
         }
         // The head is the first line, the first entry the second.
         if (self.lines.line - 2).is_multiple_of(STRIDE) {
             self.marks.push(start);
         }
-        let entry: Entry = self.lines.parse()?;
+        let Lines { text, line: number, whole, .. } = &self.lines;
+        Ok(Some(Line { text, number: *number, whole: *whole }))
+    }
+
+    /// Takes the time of the next entry, which must not be before the last.
+    pub(super) fn in_order(&mut self, entry: &Entry, line: usize) -> Result<(), HistoryError> {
         let before = std::mem::replace(&mut self.latest, entry.t);
         if before > entry.t {
-            return Err(HistoryError::Order { line: self.lines.line, t: entry.t, before });
+            return Err(HistoryError::Order { line, t: entry.t, before });
         }
-        Ok(Some(entry))
+        Ok(())
+    }
+
+    /// There was an error: nothing more is read.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
     }
 }
 
@@ -132,12 +160,17 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<T, HistoryError> {
-        serde_json::from_slice(&self.text).map_err(|cause| match self.line {
-            line if cause.is_eof() && !self.whole => HistoryError::CutOff { line, column: cause.column() },
-            1 => HistoryError::Foreign { cause },
-            line => HistoryError::Line { line, cause },
-        })
+        parse(&self.text, self.line, self.whole)
     }
+}
+
+/// What a line says, by its number, and whether it had an end.
+pub(super) fn parse<T: DeserializeOwned>(text: &[u8], line: usize, whole: bool) -> Result<T, HistoryError> {
+    serde_json::from_slice(text).map_err(|cause| match line {
+        line if cause.is_eof() && !whole => HistoryError::CutOff { line, column: cause.column() },
+        1 => HistoryError::Foreign { cause },
+        line => HistoryError::Line { line, cause },
+    })
 }
 
 /// Reads the next line with its end into `text`, and returns how many bytes it has.

@@ -63,6 +63,21 @@ impl FromStr for Write {
     }
 }
 
+/// Looks at a text where it lies: a long history has millions of names.
+struct Text<T>(fn(&str) -> Result<T, String>);
+
+impl<T> de::Visitor<'_> for Text<T> {
+    type Value = Result<T, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok((self.0)(text))
+    }
+}
+
 /// Both names are strings in a history, as they are in the subject protocol.
 macro_rules! as_string {
     ($name:ident) => {
@@ -74,8 +89,7 @@ macro_rules! as_string {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                deserializer.deserialize_str(Text(str::parse))?.map_err(de::Error::custom)
             }
         }
     };
