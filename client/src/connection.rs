@@ -175,12 +175,16 @@ impl Connection {
         let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
             .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
         let (server, replication) = self.ask_who_it_is(endpoint).await?;
+        let server_us = seconds.saturating_mul(1_000_000).saturating_add(micros);
+        if !agrees(server_us, &server, self.clock.now().since(asked)) {
+            return Err(CallError::Connect("handshake: TIME and INFO name different times".to_owned()));
+        }
         if field(&replication, "role:") == Some("slave") {
             // It would refuse every write; the primary may be known by this name again soon.
             return Err(CallError::NotNow("READONLY".to_owned()));
         }
         Ok(Greeting {
-            server_us: seconds.saturating_mul(1_000_000).saturating_add(micros),
+            server_us,
             asked,
             answered,
             run_id: field(&server, "run_id:").unwrap_or_default().to_owned(),
@@ -222,6 +226,17 @@ fn info(said: Result<Value, redis::RedisError>) -> Result<String, CallError> {
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
+
+/// Whether the time that Redis told is the one that `INFO` names, which was asked for so long after. A digit that was damaged on
+/// its way would move every expiry. What this user may not ask, or an old Redis does not tell, contradicts nothing.
+fn agrees(server_us: u64, server: &str, after: Duration) -> bool {
+    let info_us = field(server, "server_time_usec:").and_then(|us| us.parse().ok());
+    let apart = info_us.map_or(Duration::ZERO, |us: u64| Duration::from_micros(us.abs_diff(server_us)));
+    apart <= after + TIMES_APART
+}
+
+/// How far the two may be apart, for the time that `INFO` names may be that of Redis's last look at its clock.
+const TIMES_APART: Duration = Duration::from_secs(1);
 
 /// Without Redis's time nothing can be written.
 const NO_TIME: &str = "this user may not do what every client must: give it +auth, +select and +time";
@@ -302,5 +317,24 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_info_contradicts_is_not_believed() {
+        let info = "redis_version:7.2.4\r\nserver_time_usec:1767225603250000\r\nuptime_in_seconds:3\r\n";
+        let after = Duration::from_millis(300);
+        for time in [1_767_225_603_250_000, 1_767_225_603_000_000, 1_767_225_603_280_000] {
+            assert!(agrees(time, info, after), "{time}");
+        }
+        for time in [1_767_235_603_250_000, 1_767_225_601_250_000, 1_767_225_605_250_000] {
+            assert!(!agrees(time, info, after), "{time}");
+            // Nothing there contradicts it.
+            assert!(agrees(time, "", after) && agrees(time, "server_time_usec:soon\r\n", after), "{time}");
+        }
     }
 }
