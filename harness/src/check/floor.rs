@@ -73,6 +73,6 @@ impl<'a> Floor<'a> {
         if let Some(settled) = self.settled {
             latest = latest.max(lane.latest(self.fact, all, |end| end.t < settled));
         }
-        latest
+        latest.filter(|id| !self.index.may_be_dropped(*id, read.to.t))
     }
 }
