@@ -1,4 +1,5 @@
-//! A local copy that is smaller than the run's sessions: what Redis loses then may be lost for good, and nothing else.
+//! What Redis loses may be lost for good where a local copy is smaller than the run's sessions, or where the copies end before it is
+//! brought again; and nothing else.
 
 use super::{finding, story};
 use crate::check::Verdict;
@@ -73,4 +74,26 @@ fn what_came_after_the_loss_and_what_no_fault_lost_counts() {
         counts(check, &flushed("", &format!("11.0-11.1 i0 create s0 0-2 ttl=600 -> redis\n{missing}")));
         counts(check, &flushed("", missing).replace(" loses", ""));
     }
+}
+
+/// An update that Redis has and loses before another instance, which never saw it, extends the session.
+fn extended(ttl: u64, loses: &str, from: &str) -> String {
+    format!(
+        "1.0-1.1 i0 create s0 0-1 ttl={ttl} -> redis
+         1.5-1.6 i1 get s0 -> redis 0-1
+         2.5-2.6 i0 update s0 0-2 -> redis
+         3.5 fault 0 evict on i0,i1 {loses}
+         4.5 fault 0 evict off i0,i1 {loses}
+         4.8-4.9 i1 touch s0 ttl=600 -> redis
+         {from} i0 get s0 -> redis 0-1"
+    )
+}
+
+#[test]
+fn an_update_that_redis_lost_ends_with_its_copy() {
+    let verdict = |text: &str| finding(&story::history(text), "I3").verdict;
+    assert_ne!(verdict(&extended(4, "loses", "7.5-7.6")), Verdict::Fail);
+    // Redis had it all the while; and here the copy lives until it is brought again.
+    assert_eq!(verdict(&extended(4, "", "7.5-7.6")), Verdict::Fail);
+    assert_eq!(verdict(&extended(600, "loses", "12.0-12.1")), Verdict::Fail);
 }
