@@ -46,6 +46,7 @@ fn rules() -> Rules {
         connections: 4,
         in_flight: 100,
         local_bytes: 1 << 26,
+        local_sessions: None,
         breaker: BreakerRule {
             failures: 3,
             failure_rate: 0.5,

@@ -185,14 +185,19 @@ impl Connection {
         let (seconds, micros) = <(u64, u64)>::from_redis_value(time)
             .map_err(|_| CallError::Connect("handshake: TIME gave no time".to_owned()))?;
         let (server, replication) = self.ask_who_it_is(endpoint).await?;
+        let server_us = seconds.saturating_mul(1_000_000).saturating_add(micros);
+        let told = Told { server_us, asked, answered };
+        let Some(told) = told.beside(&server, self.clock.now()) else {
+            return Err(CallError::Connect("handshake: TIME and INFO name different times".to_owned()));
+        };
         if field(&replication, "role:") == Some("slave") {
             // It would refuse every write; the primary may be known by this name again soon.
             return Err(CallError::NotNow("READONLY".to_owned()));
         }
         Ok(Greeting {
-            server_us: seconds.saturating_mul(1_000_000).saturating_add(micros),
-            asked,
-            answered,
+            server_us: told.server_us,
+            asked: told.asked,
+            answered: told.answered,
             run_id: field(&server, "run_id:").unwrap_or_default().to_owned(),
             up: field(&server, "uptime_in_seconds:").and_then(|up| up.parse().ok()).map(Duration::from_secs),
         })
@@ -232,6 +237,36 @@ fn info(said: Result<Value, redis::RedisError>) -> Result<String, CallError> {
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
+
+/// What time it is at Redis, in microseconds since 1970, with our clock when it was asked and when the answer was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    server_us: u64,
+    asked: Time,
+    answered: Time,
+}
+
+impl Told {
+    /// The better of what `TIME` told and what `INFO`, which was asked next, says of the server; nothing when they contradict each
+    /// other: a digit that was damaged on its way would move every expiry. `INFO` is the better one when it was far quicker, as
+    /// where a connection is accepted late. This user may not ask for it, and an old Redis does not tell.
+    fn beside(self, server: &str, informed: Time) -> Option<Self> {
+        let info_us = field(server, "server_time_usec:").and_then(|us| us.parse().ok());
+        let Some(info_us) = info_us else { return Some(self) };
+        let apart = Duration::from_micros(self.server_us.abs_diff(info_us));
+        if apart > informed.since(self.asked) + TIMES_APART {
+            return None;
+        }
+        let info = Self { server_us: info_us, asked: self.answered, answered: informed };
+        let far_quicker = self.answered.since(self.asked) > info.answered.since(info.asked) + INFO_LAGS;
+        Some(if far_quicker { info } else { self })
+    }
+}
+
+/// How far the two may be apart, for the time that `INFO` names may be that of Redis's last look at its clock.
+const TIMES_APART: Duration = Duration::from_secs(1);
+/// By how much that look is in the past where Redis has nothing to do.
+const INFO_LAGS: Duration = Duration::from_millis(100);
 
 /// Without Redis's time nothing can be written.
 const NO_TIME: &str = "this user may not do what every client must: give it +auth, +select and +time";
@@ -311,5 +346,44 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "redis_version:7.2.4\r\nserver_time_usec:1767225603250000\r\nuptime_in_seconds:3\r\n";
+
+    fn ms(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    fn told(server_us: u64, asked: u64, answered: u64) -> Told {
+        Told { server_us, asked: ms(asked), answered: ms(answered) }
+    }
+
+    #[test]
+    fn a_time_that_info_contradicts_is_not_believed() {
+        for time in [1_767_225_603_250_000, 1_767_225_603_000_000, 1_767_225_603_280_000] {
+            let told = told(time, 10, 20);
+            assert_eq!(told.beside(INFO, ms(30)), Some(told));
+        }
+        for time in [1_767_235_603_250_000, 1_767_225_601_250_000, 1_767_225_605_250_000] {
+            let told = told(time, 10, 20);
+            assert_eq!(told.beside(INFO, ms(30)), None);
+            // Nothing there contradicts it.
+            for info in ["", "server_time_usec:soon\r\n"] {
+                assert_eq!(told.beside(info, ms(30)), Some(told));
+            }
+        }
+    }
+
+    #[test]
+    fn where_a_connection_was_accepted_late_the_time_of_info_counts() {
+        let late = told(1_767_225_603_249_000, 0, 1000);
+        assert_eq!(late.beside(INFO, ms(1002)), Some(told(1_767_225_603_250_000, 1000, 1002)));
+        // Both were slow: the line is, and TIME is no worse.
+        assert_eq!(late.beside(INFO, ms(1950)), Some(late));
     }
 }

@@ -1,6 +1,7 @@
 //! Whether Redis is still the one that was told everything, or has forgotten: restarted empty, flushed, replaced.
 //!
-//! A key without a TTL holds a number that whoever found it missing drew. Another number, or none, means that the data is lost.
+//! A key without a TTL holds a number that whoever found it missing drew. Another number, or none, means that the data is lost. One
+//! that is the same but for a few digits was damaged on its way: two drawn ones hardly ever have more than four in common.
 //! The process's own name (`run_id`), which every new connection learns, tells a restart or a failover, after which the newest
 //! writes may be missing even though the key is there.
 
@@ -91,13 +92,15 @@ impl Store {
             let mut seen = generation.lock();
             seen.forbidden = number.is_none();
             let marked = std::mem::take(&mut seen.doubtful);
-            let before = std::mem::replace(&mut seen.number, number);
-            let lost = match (&before, &seen.number) {
-                (Some(before), Some(now)) => before != now,
+            let lost = match (&seen.number, &number) {
+                (Some(before), Some(now)) => !alike(before, now),
                 (None, Some(_)) => false,
                 (_, None) => marked,
             };
             seen.changes += u64::from(lost);
+            if lost || seen.number.is_none() || number.is_none() {
+                seen.number = number;
+            }
             (lost, marked, seen.began)
         };
         if lost {
@@ -136,5 +139,31 @@ impl Store {
     }
 }
 
+/// Whether two numbers are one, of which some digits may be damaged.
+fn alike(before: &[u8], now: &[u8]) -> bool {
+    let same = before.iter().zip(now).filter(|(before, now)| before == now).count();
+    before.len() == now.len() && same * 4 >= before.len() * 3
+}
+
 /// What stands before the prefix of the sessions whose key it is.
 const KEY: &str = "squall:generation";
+
+#[cfg(test)]
+mod tests {
+    use super::alike;
+
+    #[test]
+    fn a_number_with_a_damaged_digit_is_no_other_number() {
+        let drawn = b"0123456789abcdef";
+        assert!(alike(drawn, drawn));
+        for at in 0..drawn.len() {
+            let mut damaged = *drawn;
+            damaged[at] ^= 1;
+            assert!(alike(drawn, &damaged), "digit {at}");
+        }
+        // Nothing in common, four digits, and what is no number that was drawn.
+        for other in [&b"fedcba9876543210"[..], b"0123fedcba987654", b"0123456789abcde", b""] {
+            assert!(!alike(drawn, other), "{other:?}");
+        }
+    }
+}

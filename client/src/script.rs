@@ -112,7 +112,7 @@ fn answer(reply: Value, push: &Push, asked: Asked) -> Option<Merged> {
     let Asked { sent, received, repeated, by } = asked;
     let Value::Array(fields) = reply else { return None };
     let [server_us, fate, record, tombstone, wrote, found_damage] = <[Value; 6]>::try_from(fields).ok()?;
-    let server_us = String::from_utf8_lossy(&bytes(server_us)?).parse().ok()?;
+    let server_us = time_of(&bytes(server_us)?);
     let fate = fate_of(&bytes(fate)?)?;
     let (record, tombstone) = (bytes(record)?, bytes(tombstone)?);
     let mut known = match &record[..] {
@@ -130,6 +130,16 @@ fn answer(reply: Value, push: &Push, asked: Asked) -> Option<Merged> {
     let answer = Answer { sent, received, repeated, server_us, fate, known, wrote };
     Some(Merged::Answer { answer, by, found_damage: found_damage != Value::Int(0) })
 }
+
+/// Redis's time, unless it is not as it was written.
+fn time_of(text: &[u8]) -> Option<u64> {
+    let (time, check) = str::from_utf8(text).ok()?.split_once(' ')?;
+    let (time, check) = (time.parse().ok()?, check.parse::<u64>().ok()?);
+    (time % TIME_CHECK == check).then_some(time)
+}
+
+/// A prime, so that no single digit can change unnoticed.
+const TIME_CHECK: u64 = 9973;
 
 fn fate_of(text: &[u8]) -> Option<Fate> {
     match text {
@@ -153,3 +163,24 @@ fn bytes(value: Value) -> Option<Bytes> {
 static MERGE: LuaScript = LuaScript::new(MERGE_TEXT, || lua::hash(MERGE_TEXT), Class::Writes);
 
 const MERGE_TEXT: &str = include_str!("core/merge.lua");
+
+#[cfg(test)]
+mod tests {
+    use super::time_of;
+
+    #[test]
+    fn a_time_with_a_damaged_byte_is_no_time() {
+        let said = b"1767225603250000 1891";
+        let time = 1_767_225_603_250_000;
+        assert_eq!(said, format!("{time} {}", time % super::TIME_CHECK).as_bytes());
+        assert_eq!(time_of(said), Some(time));
+        for at in 0..said.len() {
+            for damage in 1..=255 {
+                let mut damaged = *said;
+                damaged[at] ^= damage;
+                assert_eq!(time_of(&damaged), None, "byte {at}: {damaged:?}");
+            }
+        }
+        assert_eq!(time_of(b"1767225603250000"), None);
+    }
+}

@@ -62,9 +62,10 @@ async fn look(store: &Store, deadline: Time) -> Result<(), CallError> {
 /// Once a second: drops what is over, and asks Redis whether it has forgotten.
 async fn look_if_due(store: &Arc<Store>, next_look: &mut Time) {
     let now = store.clock.now();
-    // Who holds nothing need not ask, unless its connections ended: then Redis may be another one.
-    let cut_off = || store.memory.generation.is_known() && store.script.gateway.connections() == 0;
-    if reachable(store) && now >= *next_look && (!store.memory.lock().local().is_empty() || cut_off()) {
+    // Who holds nothing any more asks too: what it is asked for next may be on its way from another instance, if Redis has just
+    // forgotten, and when it has can be told only by who has looked.
+    let used = || store.memory.generation.is_known() || !store.memory.lock().local().is_empty();
+    if reachable(store) && now >= *next_look && used() {
         *next_look = now + LOOK_EVERY;
         store.memory.lock().sweep(now);
         store.tidy_disk();
@@ -181,3 +182,30 @@ fn tell(store: &Store, what: Resync) {
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long what Redis refused waits before it is tried again.
 const REFUSED_WAIT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::SessionClient;
+    use crate::clock::Clock;
+    use crate::endpoint::Endpoint;
+    use crate::environment::Environment;
+    use crate::fake_redis::FakeRedis;
+    use crate::settings::Settings;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_nothing_looks_too_once_it_was_asked_for_something() {
+        let redis = FakeRedis::default();
+        let environment = Environment { clock: Clock::new(0), seed: 7, ..Environment::new(1) };
+        let endpoint = Endpoint::new(Arc::new(redis.clone()));
+        let client = SessionClient::start(Settings::default(), endpoint, environment).unwrap();
+        tokio::time::sleep(10 * LOOK_EVERY).await;
+        assert_eq!(redis.connects(), 0, "who was never asked leaves Redis alone");
+        let _no_session = client.get("s").await;
+        assert!(client.store().memory.lock().local().is_empty());
+        let before = redis.count("GET");
+        tokio::time::sleep(10 * LOOK_EVERY).await;
+        let looks = redis.count("GET") - before;
+        assert!((9..=11).contains(&looks), "{looks} looks");
+    }
+}

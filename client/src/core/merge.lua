@@ -5,14 +5,15 @@
 --       3 the latest expiry that any copy of the session may still believe in, in ms since 1970
 --       4 how long to remember a destruction, in ms   5 a stored value that the client found damaged, or ''
 --       6 the check of the session's id, with which those of its facts begin
--- Returns { Redis's time in us, what became of the session, record or '=' when it is ARGV[1], tombstone, whether it wrote,
---           whether it found damage that this does not say already }
+-- Returns { Redis's time in us and what it leaves when divided by TIME_CHECK, what became of the session, record or '=' when it is
+--           ARGV[1], tombstone, whether it wrote, whether it found damage that this does not say already }
 --
 -- A key that has expired leaves no trace, so a copy that missed a shortening of the expiry would bring the session back. The
 -- tombstone therefore also remembers a shortened expiry, for as long as any copy may believe in the longer one.
 -- Applied twice, or late after newer ones, it changes nothing.
 
 local HEADER, TOMBSTONE, VERSION, MARGIN_MS = 100, 68, 24, 1000
+local TIME_CHECK = 9973
 local NEVER = string.rep('0', VERSION)
 
 local function whole(text, length)
@@ -112,7 +113,8 @@ local latest = math.max(tonumber(ARGV[3]), when(had_expiry), when(new_expiry), w
 local function answer(fate, record, grave)
   if record ~= '' and record == ARGV[1] then record = '=' end
   local found_damage = spoilt or changed and fate ~= 'damaged'
-  return { string.format('%.0f', now_us), fate, record, grave, wrote, found_damage and 1 or 0 }
+  local time_said = string.format('%.0f %d', now_us, now_us % TIME_CHECK)
+  return { time_said, fate, record, grave, wrote, found_damage and 1 or 0 }
 end
 
 -- Remembers what is gone: until `needed` at least, until `wanted` if it is written at all, never shorter than before.

@@ -46,8 +46,8 @@ pub struct Answer {
     pub received: Time,
     /// Whether it may have done before what it was asked: an earlier attempt went without a reply.
     pub repeated: bool,
-    /// Its own time, in microseconds since 1970.
-    pub server_us: u64,
+    /// Its own time, in microseconds since 1970; nothing when that was damaged on its way.
+    pub server_us: Option<u64>,
     /// What became of the session.
     pub fate: Fate,
     /// What Redis knows of it now.

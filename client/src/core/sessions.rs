@@ -251,7 +251,9 @@ impl Sessions {
 
     /// Redis answered a push.
     pub fn settle(&mut self, push: &Push, answer: &Answer) -> Settled {
-        self.synchronise(answer.sent, answer.received, answer.server_us);
+        if let Some(server_us) = answer.server_us {
+            self.synchronise(answer.sent, answer.received, server_us);
+        }
         let wall = self.server.unix_ms(answer.received);
         self.versions.observe(wall, answer.known.newest());
         let mut considered = push.record.clone();

@@ -43,7 +43,7 @@ fn answer(push: &Push, knew: &Record, fate: Fate, sent: u64) -> Answer {
         sent: ms(sent),
         received,
         repeated: false,
-        server_us: 1_000_000_000_000 + (sent + 1) * 1000,
+        server_us: Some(1_000_000_000_000 + (sent + 1) * 1000),
         fate,
         known,
         wrote: true,
@@ -116,6 +116,16 @@ fn an_answer_from_before_redis_forgot_cleans_nothing() {
     sessions.bring_all(ms(12));
     stored(&mut sessions, &push, 11);
     assert_eq!((sessions.local().dirty(), sessions.waiting(true)), (1, 1));
+}
+
+#[test]
+fn an_answer_whose_time_was_damaged_counts_for_all_else() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    let answer = Answer { server_us: None, ..answer(&push, &Record::default(), Fate::Alive, 11) };
+    assert!(matches!(sessions.settle(&push, &answer), Settled::Stored));
+    sessions.release(&push.id, false);
+    assert_eq!((sessions.local().dirty(), sessions.unix_ms(ms(20))), (0, 1_000_000_020));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
     }
     let ever_open = state_at(changes, from) != BreakerState::Closed
         || between(changes, from, deadline).iter().any(|change| change.to == BreakerState::Open);
-    let failed = failed_calls(index, instance, from, due);
+    let failed = apart(index, instance, failed_calls(index, instance, from, due));
     let enough = usize::try_from(index.rules().breaker.failures).unwrap_or(usize::MAX).max(1);
     if ever_open {
         return tally.judged();
@@ -63,7 +63,7 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
     }
     tally.broken(index.operation(failed[enough - 1]).end.map_or(entry, |end| end.entry), || {
         let says = format!(
-            "{} struck instance-{instance} at {}, and {} of its operations had found Redis away by {}; its breaker, which opens after \
+            "{} struck instance-{instance} at {}, and {} of its operations had each found Redis away by {}; its breaker, which opens after \
              {enough}, did not open",
             fault.what,
             words::seconds(from),
@@ -86,6 +86,36 @@ fn failed_calls(index: &Index<'_>, instance: u16, from: u64, to: u64) -> Vec<Ope
     let ended = |operation: &Operation| operation.end.is_some_and(|end| end.t <= to);
     let operations = index.operations_within(instance, from, to);
     operations.filter(|(_, operation)| ended(operation) && failed(operation)).map(|(id, _)| id).collect()
+}
+
+/// Those of the failed operations that cannot have shared a failure with another of them: all that wait for one connection together
+/// learn of one attempt that failed, and what was under way on one that broke ended with it.
+fn apart(index: &Index<'_>, instance: u16, failed: Vec<OperationId>) -> Vec<OperationId> {
+    let span = |id: &OperationId| {
+        let operation = index.operation(*id);
+        (operation.invoke.t, operation.end.map_or(u64::MAX, |end| end.t))
+    };
+    let until = |times: &[u64], t: u64| times.partition_point(|time| *time <= t);
+    let connected = |id: &OperationId| {
+        let Some(wire) = index.wire().get(usize::from(instance)) else { return false };
+        let (from, to) = span(id);
+        until(&wire.opened, from) > until(&wire.closed, from)
+            && until(&wire.broken_connections, from) == until(&wire.broken_connections, to)
+    };
+    let (mut apart, mut waiting): (Vec<_>, Vec<_>) = failed.into_iter().partition(connected);
+    waiting.sort_by_key(|id| span(id).1);
+    let mut over = 0;
+    waiting.retain(|id| {
+        let (from, to) = span(id);
+        let after = from >= over;
+        if after {
+            over = to;
+        }
+        after
+    });
+    apart.append(&mut waiting);
+    apart.sort_by_key(|id| span(id).1);
+    apart
 }
 
 /// Whether any call got through, which shows that the outage was not total.

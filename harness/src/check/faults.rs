@@ -68,6 +68,12 @@ impl Windows {
         begun.checked_sub(1).map(|last| self.0[last].1)
     }
 
+    /// The start of the last that may have begun by `t`.
+    fn begun(&self, t: u64) -> Option<u64> {
+        let begun = self.0.partition_point(|(asked, _)| *asked <= t);
+        begun.checked_sub(1).map(|last| self.0[last].0)
+    }
+
     /// The end of them all.
     fn end(&self) -> Option<u64> {
         self.0.last().map(|(_, over)| *over)
@@ -140,6 +146,11 @@ impl Faults {
     /// begun by then; 0 if there was none.
     pub(crate) fn forgotten_before(&self, t: u64) -> u64 {
         self.losses.over(t).unwrap_or(0)
+    }
+
+    /// When the last fault that loses data and may have begun by `t` may have begun; 0 if there was none.
+    pub(crate) fn forgetting_from(&self, t: u64) -> u64 {
+        self.losses.begun(t).unwrap_or(0)
     }
 
     /// How far Redis's clock may have been off until `t`, in nanoseconds: an expiry that was set, kept or judged by it may be as

@@ -98,6 +98,7 @@ impl<'a> Floor<'a> {
             };
             latest = of(row.before, Acknowledged::ByRedis).filter(remembered);
         }
-        latest.max(of(row.settled, all))
+        let latest = latest.max(of(row.settled, all));
+        latest.filter(|id| !self.index.may_be_dropped(*id, read.to.t))
     }
 }

@@ -15,8 +15,8 @@ use super::session::SessionLog;
 use super::spread::Spread;
 use super::wire::WireLog;
 use crate::history::{
-    Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, SessionId, ValueSeen,
-    Write,
+    Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, ServedBy, SessionId,
+    ValueSeen, Write,
 };
 use crate::load::Kind;
 
@@ -135,6 +135,25 @@ impl<'h> Index<'h> {
     /// Whether what is accepted locally gets to Redis at all: only a subject that can resync has to see to that.
     pub(crate) fn brings_local_writes(&self) -> bool {
         self.brings_local_writes
+    }
+
+    /// Whether a local copy has room for every session of the run.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.rules().local_sessions.is_none_or(|most| most >= u64::from(self.head.sessions))
+    }
+
+    /// Whether nobody may hold at `t` what this operation wrote or saw: Redis may have lost its data since it had that, and local
+    /// copies are too small for every session, so that they drop what Redis has.
+    pub(crate) fn may_be_dropped(&self, id: OperationId, t: u64) -> bool {
+        if self.keeps_all() {
+            return false;
+        }
+        let operation = self.operation(id);
+        let read = matches!(operation.kind, Kind::Get | Kind::Ttl);
+        let kept_back = !read && operation.served_by() == Some(ServedBy::Local);
+        // What Redis does not have is not dropped.
+        let lost = if kept_back { self.faults.forgetting_from(t) } else { self.faults.forgotten_before(t) };
+        operation.invoke.t < lost
     }
 
     /// Whether the subject may answer from its own knowledge.

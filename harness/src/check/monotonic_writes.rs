@@ -130,6 +130,8 @@ fn by_redis(index: &Index<'_>, read: &Read) -> bool {
 fn forgotten_until(index: &Index<'_>, read: &Read) -> u64 {
     match index.faults.forgotten_before(read.to.t) {
         0 => 0,
+        // Where it may be that nobody has it any more, it never comes back.
+        _ if !index.keeps_all() => u64::MAX,
         lost => lost.saturating_add(nanos(index.rules().resync_within)).saturating_add(index.slack()),
     }
 }

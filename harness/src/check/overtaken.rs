@@ -156,7 +156,8 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &Setters, known: 
     if !setters.may_expire((oldest, known.set), begun, brought) {
         return false;
     }
-    if served_by == ServedBy::Redis {
+    let lost = index.faults.forgotten_before(brought) > operation.invoke.t;
+    if served_by == ServedBy::Redis && !lost {
         // Redis had the write at once; only what another instance had kept to itself until then can be brought after it.
         let kept_back = setters.kept_back_by_others(own, begun);
         return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t);

@@ -270,7 +270,8 @@ impl SessionLog {
             let lane = self.lanes.iter().find(|lane| lane.instance == own)?;
             let any = read.view == View::Own || index.brings_local_writes();
             let sighted = lane.sighted(if any { Acknowledged::ByAnyone } else { Acknowledged::ByRedis });
-            sighted.filter(|id| index.operation(*id).end.is_some_and(|end| end < read.from))
+            let before = |id: &OperationId| index.operation(*id).end.is_some_and(|end| end < read.from);
+            sighted.filter(before).filter(|id| !index.may_be_dropped(*id, read.to.t))
         })
     }
 }

@@ -113,9 +113,19 @@ pub(crate) fn walk(
     let mut sightings = sightings(index, log, instance, &reads);
     sightings.sort_unstable_by_key(|sighting| sighting.to);
     let (mut learnt, mut in_redis) = (Learnt::default(), Learnt::default());
-    let mut next = 0;
+    let (mut next, mut losses) = (0, (0, 0));
     for read in &reads {
+        let t = read.to.t;
+        let lost = (index.faults.forgetting_from(t), index.faults.forgotten_before(t));
+        if lost != losses {
+            // Some of it may count no more.
+            (learnt, in_redis, next, losses) = (Learnt::default(), Learnt::default(), 0, lost);
+        }
         while let Some(sighting) = sightings.get(next).filter(|sighting| sighting.to < read.from) {
+            if index.may_be_dropped(sighting.by, t) {
+                next += 1;
+                continue;
+            }
             learnt.add(index, *sighting);
             if sighting.in_redis && !index.brings_local_writes() {
                 in_redis.add(index, *sighting);

@@ -97,6 +97,9 @@ pub struct Rules {
     pub in_flight: u64,
     /// The most bytes an instance's local copy may hold (I17).
     pub local_bytes: u64,
+    /// The most sessions an instance's local copy may hold; `None` where a history does not tell: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_sessions: Option<u64>,
     /// The breaker's own rule.
     pub breaker: BreakerRule,
     /// How calls are tried again; `None` where a history does not tell.

@@ -37,6 +37,7 @@ impl Judge {
             connections: settings.pool.connections.into(),
             in_flight: settings.pool.in_flight.into(),
             local_bytes: settings.local.bytes,
+            local_sessions: Some(settings.local.sessions),
             breaker: BreakerRule {
                 failures: breaker.failures,
                 failure_rate: breaker.failure_rate,

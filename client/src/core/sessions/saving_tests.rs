@@ -68,7 +68,7 @@ fn took(push: &Push, at: u64) -> Answer {
         sent: ms(at),
         received: ms(at + 1),
         repeated: false,
-        server_us: (LOCAL_MS + AHEAD_MS + at + 1) * 1000,
+        server_us: Some((LOCAL_MS + AHEAD_MS + at + 1) * 1000),
         fate: Fate::Alive,
         known: push.record.clone(),
         wrote: true,

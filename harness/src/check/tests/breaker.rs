@@ -122,6 +122,17 @@ fn it_must_open_in_a_total_outage_with_enough_failures() {
 }
 
 #[test]
+fn operations_that_wait_for_one_connection_together_find_out_once() {
+    let together = outage("").replace("10.7-10.8", "10.5-10.6").replace("10.9-11.0", "10.5-10.6");
+    unknown("I14", &together);
+    // What is under way on a connection that stands waits for replies of its own, unless it breaks.
+    let stands = "0.5 wire i0 c1 opened\n0.6 wire i0 c1 > GET\n0.7 wire i0 c1 < value";
+    fails("I14", &format!("{together}\n{stands}"));
+    fails("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed subject: end"));
+    unknown("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed world: reset"));
+}
+
+#[test]
 fn it_must_close_when_redis_is_back_and_stay_so() {
     let opened = "11.0 breaker i0 closed open";
     fails("I14", &outage(opened));

@@ -3,6 +3,7 @@
 mod bounds;
 mod breaker;
 mod conflicts;
+mod dropped;
 mod expectations;
 mod extremes;
 mod judging;

@@ -101,6 +101,7 @@ fn rules() -> Rules {
         connections: 4,
         in_flight: 100,
         local_bytes: 1000,
+        local_sessions: None,
         breaker: BreakerRule {
             failures: 3,
             failure_rate: 0.5,
