@@ -74,9 +74,10 @@ pub(crate) fn overtaken(index: &Index<'_>, operations: &[(OperationId, Operation
         learn(index, *id, operation, &mut known[instance]);
         let changes = matches!(operation.kind, Kind::Update | Kind::Touch);
         let known = known[instance];
-        if changes
-            && operation.acknowledged()
-            && (made_again(index, operation, &lanes, known) || lived_on(index, operation, &setters, known))
+        let made = operation.kind == Kind::Create && operation.served_by() == Some(ServedBy::Redis);
+        if operation.acknowledged()
+            && (changes && made_again(index, operation, &lanes, known)
+                || (changes || made) && lived_on(index, operation, &setters, known))
         {
             found.push(*id);
         }
@@ -158,8 +159,8 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &Setters, known: 
     }
     let lost = index.faults.forgotten_before(brought) > operation.invoke.t;
     if served_by == ServedBy::Redis && !lost {
-        // Redis had the write at once; only what another instance had kept to itself until then can be brought after it.
-        let kept_back = setters.kept_back_by_others(own, begun);
+        // Redis had the write at once; only what another instance keeps to itself until that copy has ended can be brought after it.
+        let kept_back = setters.kept_back_by_others(own, brought);
         return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t);
     }
     let told = known.from_redis.saturating_sub(slack);

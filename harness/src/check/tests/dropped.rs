@@ -97,3 +97,24 @@ fn an_update_that_redis_lost_ends_with_its_copy() {
     assert_eq!(verdict(&extended(4, "", "7.5-7.6")), Verdict::Fail);
     assert_eq!(verdict(&extended(600, "loses", "12.0-12.1")), Verdict::Fail);
 }
+
+/// Two instances make the session; the one that never saw the later one extends its own, and reads it.
+fn made_twice(ttl: u64, touched: &str, from: &str) -> String {
+    format!(
+        "1.0-1.1 i0 create s0 0-1 ttl={ttl} -> redis
+         2.0-2.1 i1 create s0 1-1 ttl={ttl} -> redis
+         3.0 fault 0 stall on i0
+         4.0-4.1 i0 touch s0 ttl=600 -> {touched}
+         5.0 fault 0 stall off i0
+         {from} i0 get s0 -> redis 0-1"
+    )
+}
+
+#[test]
+fn a_create_that_ended_in_redis_while_another_kept_its_own_copy_ended_with_it() {
+    let verdict = |text: &str| finding(&story::history(text), "I1").verdict;
+    assert_ne!(verdict(&made_twice(4, "local", "7.5-7.6")), Verdict::Fail);
+    // Redis extended what it had; and here it still had that when it was brought.
+    assert_eq!(verdict(&made_twice(4, "redis", "7.5-7.6")), Verdict::Fail);
+    assert_eq!(verdict(&made_twice(600, "local", "12.0-12.1")), Verdict::Fail);
+}
