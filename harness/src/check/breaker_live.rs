@@ -53,7 +53,7 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
     }
     let ever_open = state_at(changes, from) != BreakerState::Closed
         || between(changes, from, deadline).iter().any(|change| change.to == BreakerState::Open);
-    let failed = apart(index, instance, failed_calls(index, instance, from, due));
+    let failed = apart(index, instance, from, failed_calls(index, instance, from, due));
     let enough = usize::try_from(index.rules().breaker.failures).unwrap_or(usize::MAX).max(1);
     if ever_open {
         return tally.judged();
@@ -90,7 +90,7 @@ fn failed_calls(index: &Index<'_>, instance: u16, from: u64, to: u64) -> Vec<Ope
 
 /// Those of the failed operations that cannot have shared a failure with another of them: all that wait for one connection together
 /// learn of one attempt that failed, and what was under way on one that broke ended with it.
-fn apart(index: &Index<'_>, instance: u16, failed: Vec<OperationId>) -> Vec<OperationId> {
+fn apart(index: &Index<'_>, instance: u16, outage: u64, failed: Vec<OperationId>) -> Vec<OperationId> {
     let span = |id: &OperationId| {
         let operation = index.operation(*id);
         (operation.invoke.t, operation.end.map_or(u64::MAX, |end| end.t))
@@ -99,7 +99,8 @@ fn apart(index: &Index<'_>, instance: u16, failed: Vec<OperationId>) -> Vec<Oper
     let connected = |id: &OperationId| {
         let Some(wire) = index.wire().get(usize::from(instance)) else { return false };
         let (from, to) = span(id);
-        until(&wire.opened, from) > until(&wire.closed, from)
+        // One that opened since the outage began is still being made.
+        until(&wire.opened, outage) > until(&wire.closed, from)
             && until(&wire.broken_connections, from) == until(&wire.broken_connections, to)
     };
     let (mut apart, mut waiting): (Vec<_>, Vec<_>) = failed.into_iter().partition(connected);

@@ -4,7 +4,8 @@
 //! Two instances that are cut off from each other cannot tell. One destroys the session and creates it anew; the other goes on
 //! with its copy of the first, and its update is acknowledged. It was made to a session that no longer was. Or the writer's copy
 //! reaches its expiry before Redis is back, and the update ends with it, while another instance had created the session anew or
-//! extended it. Whether such an update shows depends on who reaches Redis first, and both are right. So no check demands it, and
+//! extended it. Or what Redis had, a create too, ends there before another instance brings a copy that it had kept to itself and
+//! extended. Whether such an update shows depends on who reaches Redis first, and both are right. So no check demands it, and
 //! none forbids it.
 
 use super::index::{Index, Operation, OperationId, nanos};

@@ -128,6 +128,8 @@ fn operations_that_wait_for_one_connection_together_find_out_once() {
     // What is under way on a connection that stands waits for replies of its own, unless it breaks.
     let stands = "0.5 wire i0 c1 opened\n0.6 wire i0 c1 > GET\n0.7 wire i0 c1 < value";
     fails("I14", &format!("{together}\n{stands}"));
+    // One on which nothing was ever answered is still being made.
+    unknown("I14", &format!("{together}\n10.4 wire i0 c1 opened\n10.4 wire i0 c1 > TIME"));
     fails("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed subject: end"));
     unknown("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed world: reset"));
 }
