@@ -67,7 +67,7 @@ pub(crate) fn overtaken(index: &Index<'_>, operations: &[(OperationId, Operation
         return Vec::new();
     }
     let lanes = lanes(index, operations);
-    let setters = Setters::new(operations.iter().map(|(_, operation)| operation));
+    let setters = Setters::new(operations.iter().map(|(_, operation)| operation), index.slack());
     let mut known = vec![Known::default(); lanes.len()];
     let mut found = Vec::new();
     for (id, operation) in operations {

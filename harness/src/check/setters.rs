@@ -18,7 +18,7 @@ struct Setter {
     start: u64,
     /// When it was over; what may yet happen never is.
     over: u64,
-    /// The latest end so far, of all, and of those that Redis did not surely have by their ends.
+    /// The latest end so far, of all, and of those that Redis may not have had at once.
     overs: Latest,
     kept_back: Latest,
 }
@@ -54,8 +54,9 @@ impl Latest {
 }
 
 impl Setters {
-    /// Of a session's operations, which are in the order of their starts.
-    pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a Operation>) -> Self {
+    /// Of a session's operations, which are in the order of their starts. What took longer than `slack` may have been kept back
+    /// meanwhile, though Redis had it in the end.
+    pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a Operation>, slack: u64) -> Self {
         let sets = operations.filter(|operation| {
             matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
         });
@@ -66,7 +67,8 @@ impl Setters {
             let (mut overs, mut kept_back) =
                 all.last().map_or_else(Default::default, |last| (last.overs, last.kept_back));
             overs.add(over, operation.instance);
-            if operation.served_by() != Some(ServedBy::Redis) {
+            let at_once = over.saturating_sub(operation.invoke.t) <= slack;
+            if operation.served_by() != Some(ServedBy::Redis) || !at_once {
                 kept_back.add(over, operation.instance);
             }
             all.push(Setter { start: operation.invoke.t, over, overs, kept_back });
@@ -99,7 +101,7 @@ impl Setters {
         self.begun(until).checked_sub(1).and_then(|last| self.all[last].overs.but(own))
     }
 
-    /// The same of those that Redis did not surely have by their ends.
+    /// The same of those that Redis may not have had at once.
     pub(crate) fn kept_back_by_others(&self, own: u16, until: u64) -> Option<u64> {
         self.begun(until).checked_sub(1).and_then(|last| self.all[last].kept_back.but(own))
     }
@@ -156,6 +158,8 @@ mod tests {
         }
     }
 
+    const SLACK: u64 = 3;
+
     #[test]
     fn answers_are_those_of_looking_at_each() {
         let random = &mut fork(1, "setters");
@@ -171,7 +175,7 @@ mod tests {
                     setter(t, took, ttl, random.random_range(0..3), ending)
                 })
                 .collect();
-            let setters = Setters::new(made.iter());
+            let setters = Setters::new(made.iter(), SLACK);
             let begun =
                 |until: u64| made.iter().filter(move |one| !one.never_happened() && one.invoke.t <= until);
             let over = |one: &Operation| if one.acknowledged() { one.end.unwrap().t } else { u64::MAX };
@@ -184,7 +188,8 @@ mod tests {
             assert_eq!(setters.may_expire((oldest, since), until, t), may_expire);
             let others = || begun(until).filter(|one| one.instance != 1);
             assert_eq!(setters.over_of_others(1, until), others().map(over).max());
-            let kept_back = others().filter(|one| one.served_by() != Some(ServedBy::Redis));
+            let kept_back = others()
+                .filter(|one| one.served_by() != Some(ServedBy::Redis) || over(one) - one.invoke.t > SLACK);
             assert_eq!(setters.kept_back_by_others(1, until), kept_back.map(over).max());
         }
     }

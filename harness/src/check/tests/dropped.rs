@@ -100,11 +100,16 @@ fn an_update_that_redis_lost_ends_with_its_copy() {
 
 /// Two instances make the session; the one that never saw the later one extends its own, and reads it.
 fn made_twice(ttl: u64, touched: &str, from: &str) -> String {
+    touched_for("4.0-4.1", ttl, touched, from)
+}
+
+/// The same, with the time that extending it took.
+fn touched_for(time: &str, ttl: u64, touched: &str, from: &str) -> String {
     format!(
         "1.0-1.1 i0 create s0 0-1 ttl={ttl} -> redis
          2.0-2.1 i1 create s0 1-1 ttl={ttl} -> redis
          3.0 fault 0 stall on i0
-         4.0-4.1 i0 touch s0 ttl=600 -> {touched}
+         {time} i0 touch s0 ttl=600 -> {touched}
          5.0 fault 0 stall off i0
          {from} i0 get s0 -> redis 0-1"
     )
@@ -117,4 +122,12 @@ fn a_create_that_ended_in_redis_while_another_kept_its_own_copy_ended_with_it() 
     // Redis extended what it had; and here it still had that when it was brought.
     assert_eq!(verdict(&made_twice(4, "redis", "7.5-7.6")), Verdict::Fail);
     assert_eq!(verdict(&made_twice(600, "local", "12.0-12.1")), Verdict::Fail);
+}
+
+#[test]
+fn what_was_on_its_way_to_redis_while_the_copy_there_ended_was_kept_back() {
+    let verdict = |text: &str| finding(&story::history(text), "I1").verdict;
+    assert_ne!(verdict(&touched_for("4.0-6.2", 4, "redis", "7.5-7.6")), Verdict::Fail);
+    // It was there before the copy ended.
+    assert_eq!(verdict(&touched_for("4.0-4.1", 4, "redis", "7.5-7.6")), Verdict::Fail);
 }
