@@ -79,7 +79,7 @@ async fn run(what: What) -> Result<(String, bool), Trouble> {
         What::Restore(to) => {
             let done = client(&to)?.restore(Blocking(io::stdin())).await;
             let done = done.map_err(|error| format!("{error}; until then {:?}", error.so_far))?;
-            Ok((format!("{done:?}"), done.damaged == 0))
+            Ok((format!("{done:?}"), done.damaged + done.foreign == 0))
         }
     }
 }

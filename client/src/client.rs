@@ -180,7 +180,9 @@ impl SessionClient {
 
     async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
         self.check_id(id)?;
+        self.check_write(id, &write)?;
         let write = self.store.sealed(id, write)?;
+        // Encrypted it is a little larger.
         self.check_write(id, &write)?;
         let (store, end) = (&*self.store, self.deadline());
         let deadline = store.redis_by(end);

@@ -188,7 +188,7 @@ impl Connection {
         let server_us = seconds.saturating_mul(1_000_000).saturating_add(micros);
         let told = Told { server_us, asked, answered };
         let Some(told) = told.beside(&server, self.clock.now()) else {
-            return Err(CallError::Connect("handshake: TIME and INFO name different times".to_owned()));
+            return Err(CallError::Connect(OTHER_TIME.to_owned()));
         };
         if field(&replication, "role:") == Some("slave") {
             // It would refuse every write; the primary may be known by this name again soon.
@@ -267,6 +267,10 @@ impl Told {
 const TIMES_APART: Duration = Duration::from_secs(1);
 /// By how much that look is in the past where Redis has nothing to do.
 const INFO_LAGS: Duration = Duration::from_millis(100);
+
+/// Versions and expiries need one time.
+const OTHER_TIME: &str = "handshake: TIME and INFO name different times, so what answers has two clocks: set them alike, or \
+                          take +info from this user";
 
 /// Without Redis's time nothing can be written.
 const NO_TIME: &str = "this user may not do what every client must: give it +auth, +select and +time";

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::RestoreProblem;
 use crate::core::encoding::{decode_record, encode_record};
 use crate::core::record::Record;
+use crate::core::version::Version;
 use crate::limits;
 
 /// A line after the first.
@@ -58,7 +59,10 @@ pub(super) fn read(prefix: &str, line: &[u8]) -> Option<Line> {
         ["session", id, record] => {
             let id = unescaped(id).filter(|id| limits::id(prefix, id).is_ok())?;
             let record = decode_record(&id, &Bytes::from(STANDARD.decode(record).ok()?)).ok()?;
-            Some(Line::Session { id, record })
+            // No client writes such a record; and what is dated so far ahead no write could overrule or let end.
+            let written = record.value.version != Version::NEVER && record.creation != Version::NEVER;
+            let latest = record.newest().unix_ms().max(record.expiry.unix_ms);
+            (written && latest < LATEST_UNIX_MS).then_some(Line::Session { id, record })
         }
         ["end", sessions] => Some(Line::End { sessions: sessions.parse().ok()? }),
         _ => None,
@@ -105,6 +109,8 @@ fn unescaped(text: &str) -> Option<String> {
 
 const NAME: &str = "squall-backup";
 const FORM: &str = "1";
+/// In the year 2248.
+const LATEST_UNIX_MS: u64 = 1 << 43;
 
 #[cfg(test)]
 mod tests {
@@ -112,7 +118,6 @@ mod tests {
 
     use super::*;
     use crate::core::record::Change;
-    use crate::core::version::Version;
 
     fn record(payload: &[u8]) -> Record {
         let mut record = Record::default();
@@ -149,6 +154,24 @@ mod tests {
         let line = session("a b%", &record(b"value"));
         assert!(line.starts_with("session a%20b%25 c3ExO"), "{line}");
         assert_eq!(read("", end(3).as_bytes()), Some(Line::End { sessions: 3 }));
+    }
+
+    #[test]
+    fn what_no_client_can_have_written_is_damaged() {
+        let read = |record: &Record| read("", session("s", record).as_bytes());
+        assert!(read(&record(b"x")).is_some());
+        let (mut unwritten, mut uncreated) = (record(b"x"), record(b"x"));
+        unwritten.value.version = Version::NEVER;
+        uncreated.creation = Version::NEVER;
+        let ahead = |expires_unix_ms, version| {
+            let mut record = record(b"x");
+            record.apply(&Change::Create { payload: Bytes::new(), expires_unix_ms }, version);
+            record
+        };
+        let (long, late) = (ahead(1 << 43, Version::new(8, 1, 2)), ahead(9, Version::new(1 << 43, 1, 2)));
+        for record in [unwritten, uncreated, long, late] {
+            assert_eq!(read(&record), None, "{record:?}");
+        }
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub struct Restored {
     pub destroyed: u64,
     /// Their time is over.
     pub expired: u64,
+    /// Their places are taken by what is none of this version's sessions, such as a counter of a cache or a session of a later
+    /// form. That stays, and they are not restored.
+    pub foreign: u64,
     /// Lines that are damaged or missing. The sessions in them are not restored.
     pub damaged: u64,
     /// The numbers of the first damaged lines, a hundred at most.

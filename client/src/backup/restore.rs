@@ -6,9 +6,10 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _
 use tokio::task::JoinSet;
 
 use super::format::{self, Line};
-use super::take::patiently;
-use super::{AT_ONCE, RestoreError, RestoreProblem, Restored};
+use super::take::{at_once, patiently};
+use super::{RestoreError, RestoreProblem, Restored};
 use crate::client::SessionClient;
+use crate::core::encoding::Damage;
 use crate::core::push::{Fate, Push};
 use crate::core::record::Record;
 use crate::error::CallError;
@@ -31,7 +32,8 @@ impl SessionClient {
         let ended = restoring.read(&mut BufReader::new(from), &self.settings().key_prefix).await;
         let settled = restoring.settle(0, 0).await;
         let done = restoring.done;
-        match ended.and(settled) {
+        // What Redis did not take comes first: the other reasons say that all before them was restored.
+        match settled.and(ended) {
             Ok(()) => Ok(done),
             Err(Ended { line, why }) => Err(RestoreError { line, why, so_far: done }),
         }
@@ -62,6 +64,8 @@ enum Became {
     Known,
     Destroyed,
     Expired,
+    /// What is in its place is not ours to replace.
+    Foreign,
 }
 
 struct Ended {
@@ -89,7 +93,7 @@ impl Restoring {
                 _ if line.is_empty() => return Err(self.ended(RestoreProblem::CutOff)),
                 Some(Line::Session { id, record }) => {
                     self.sessions += 1;
-                    self.settle(AT_ONCE - 1, BYTES_AT_ONCE).await?;
+                    self.settle(at_once(&self.store) - 1, BYTES_AT_ONCE).await?;
                     self.bring(id, record);
                 }
                 Some(Line::End { sessions }) => {
@@ -150,6 +154,7 @@ impl Restoring {
                 Ok(Became::Known) => self.done.known += 1,
                 Ok(Became::Destroyed) => self.done.destroyed += 1,
                 Ok(Became::Expired) => self.done.expired += 1,
+                Ok(Became::Foreign) => self.done.foreign += 1,
                 Err(error) => first = first.and(Err(Ended { line, why: RestoreProblem::Call(error) })),
             }
         }
@@ -169,7 +174,9 @@ async fn bring(store: &Store, id: &str, record: &Record) -> Result<Became, CallE
     match store.script.read(id, store.deadline()).await? {
         Stored::Record(stored) if !record.ahead_of(&stored) => return Ok(Became::Known),
         Stored::Record(_) | Stored::Nothing => {}
-        Stored::Damaged(found, _) => {
+        // A counter, another program's, or what a newer client wrote.
+        Stored::Damaged(_, Damage::Foreign | Damage::Newer) => return Ok(Became::Foreign),
+        Stored::Damaged(found, Damage::Changed) => {
             store.tell_damaged();
             push.damaged = found;
         }

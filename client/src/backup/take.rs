@@ -27,7 +27,7 @@ impl SessionClient {
     /// lacks its end.
     pub async fn backup(&self, mut to: impl AsyncWrite + Unpin) -> Result<BackedUp, BackupError> {
         let store = self.store();
-        store.check_generation(store.deadline()).await?;
+        patiently(|| store.check_generation(store.deadline())).await?;
         let before = store.memory.generation.changes();
         let head = format::head(&self.settings().key_prefix, store.unix_ms());
         to.write_all(head.as_bytes()).await?;
@@ -41,7 +41,7 @@ impl SessionClient {
             }
         }
         // The cursors of one Redis mean nothing to another.
-        store.check_generation(store.deadline()).await?;
+        patiently(|| store.check_generation(store.deadline())).await?;
         if store.memory.generation.changes() != before {
             return Err(BackupError::OtherRedis);
         }
@@ -49,6 +49,11 @@ impl SessionClient {
         to.flush().await?;
         Ok(done)
     }
+}
+
+/// How many sessions may be on their way at once: at most half of all calls, so that users' calls find a place.
+pub(super) fn at_once(store: &Store) -> usize {
+    AT_ONCE.min((store.settings.now().pool.in_flight as usize / 2).max(1))
 }
 
 /// Writes the sessions of these ids.
@@ -60,7 +65,7 @@ async fn write(
 ) -> Result<(), BackupError> {
     let (mut ids, mut reading) = (ids.into_iter(), JoinSet::new());
     loop {
-        while reading.len() < AT_ONCE {
+        while reading.len() < at_once(store) {
             let Some(id) = ids.next() else { break };
             let store = Arc::clone(store);
             reading.spawn(async move {

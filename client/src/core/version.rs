@@ -50,7 +50,9 @@ impl Version {
             return None;
         }
         let (stamp, writer) = text.split_at(16);
-        Some(Self { stamp: hex(stamp)?, writer: u32::try_from(hex(writer)?).ok()? })
+        // Beyond it there is no room for a newer one, so no client has written it.
+        let stamp = hex(stamp).filter(|stamp| *stamp <= STAMP_MAX)?;
+        Some(Self { stamp, writer: u32::try_from(hex(writer)?).ok()? })
     }
 
     /// This version as if the clock that made it had been ahead by `ms` more.
@@ -94,7 +96,7 @@ impl HybridClock {
         let wall = unix_ms.min(UNIX_MS_MAX) << COUNTER_BITS;
         let stamp = wall.max(self.newest + 1);
         self.newest = stamp;
-        Version { stamp: stamp.max(seen.stamp + 1).min(STAMP_MAX), writer: self.writer }
+        Version { stamp: stamp.max(seen.stamp.saturating_add(1)).min(STAMP_MAX), writer: self.writer }
     }
 
     /// Takes note of a version that somebody else made. One that is ahead of `unix_ms` by more than the drift bound of one
@@ -163,6 +165,16 @@ mod tests {
                 last = next;
             }
         }
+    }
+
+    #[test]
+    fn a_version_that_leaves_no_room_for_a_newer_one_is_none() {
+        assert_eq!(Version::parse(b"ffffffffffffffff00000000"), None);
+        let last = Version::parse(b"fffffffffffffffe00000000").unwrap();
+        let next = HybridClock::new(7).tick(0, last);
+        assert!(next >= last);
+        let beyond = Version { stamp: u64::MAX, writer: 0 };
+        assert_eq!(HybridClock::new(7).tick(0, beyond).stamp, STAMP_MAX);
     }
 
     #[test]

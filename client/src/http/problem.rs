@@ -184,7 +184,8 @@ impl From<SessionError> for Problem {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, Kind::TooLarge, message)
             }
             SessionError::Invalid(why) => Self::bad(why),
-            SessionError::Corrupt(_) | SessionError::Sealed(_) => {
+            SessionError::Sealed(why) => Self::damaged(&why.to_string()),
+            SessionError::Corrupt(_) => {
                 Self::damaged("what redis holds under this id is no session of this service, or is damaged")
             }
             SessionError::Call(error) => Self::call(&error),

@@ -35,6 +35,21 @@ async fn a_file_that_is_cut_off_anywhere_is_noticed_and_all_that_is_there_is_res
 }
 
 #[tokio::test]
+async fn a_redis_that_takes_nothing_is_told_before_a_file_that_is_cut_off() {
+    let (Some(redis), Some(mut other)) = (Redis::start().await, Redis::start().await) else { return };
+    let told = redis.session_client(1, &calm());
+    for number in 0..3 {
+        create(&told, &format!("s{number}"), "x", MINUTE).await;
+    }
+    let (file, _) = backup(&told).await;
+    let restorer = other.session_client(2, &calm());
+    other.kill();
+    let error = fails(&restorer, &file[..file.len() - 10]).await;
+    assert!(matches!(error.why, RestoreProblem::Call(_)), "{error}");
+    assert_eq!((error.so_far.written, error.so_far.damaged), (0, 1));
+}
+
+#[tokio::test]
 async fn damaged_and_missing_lines_are_counted_named_and_left_out() {
     let (Some(redis), Some(other)) = (Redis::start().await, Redis::start().await) else { return };
     let told = redis.session_client(1, &calm());
