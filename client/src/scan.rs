@@ -10,7 +10,7 @@ use crate::core::class::Class;
 use crate::core::glob;
 use crate::core::time::Time;
 use crate::error::CallError;
-use crate::keys::{COUNTED, beside};
+use crate::keys::{self, COUNTED, beside};
 use crate::limits;
 use crate::lua::{self, LuaScript};
 use crate::store::Store;
@@ -30,6 +30,7 @@ impl SessionClient {
         limits::pattern(pattern)?;
         // A scan may give a key twice.
         let (mut seen, mut clearing, mut cursor) = (HashSet::new(), Clearing::default(), 0);
+        whole(self.store()).await.map_err(SessionError::of_redis)?;
         loop {
             let found = step(self.store(), cursor, pattern).await;
             let (next, ids) = found.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
@@ -44,6 +45,7 @@ impl SessionClient {
                 break;
             }
         }
+        whole(self.store()).await.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
         // What Redis does not know yet.
         for id in self.local_ids() {
             let here = glob::matches(pattern.as_bytes(), id.as_bytes()) && self.knows_alive(&id);
@@ -101,13 +103,32 @@ impl Clearing {
 /// How many sessions Redis has.
 pub(crate) async fn count(store: &Store) -> Result<u64, CallError> {
     let (mut count, mut cursor) = (0, 0);
+    whole(store).await?;
     loop {
         let (next, ids) = step(store, cursor, "*").await?;
         count += ids.len() as u64;
         cursor = next;
         if cursor == 0 {
-            return Ok(count);
+            break;
         }
+    }
+    whole(store).await?;
+    Ok(count)
+}
+
+/// An error where a node of a cluster is handing the slot on: it scans only what has not gone ahead. A scan names no key, so it
+/// is not sent elsewhere; what asks for a key that is not there is.
+pub(crate) async fn whole(store: &Store) -> Result<(), CallError> {
+    let gateway = &store.script.gateway;
+    if !gateway.is_cluster() {
+        return Ok(());
+    }
+    let nowhere = format!("{}nowhere", keys::probe(&store.settings.now().key_prefix));
+    match gateway.call(redis::cmd("GET").arg(nowhere), true, store.deadline()).await {
+        Ok(_) => Ok(()),
+        // The key is out of bounds for this user.
+        Err(CallError::Auth(code)) if code == "NOPERM" => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

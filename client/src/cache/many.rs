@@ -39,6 +39,7 @@ impl Cache {
     pub async fn clear(&self, pattern: &str) -> Result<Cleared, SessionError> {
         limits::pattern(pattern)?;
         let (mut clearing, mut cursor) = (Clearing::default(), 0);
+        scan::whole(self.sessions.store()).await.map_err(SessionError::of_redis)?;
         loop {
             let found = scan::step(self.sessions.store(), cursor, pattern).await;
             let (next, keys) = found.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
@@ -48,6 +49,8 @@ impl Cache {
                 break;
             }
         }
+        let whole = scan::whole(self.sessions.store()).await;
+        whole.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
         // What Redis does not know yet.
         let here = self.sessions.local_ids();
         let here = here.into_iter().filter(|id| glob::matches(pattern.as_bytes(), id.as_bytes())).collect();
