@@ -33,6 +33,10 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// How long others are waited for once a node has answered.
 const OTHERS_WITHIN: Duration = Duration::from_millis(50);
 
+/// What is said of a user who lacks the right.
+const MAY_NOT_ASK: &str =
+    "it may not ask where keys are, so give it +cluster|keyslot and +cluster|slots";
+
 /// How often a node that was said to hold the keys may name another.
 const HOPS: usize = 3;
 
@@ -130,7 +134,12 @@ impl Cluster {
         ask.cmd("CLUSTER").arg("KEYSLOT").arg(prefix);
         ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
         let replies = connection.send_packed_commands(&ask, 0, 3).await;
-        told::told(node, replies.map_err(|error| failed(&error, connect))?)
+        let told = told::told(node, replies.map_err(|error| failed(&error, connect))?);
+        told.map_err(|error| match error {
+            // It is no answer to the command that needs a connection.
+            CallError::Auth(code) if code == "NOPERM" => CallError::Auth(MAY_NOT_ASK.to_owned()),
+            other => other,
+        })
     }
 }
 
