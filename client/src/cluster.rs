@@ -27,8 +27,8 @@ use crate::task::AbortOnDrop;
 use crate::tls;
 use told::Told;
 
-/// How long a node may take to answer, however long a connection may take to open.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// How long a connection may take to open where nobody says.
+const OPENS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long others are waited for once a node has answered.
 const OTHERS_WITHIN: Duration = Duration::from_millis(50);
@@ -63,7 +63,7 @@ impl Cluster {
 
     /// Where the keys that begin so are. `limit` is for the whole of the connection, so a part of it is for each node.
     async fn holder(&self, prefix: &str, limit: Duration) -> Result<Host, CallError> {
-        let asking = Asking { prefix, within: ANSWERS_WITHIN.min(limit / 4) };
+        let asking = Asking { prefix, within: limit / 4 };
         let mut told = match self.ask_each(&self.seeds, asking).await {
             Ok(told) => told,
             Err(error) => {
@@ -182,7 +182,7 @@ fn no_answer(failed: Vec<CallError>, of: usize) -> CallError {
 impl Connect for Cluster {
     /// To the node that holds the empty key: without keys it is all the same.
     fn connect(&self) -> Connecting<'_> {
-        self.connect_within(ANSWERS_WITHIN * 4)
+        self.connect_within(OPENS_WITHIN)
     }
 
     fn connect_within(&self, limit: Duration) -> Connecting<'_> {

@@ -13,6 +13,8 @@ use crate::connect::BoxStream;
 enum Does {
     /// It names the node at this port, and says when that was decided.
     Name(u16, u64),
+    /// The same, after so many milliseconds.
+    Late(u64, u16, u64),
     /// It answers nothing.
     Hang,
 }
@@ -74,6 +76,11 @@ impl Connect for Fake {
                     Does::Name(holder, epoch) => {
                         theirs.write_all(&replies(port, holder, epoch)).await.unwrap()
                     }
+                    Does::Late(ms, holder, epoch) => {
+                        tokio::time::sleep(Duration::from_millis(ms)).await;
+                        // Whoever asked may have gone.
+                        let _ = theirs.write_all(&replies(port, holder, epoch)).await;
+                    }
                     Does::Hang => std::future::pending().await,
                 }
                 // It stays open until it is left.
@@ -122,8 +129,16 @@ async fn seeds_that_are_silent_or_gone_do_not_keep_a_connection_waiting() {
     let found = timeout(OTHERS_WITHIN * 3, holder(&cluster)).await;
     assert_eq!(found.unwrap(), 4);
     let cluster = Fakes::of(&nodes).cluster(&[1, 3]);
-    let error = timeout(ANSWERS_WITHIN * 3, cluster.holder("a", LIMIT)).await.unwrap().unwrap_err();
+    let error = timeout(LIMIT * 3 / 4, cluster.holder("a", LIMIT)).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "no connection: no node of 2 says who holds the keys: timed out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_may_take_a_quarter_of_the_time_that_a_connection_may() {
+    let cluster = Fakes::of(&[(1, Does::Late(2000, 1, 1))]).cluster(&[1]);
+    assert_eq!(cluster.holder("a", LIMIT).await.unwrap().1, 1);
+    let error = cluster.holder("a", LIMIT / 2).await.unwrap_err();
+    assert!(error.to_string().ends_with("timed out"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
