@@ -15,6 +15,9 @@ pub(crate) enum Why {
     /// It does not speak TLS as we do.
     #[error("no TLS: {0}")]
     Tls(String),
+    /// It does not take the login.
+    #[error("{0}")]
+    Auth(String),
     /// It answered with an error.
     #[error("{0}")]
     Refused(String),
@@ -60,6 +63,7 @@ impl From<CallError> for Why {
         match error {
             CallError::Tls(why) => Self::Tls(why),
             CallError::Connect(why) => Self::Connect(why),
+            CallError::Auth(_) => Self::Auth(error.to_string()),
             other => Self::Refused(other.to_string()),
         }
     }
@@ -74,9 +78,14 @@ impl NoPrimary {
 
 impl From<&NoPrimary> for CallError {
     fn from(error: &NoPrimary) -> Self {
-        // It has a class of its own: trying again at once does not mend it.
+        // These have classes of their own: trying again at once does not mend them.
         let tls = error.failed.iter().any(|why| matches!(why, Why::Tls(_)));
-        if tls { Self::Tls(error.to_string()) } else { Self::Connect(error.to_string()) }
+        let login = error.failed.iter().any(|why| matches!(why, Why::Auth(_)));
+        match error.to_string() {
+            told if tls => Self::Tls(told),
+            told if login => Self::Auth(told),
+            told => Self::Connect(told),
+        }
     }
 }
 

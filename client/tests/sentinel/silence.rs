@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall_client::core::breaker::State;
-use squall_client::{Clock, Lookup, ServedBy};
+use squall_client::{CallError, Clock, Lookup, ServedBy};
 
 use crate::redis::{MINUTE, Redis, create, eventually, free_port, quick, value};
 use crate::watcher::{
@@ -88,10 +88,13 @@ async fn sentinels_may_want_a_login_of_their_own() {
     let Some(primary) = Redis::start().await else { return };
     let watcher = Watcher::start_closed(primary.port, "hunter2").ready().await;
     let without = client_of(sentinel(&[watcher.port], "sessions"), &patient());
-    let because = why_unknown(&without).await.to_string();
-    assert!(because.contains("NOAUTH: it asks for a password"), "{because}");
+    let because = why_unknown(&without).await;
+    assert!(matches!(because, CallError::Auth(_)) && !because.transient(), "{because:?}");
+    assert!(because.to_string().contains("NOAUTH: it asks for a password"), "{because}");
     let wrong = client_of(sentinel(&[watcher.port], "sessions").with_credentials(login("x")), &patient());
-    let because = why_unknown(&wrong).await.to_string();
+    let because = why_unknown(&wrong).await;
+    assert!(matches!(&because, CallError::Auth(_)), "{because:?}");
+    let because = because.to_string();
     assert!(because.contains("WRONGPASS") && !because.contains("hunter2"), "{because}");
     let right = sentinel(&[watcher.port], "sessions").with_credentials(login("hunter2"));
     assert!(!format!("{right:?}").contains("hunter2"));
