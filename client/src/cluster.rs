@@ -25,6 +25,7 @@ use crate::error::CallError;
 use crate::error::told::{NO_REDIS, stream_error};
 use crate::task::AbortOnDrop;
 use crate::tls;
+use crate::watched::{GUIDE_TOO_LARGE, Seen, Watched};
 use told::Told;
 
 /// How long a connection may take to open where nobody says.
@@ -34,8 +35,7 @@ const OPENS_WITHIN: Duration = Duration::from_secs(2);
 const OTHERS_WITHIN: Duration = Duration::from_millis(50);
 
 /// What is said of a user who lacks the right.
-const MAY_NOT_ASK: &str =
-    "it may not ask where keys are, so give it +cluster|keyslot and +cluster|slots";
+const MAY_NOT_ASK: &str = "it may not ask where keys are, so give it +cluster|keyslot and +cluster|slots";
 
 /// How often a node that was said to hold the keys may name another.
 const HOPS: usize = 3;
@@ -120,7 +120,7 @@ impl Cluster {
 
     /// What one node says.
     async fn ask(&self, node: &Host, connect: &dyn Connect, prefix: &str) -> Result<Told, CallError> {
-        let stream = connect.connect().await?;
+        let stream = Watched::new(connect.connect().await?, &Arc::new(Seen::of_guide()));
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
@@ -130,10 +130,14 @@ impl Cluster {
             let reply = connection.send_packed_command(&login).await.and_then(Value::extract_error);
             reply.map_err(|error| failed(&error, connect))?;
         }
-        let mut ask = redis::pipe();
-        ask.cmd("CLUSTER").arg("KEYSLOT").arg(prefix);
-        ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
-        let replies = connection.send_packed_commands(&ask, 0, 3).await;
+        let ask = |words: &[&str]| {
+            let (mut command, mut connection) = (redis::cmd("CLUSTER"), connection.clone());
+            command.arg(words);
+            async move { connection.send_packed_command(&command).await }
+        };
+        // Not a pipeline, whose errors do not say why a connection ended; the first of these does.
+        let (slot, slots, nodes) = tokio::join!(ask(&["KEYSLOT", prefix]), ask(&["SLOTS"]), ask(&["NODES"]));
+        let replies = [slot, slots, nodes].into_iter().collect::<Result<Vec<_>, _>>();
         let told = told::told(node, replies.map_err(|error| failed(&error, connect))?);
         told.map_err(|error| match error {
             // It is no answer to the command that needs a connection.
@@ -156,7 +160,9 @@ fn failed(error: &redis::RedisError, connect: &dyn Connect) -> CallError {
         return CallError::Tls(why);
     }
     match CallError::from(error) {
-        CallError::Broken(why) if why != NO_REDIS => CallError::Connect(connect.hung_up().to_owned()),
+        CallError::Broken(why) if why != NO_REDIS && why != GUIDE_TOO_LARGE => {
+            CallError::Connect(connect.hung_up().to_owned())
+        }
         other => other,
     }
 }

@@ -15,6 +15,8 @@ enum Does {
     Name(u16, u64),
     /// The same, after so many milliseconds.
     Late(u64, u16, u64),
+    /// Its answer does not end.
+    Flood,
     /// It answers nothing.
     Hang,
 }
@@ -81,6 +83,16 @@ impl Connect for Fake {
                         // Whoever asked may have gone.
                         let _ = theirs.write_all(&replies(port, holder, epoch)).await;
                     }
+                    Does::Flood => {
+                        let _ = theirs.write_all(b"$999999999\r\n").await;
+                        let part = [b'x'; 1 << 12];
+                        // Until the client has had enough, or for four times as much as it should take.
+                        for _ in 0..1 << 14 {
+                            if theirs.write_all(&part).await.is_err() {
+                                return;
+                            }
+                        }
+                    }
                     Does::Hang => std::future::pending().await,
                 }
                 // It stays open until it is left.
@@ -139,6 +151,13 @@ async fn a_node_may_take_a_quarter_of_the_time_that_a_connection_may() {
     assert_eq!(cluster.holder("a", LIMIT).await.unwrap().1, 1);
     let error = cluster.holder("a", LIMIT / 2).await.unwrap_err();
     assert!(error.to_string().ends_with("timed out"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_end_is_not_kept() {
+    let cluster = Fakes::of(&[(1, Does::Flood)]).cluster(&[1]);
+    let error = cluster.holder("a", LIMIT).await.unwrap_err();
+    assert!(error.to_string().ends_with(GUIDE_TOO_LARGE), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
