@@ -1,6 +1,7 @@
 //! Redis Cluster: which node holds a client's keys, asked anew for every connection.
 //!
-//! All seeds are asked at once. Where they disagree, what was decided last counts, by the number that the nodes themselves settle
+//! All seeds are asked at once, and beside them some of the nodes that were named last, for a seed may have been cut off from the
+//! others. Where they disagree, what was decided last counts, by the number that the nodes themselves settle
 //! it by (the configuration epoch). A node that is only said to hold the keys is asked itself, and if it has handed them on, so is
 //! the next. So there is no table to keep up to date, and nothing needs to be told of a failover or of a slot that moves: a node
 //! that does not hold the keys says so (`MOVED`), the connection is left, and the next one asks again.
@@ -9,6 +10,7 @@ mod told;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,8 +42,11 @@ const MAY_NOT_ASK: &str = "it may not ask where keys are, so give it +cluster|ke
 /// How often a node that was said to hold the keys may name another.
 const HOPS: usize = 3;
 
-/// How many nodes are kept in mind for when no seed answers.
+/// How many nodes are kept in mind beside the seeds.
 const REMEMBERED: usize = 16;
+
+/// How many of them are asked together with the seeds.
+const BESIDE: usize = 3;
 
 /// Opens streams to whichever node holds the keys of a client. The client's `key_prefix` must have a hash tag:
 /// [`Sharded`](crate::Sharded) spreads sessions over many such clients.
@@ -50,26 +55,28 @@ pub struct Cluster {
     seeds: Vec<Host>,
     credentials: Credentials,
     connect_to: Arc<ConnectTo>,
-    /// What the nodes said last of who else there is.
+    /// What the nodes said last of who else there is: those first that are to be asked first.
     nodes: Arc<Mutex<Vec<Host>>>,
+    /// Whose turn it is.
+    turn: Arc<AtomicUsize>,
 }
 
 impl Cluster {
     /// The cluster that some of these nodes belong to. They, and those that they name, are reached by `connect_to` and have the
     /// same credentials.
     pub fn new(seeds: Vec<(String, u16)>, credentials: Credentials, connect_to: Arc<ConnectTo>) -> Self {
-        Self { seeds, credentials, connect_to, nodes: Arc::default() }
+        Self { seeds, credentials, connect_to, nodes: Arc::default(), turn: Arc::default() }
     }
 
     /// Where the keys that begin so are. `limit` is for the whole of the connection, so a part of it is for each node.
     async fn holder(&self, prefix: &str, limit: Duration) -> Result<Host, CallError> {
         let asking = Asking { prefix, within: limit / 4 };
-        let mut told = match self.ask_each(&self.seeds, asking).await {
+        let mut first = self.seeds.clone();
+        let mut others = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        first.extend(others.drain(..BESIDE.min(others.len())));
+        let mut told = match self.ask_each(&first, asking).await {
             Ok(told) => told,
-            Err(error) => {
-                let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                self.ask_each(&nodes, asking).await.map_err(|_| error)?
-            }
+            Err(error) => self.ask_each(&others, asking).await.map_err(|_| error)?,
         };
         for _ in 0..HOPS {
             if told.by_itself {
@@ -81,10 +88,19 @@ impl Cluster {
             }
             told = said;
         }
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        *nodes = told.nodes;
-        nodes.truncate(REMEMBERED);
+        self.remember(told.nodes);
         Ok(told.holder)
+    }
+
+    /// Keeps in mind who else there is. Each has its turn to be among those that are kept, and asked.
+    fn remember(&self, mut nodes: Vec<Host>) {
+        nodes.retain(|node| !self.seeds.contains(node));
+        if !nodes.is_empty() {
+            let turn = self.turn.fetch_add(BESIDE, Ordering::Relaxed) % nodes.len();
+            nodes.rotate_left(turn);
+        }
+        nodes.truncate(REMEMBERED);
+        *self.nodes.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
     }
 
     /// What those say of `nodes` that answer in time.
