@@ -1,6 +1,7 @@
 //! Redis Cluster: which node holds a client's keys, asked anew for every connection.
 //!
-//! All seeds are asked at once. Where they disagree, what was decided last counts, by the number that the nodes themselves settle
+//! All seeds are asked at once, and beside them some of the nodes that were named last, for a seed may have been cut off from the
+//! others. Where they disagree, what was decided last counts, by the number that the nodes themselves settle
 //! it by (the configuration epoch). A node that is only said to hold the keys is asked itself, and if it has handed them on, so is
 //! the next. So there is no table to keep up to date, and nothing needs to be told of a failover or of a slot that moves: a node
 //! that does not hold the keys says so (`MOVED`), the connection is left, and the next one asks again.
@@ -9,6 +10,7 @@ mod told;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,19 +27,26 @@ use crate::error::CallError;
 use crate::error::told::{NO_REDIS, stream_error};
 use crate::task::AbortOnDrop;
 use crate::tls;
+use crate::watched::{GUIDE_TOO_LARGE, Seen, Watched};
 use told::Told;
 
-/// How long a node may take to answer, however long a connection may take to open.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// How long a connection may take to open where nobody says.
+const OPENS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long others are waited for once a node has answered.
 const OTHERS_WITHIN: Duration = Duration::from_millis(50);
 
+/// What is said of a user who lacks the right.
+const MAY_NOT_ASK: &str = "it may not ask where keys are, so give it +cluster|keyslot and +cluster|slots";
+
 /// How often a node that was said to hold the keys may name another.
 const HOPS: usize = 3;
 
-/// How many nodes are kept in mind for when no seed answers.
+/// How many nodes are kept in mind beside the seeds.
 const REMEMBERED: usize = 16;
+
+/// How many of them are asked together with the seeds.
+const BESIDE: usize = 3;
 
 /// Opens streams to whichever node holds the keys of a client. The client's `key_prefix` must have a hash tag:
 /// [`Sharded`](crate::Sharded) spreads sessions over many such clients.
@@ -46,26 +55,28 @@ pub struct Cluster {
     seeds: Vec<Host>,
     credentials: Credentials,
     connect_to: Arc<ConnectTo>,
-    /// What the nodes said last of who else there is.
+    /// What the nodes said last of who else there is: those first that are to be asked first.
     nodes: Arc<Mutex<Vec<Host>>>,
+    /// Whose turn it is.
+    turn: Arc<AtomicUsize>,
 }
 
 impl Cluster {
     /// The cluster that some of these nodes belong to. They, and those that they name, are reached by `connect_to` and have the
     /// same credentials.
     pub fn new(seeds: Vec<(String, u16)>, credentials: Credentials, connect_to: Arc<ConnectTo>) -> Self {
-        Self { seeds, credentials, connect_to, nodes: Arc::default() }
+        Self { seeds, credentials, connect_to, nodes: Arc::default(), turn: Arc::default() }
     }
 
     /// Where the keys that begin so are. `limit` is for the whole of the connection, so a part of it is for each node.
     async fn holder(&self, prefix: &str, limit: Duration) -> Result<Host, CallError> {
-        let asking = Asking { prefix, within: ANSWERS_WITHIN.min(limit / 4) };
-        let mut told = match self.ask_each(&self.seeds, asking).await {
+        let asking = Asking { prefix, within: limit / 4 };
+        let mut first = self.seeds.clone();
+        let mut others = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        first.extend(others.drain(..BESIDE.min(others.len())));
+        let mut told = match self.ask_each(&first, asking).await {
             Ok(told) => told,
-            Err(error) => {
-                let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                self.ask_each(&nodes, asking).await.map_err(|_| error)?
-            }
+            Err(error) => self.ask_each(&others, asking).await.map_err(|_| error)?,
         };
         for _ in 0..HOPS {
             if told.by_itself {
@@ -77,10 +88,19 @@ impl Cluster {
             }
             told = said;
         }
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        *nodes = told.nodes;
-        nodes.truncate(REMEMBERED);
+        self.remember(told.nodes);
         Ok(told.holder)
+    }
+
+    /// Keeps in mind who else there is. Each has its turn to be among those that are kept, and asked.
+    fn remember(&self, mut nodes: Vec<Host>) {
+        nodes.retain(|node| !self.seeds.contains(node));
+        if !nodes.is_empty() {
+            let turn = self.turn.fetch_add(BESIDE, Ordering::Relaxed) % nodes.len();
+            nodes.rotate_left(turn);
+        }
+        nodes.truncate(REMEMBERED);
+        *self.nodes.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
     }
 
     /// What those say of `nodes` that answer in time.
@@ -116,7 +136,7 @@ impl Cluster {
 
     /// What one node says.
     async fn ask(&self, node: &Host, connect: &dyn Connect, prefix: &str) -> Result<Told, CallError> {
-        let stream = connect.connect().await?;
+        let stream = Watched::new(connect.connect().await?, &Arc::new(Seen::of_guide()));
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
@@ -126,11 +146,20 @@ impl Cluster {
             let reply = connection.send_packed_command(&login).await.and_then(Value::extract_error);
             reply.map_err(|error| failed(&error, connect))?;
         }
-        let mut ask = redis::pipe();
-        ask.cmd("CLUSTER").arg("KEYSLOT").arg(prefix);
-        ask.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("NODES");
-        let replies = connection.send_packed_commands(&ask, 0, 3).await;
-        told::told(node, replies.map_err(|error| failed(&error, connect))?)
+        let ask = |words: &[&str]| {
+            let (mut command, mut connection) = (redis::cmd("CLUSTER"), connection.clone());
+            command.arg(words);
+            async move { connection.send_packed_command(&command).await }
+        };
+        // Not a pipeline, whose errors do not say why a connection ended; the first of these does.
+        let (slot, slots, nodes) = tokio::join!(ask(&["KEYSLOT", prefix]), ask(&["SLOTS"]), ask(&["NODES"]));
+        let replies = [slot, slots, nodes].into_iter().collect::<Result<Vec<_>, _>>();
+        let told = told::told(node, replies.map_err(|error| failed(&error, connect))?);
+        told.map_err(|error| match error {
+            // It is no answer to the command that needs a connection.
+            CallError::Auth(code) if code == "NOPERM" => CallError::Auth(MAY_NOT_ASK.to_owned()),
+            other => other,
+        })
     }
 }
 
@@ -147,7 +176,9 @@ fn failed(error: &redis::RedisError, connect: &dyn Connect) -> CallError {
         return CallError::Tls(why);
     }
     match CallError::from(error) {
-        CallError::Broken(why) if why != NO_REDIS => CallError::Connect(connect.hung_up().to_owned()),
+        CallError::Broken(why) if why != NO_REDIS && why != GUIDE_TOO_LARGE => {
+            CallError::Connect(connect.hung_up().to_owned())
+        }
         other => other,
     }
 }
@@ -173,7 +204,7 @@ fn no_answer(failed: Vec<CallError>, of: usize) -> CallError {
 impl Connect for Cluster {
     /// To the node that holds the empty key: without keys it is all the same.
     fn connect(&self) -> Connecting<'_> {
-        self.connect_within(ANSWERS_WITHIN * 4)
+        self.connect_within(OPENS_WITHIN)
     }
 
     fn connect_within(&self, limit: Duration) -> Connecting<'_> {

@@ -106,7 +106,9 @@ const URL: Variable = Variable {
     name: "REDIS_URL",
     meaning: "the address of Redis",
     range: "redis://[user[:password]@]host[:port][/database], \
-            redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], or rediss:// and rediss-sentinel:// for TLS",
+            redis-sentinel://[user[:password]@]host[:port][,host[:port]...]/name[/database], or \
+            redis-cluster://[user[:password]@]host[:port][,host[:port]...], which needs Sharded or a prefix with a hash tag, and \
+            rediss://, rediss-sentinel:// and rediss-cluster:// for TLS",
     set: Set::Url,
 };
 

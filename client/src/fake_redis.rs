@@ -37,6 +37,10 @@ struct Inner {
     errors: BTreeMap<String, String>,
     connects: usize,
     commands: Vec<String>,
+    /// How often it was restarted.
+    restarts: usize,
+    /// What a scan finds after so many restarts from a cursor on, and where it then goes on.
+    pages: BTreeMap<(usize, String), String>,
     links: Vec<Arc<Link>>,
 }
 
@@ -44,6 +48,7 @@ struct Inner {
 struct Link {
     silent: Mutex<bool>,
     cut: Notify,
+    restarts: usize,
 }
 
 impl FakeRedis {
@@ -76,6 +81,21 @@ impl FakeRedis {
         self.lock().links.drain(..).for_each(|link| link.cut.notify_one());
     }
 
+    /// After so many restarts a scan finds these keys: each time a cursor, the next one, and what lies between.
+    pub(crate) fn holds(&self, restarts: usize, pages: &[(u64, u64, &[&str])]) {
+        for (at, next, keys) in pages {
+            let found: String = keys.iter().map(|key| bulk(key)).collect();
+            let page = format!("*2\r\n{}*{}\r\n{found}", bulk(&next.to_string()), keys.len());
+            self.lock().pages.insert((restarts, at.to_string()), page);
+        }
+    }
+
+    /// It is another process from now on.
+    pub(crate) fn restart(&self) {
+        self.lock().restarts += 1;
+        self.cut_open_connections();
+    }
+
     /// How many attempts to connect there were.
     pub(crate) fn connects(&self) -> usize {
         self.lock().connects
@@ -102,7 +122,11 @@ impl FakeRedis {
             Door::Open | Door::Silent | Door::Trap => {}
         }
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let link = Arc::new(Link { silent: Mutex::new(door == Door::Silent), cut: Notify::new() });
+        let link = Arc::new(Link {
+            silent: Mutex::new(door == Door::Silent),
+            cut: Notify::new(),
+            restarts: self.lock().restarts,
+        });
         self.lock().links.push(Arc::clone(&link));
         tokio::spawn(self.clone().serve(theirs, link, door));
         Ok(Box::pin(ours))
@@ -136,7 +160,7 @@ impl FakeRedis {
                 if *link.silent.lock().unwrap() {
                     continue;
                 }
-                let reply = self.reply(&command);
+                let reply = self.reply(&command, link.restarts);
                 if stream.write_all(reply.as_bytes()).await.is_err() {
                     return;
                 }
@@ -144,14 +168,18 @@ impl FakeRedis {
         }
     }
 
-    fn reply(&self, command: &[String]) -> String {
+    fn reply(&self, command: &[String], restarts: usize) -> String {
         if let Some(error) = self.lock().errors.get(&command[0]) {
             return format!("-{error}\r\n");
         }
         match command[0].as_str() {
             "PING" => "+PONG\r\n".to_owned(),
             "TIME" => "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".to_owned(),
-            "INFO" => bulk("run_id:0123456789\r\n"),
+            "INFO" => bulk(&format!("run_id:0123456789{restarts}\r\n")),
+            "SCAN" => {
+                let page = self.lock().pages.get(&(restarts, command[1].clone())).cloned();
+                page.unwrap_or_else(|| "-ERR no such cursor\r\n".to_owned())
+            }
             // The value is the key, so a reply to another request shows.
             "GET" => bulk(&command[1]),
             _ => "+OK\r\n".to_owned(),

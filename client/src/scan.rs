@@ -10,7 +10,7 @@ use crate::core::class::Class;
 use crate::core::glob;
 use crate::core::time::Time;
 use crate::error::CallError;
-use crate::keys::{COUNTED, beside};
+use crate::keys::{self, COUNTED, beside};
 use crate::limits;
 use crate::lua::{self, LuaScript};
 use crate::store::Store;
@@ -18,9 +18,14 @@ use crate::store::Store;
 /// Keys that Redis looks at in one step.
 const STEP: u32 = 512;
 
+/// How often a scan begins at most. One failover may be noticed twice: as another process, and as one that has lost data.
+const ROUNDS: u32 = 10;
+
 impl SessionClient {
     /// Ends all sessions whose id matches a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how
-    /// many there were and what that survives. A session that is created meanwhile may stay.
+    /// many there were and what that survives. A session that is created meanwhile may stay. If Redis is replaced meanwhile by
+    /// another process, as by a failover, it begins again there. A user who may not ask for `INFO` does not notice that, and
+    /// some sessions may stay.
     ///
     /// # Errors
     ///
@@ -29,19 +34,19 @@ impl SessionClient {
     pub async fn clear(&self, pattern: &str) -> Result<Cleared, SessionError> {
         limits::pattern(pattern)?;
         // A scan may give a key twice.
-        let (mut seen, mut clearing, mut cursor) = (HashSet::new(), Clearing::default(), 0);
+        let (mut seen, mut clearing) = (HashSet::new(), Clearing::default());
+        let mut scan = Scan::new(self.store(), pattern);
         loop {
-            let found = step(self.store(), cursor, pattern).await;
-            let (next, ids) = found.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
+            let scanned = scan.next().await;
+            let ids = match scanned.map_err(|error| clearing.failed(SessionError::of_redis(error)))? {
+                Scanned::Ids(ids) => ids,
+                Scanned::Again => continue,
+                Scanned::End => break,
+            };
             for id in ids {
-                if !seen.contains(&id) {
-                    clearing.took(self.destroy(&id).await, true)?;
-                    seen.insert(id);
-                }
-            }
-            cursor = next;
-            if cursor == 0 {
-                break;
+                // Another Redis may not have heard that it was ended.
+                let ended = self.destroy(&id).await;
+                clearing.took(ended, seen.insert(id))?;
             }
         }
         // What Redis does not know yet.
@@ -54,7 +59,8 @@ impl SessionClient {
         Ok(clearing.done())
     }
 
-    /// How many sessions Redis has. One may be counted twice while Redis grows its table.
+    /// How many sessions Redis has. One may be counted twice while Redis grows its table. As with [`clear`](Self::clear), a Redis
+    /// that is replaced meanwhile is counted from the start, if this user may ask for `INFO`.
     ///
     /// # Errors
     ///
@@ -100,14 +106,97 @@ impl Clearing {
 
 /// How many sessions Redis has.
 pub(crate) async fn count(store: &Store) -> Result<u64, CallError> {
-    let (mut count, mut cursor) = (0, 0);
+    let (mut count, mut scan) = (0, Scan::new(store, "*"));
     loop {
-        let (next, ids) = step(store, cursor, "*").await?;
-        count += ids.len() as u64;
-        cursor = next;
-        if cursor == 0 {
-            return Ok(count);
+        match scan.next().await? {
+            Scanned::Ids(ids) => count += ids.len() as u64,
+            Scanned::Again => count = 0,
+            Scanned::End => return Ok(count),
         }
+    }
+}
+
+/// A scan of all that one Redis has.
+pub(crate) struct Scan<'a> {
+    store: &'a Store,
+    pattern: &'a str,
+    at: At,
+    /// Which Redis the cursors are of.
+    changes: u64,
+    /// How often it began.
+    rounds: u32,
+}
+
+/// How far it is.
+#[derive(Clone, Copy)]
+enum At {
+    Begin,
+    Cursor(u64),
+    End,
+}
+
+/// What a step of it brought.
+pub(crate) enum Scanned {
+    /// Some ids.
+    Ids(Vec<String>),
+    /// Another Redis answers, to which the cursors mean nothing: all ids come again.
+    Again,
+    /// There are no more.
+    End,
+}
+
+impl<'a> Scan<'a> {
+    /// Of the ids that match a pattern.
+    pub(crate) fn new(store: &'a Store, pattern: &'a str) -> Self {
+        Self { store, pattern, at: At::Begin, changes: 0, rounds: 0 }
+    }
+
+    /// The next step.
+    pub(crate) async fn next(&mut self) -> Result<Scanned, CallError> {
+        let generation = &self.store.memory.generation;
+        let scanned = match self.at {
+            At::Begin => {
+                whole(self.store).await?;
+                self.changes = generation.changes();
+                self.ids_from(0).await?
+            }
+            At::Cursor(cursor) => self.ids_from(cursor).await?,
+            At::End => {
+                whole(self.store).await?;
+                Scanned::End
+            }
+        };
+        if generation.changes() == self.changes {
+            return Ok(scanned);
+        }
+        self.rounds += 1;
+        if self.rounds == ROUNDS {
+            return Err(CallError::Broken("redis was replaced again and again".to_owned()));
+        }
+        self.at = At::Begin;
+        Ok(Scanned::Again)
+    }
+
+    async fn ids_from(&mut self, cursor: u64) -> Result<Scanned, CallError> {
+        let (next, ids) = step(self.store, cursor, self.pattern).await?;
+        self.at = if next == 0 { At::End } else { At::Cursor(next) };
+        Ok(Scanned::Ids(ids))
+    }
+}
+
+/// An error where a node of a cluster is handing the slot on: it scans only what has not gone ahead. A scan names no key, so it
+/// is not sent elsewhere; what asks for a key that is not there is.
+pub(crate) async fn whole(store: &Store) -> Result<(), CallError> {
+    let gateway = &store.script.gateway;
+    if !gateway.is_cluster() {
+        return Ok(());
+    }
+    let nowhere = format!("{}nowhere", keys::probe(&store.settings.now().key_prefix));
+    match gateway.call(redis::cmd("GET").arg(nowhere), true, store.deadline()).await {
+        Ok(_) => Ok(()),
+        // The key is out of bounds for this user.
+        Err(CallError::Auth(code)) if code == "NOPERM" => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -164,7 +253,34 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::environment::Environment;
+    use crate::fake_redis::FakeRedis;
+    use crate::settings::Settings;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cursor_of_a_redis_that_was_replaced_is_not_used_at_the_next() {
+        let fake = FakeRedis::default();
+        fake.set_delay(Duration::from_millis(10));
+        fake.holds(0, &[(0, 7, &["session:a"]), (7, 0, &["session:b", "session:c"])]);
+        // It has them all, and others behind the cursor of the one before.
+        fake.holds(1, &[(0, 0, &["session:a", "session:b", "session:c"]), (7, 0, &["session:c"])]);
+        let endpoint = Endpoint::new(Arc::new(fake.clone()));
+        let client = SessionClient::start(Settings::default(), endpoint, Environment::new(1)).unwrap();
+        let replaced = async {
+            while fake.count("SCAN") == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            fake.restart();
+        };
+        let (counted, ()) = tokio::join!(client.count(), replaced);
+        assert_eq!(counted, Ok(3));
+        assert_eq!(fake.count("SCAN"), 3, "one at the first, two at the second");
+    }
 
     #[test]
     fn a_prefix_matches_itself_alone() {

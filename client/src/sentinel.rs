@@ -24,6 +24,7 @@ use crate::connect::{Connect, Connecting};
 use crate::connect_to::ConnectTo;
 use crate::endpoint::Credentials;
 use crate::error::CallError;
+use crate::watched::{Seen, Watched};
 use votes::Votes;
 pub(crate) use why::NoPrimary;
 use why::Why;
@@ -97,6 +98,7 @@ impl Sentinel {
 
     async fn ask_by(&self, connect: &dyn Connect) -> Result<Host, Why> {
         let stream = connect.connect().await.map_err(|error| Why::from(CallError::from(error)))?;
+        let stream = Watched::new(stream, &Arc::new(Seen::of_guide()));
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         // The caller bounds the whole.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);

@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     /// Its first bytes, [`FIRST`] at most.
     first: Mutex<Vec<u8>>,
     most: u64,
+    /// What is said of more.
+    too_large: &'static str,
 }
 
 /// The stream. It ends when a reply is larger than may be.
@@ -32,7 +34,12 @@ impl Seen {
     /// Nothing yet.
     pub(crate) fn new(settings: &Settings) -> Self {
         let most = settings.local.bytes.saturating_mul(2).max(LEAST);
-        Self { first: Mutex::default(), most }
+        Self { first: Mutex::default(), most, too_large: TOO_LARGE }
+    }
+
+    /// The same of one who is only asked where Redis is.
+    pub(crate) fn of_guide() -> Self {
+        Self { first: Mutex::default(), most: GUIDE_MOST, too_large: GUIDE_TOO_LARGE }
     }
 
     /// What the server said first, if that is an error. One that serves nobody says so before it is asked, and ends the
@@ -67,7 +74,7 @@ impl Watched {
             Some(after) => after as u64,
             None => self.since_reply.saturating_add(bytes.len() as u64),
         };
-        if self.since_reply > self.seen.most { Err(io::Error::other(TOO_LARGE)) } else { Ok(()) }
+        if self.since_reply > self.seen.most { Err(io::Error::other(self.seen.too_large)) } else { Ok(()) }
     }
 }
 
@@ -119,6 +126,18 @@ impl AsyncWrite for Watched {
 /// What is said of a reply that is larger than may be.
 pub(crate) const TOO_LARGE: &str =
     "a reply is larger than twice local.bytes, so raise that, or find out who writes such values";
+
+/// The same of an answer of a sentinel, or of a node of a cluster, to where Redis is.
+pub(crate) const GUIDE_TOO_LARGE: &str = "its answer is larger than 16 MiB, so check host and port";
+
+/// A thousand nodes need less than a tenth of it.
+const GUIDE_MOST: u64 = 16 * 1024 * 1024;
+
+/// What an error of a stream says if a reply was larger than may be.
+pub(crate) fn too_large(error: &io::Error) -> Option<&'static str> {
+    let told = error.to_string();
+    [TOO_LARGE, GUIDE_TOO_LARGE].into_iter().find(|known| *known == told)
+}
 
 /// Replies of so many bytes are read whatever the local copy may hold.
 const LEAST: u64 = 64 * 1024 * 1024;

@@ -10,7 +10,7 @@ use crate::answer::{Ack, Cleared, SessionError};
 use crate::core::glob;
 use crate::error::CallError;
 use crate::limits;
-use crate::scan::{self, Clearing};
+use crate::scan::{Clearing, Scan, Scanned};
 
 /// Keys that are asked for at once. Redis gets them in one go, as they share its connections.
 const AT_ONCE: usize = 64;
@@ -30,7 +30,9 @@ impl Cache {
     }
 
     /// Deletes all keys that match a pattern as Redis has them (`*`, `?`, `[a-z]`, `[^a]`, `\` for a literal), and says how many
-    /// and what that survives. Redis is scanned, never blocked; a key that is written meanwhile may stay.
+    /// and what that survives. Redis is scanned, never blocked; a key that is written meanwhile may stay. If Redis is replaced
+    /// meanwhile by another process, it begins again there; a user who may not ask for `INFO` does not notice that, and some
+    /// keys may stay.
     ///
     /// # Errors
     ///
@@ -38,14 +40,13 @@ impl Cache {
     /// deleted, and no such error is definite.
     pub async fn clear(&self, pattern: &str) -> Result<Cleared, SessionError> {
         limits::pattern(pattern)?;
-        let (mut clearing, mut cursor) = (Clearing::default(), 0);
+        let (mut clearing, mut scan) = (Clearing::default(), Scan::new(self.sessions.store(), pattern));
         loop {
-            let found = scan::step(self.sessions.store(), cursor, pattern).await;
-            let (next, keys) = found.map_err(|error| clearing.failed(SessionError::of_redis(error)))?;
-            self.delete_all(keys, &mut clearing).await?;
-            cursor = next;
-            if cursor == 0 {
-                break;
+            let scanned = scan.next().await;
+            match scanned.map_err(|error| clearing.failed(SessionError::of_redis(error)))? {
+                Scanned::Ids(keys) => self.delete_all(keys, &mut clearing).await?,
+                Scanned::Again => {}
+                Scanned::End => break,
             }
         }
         // What Redis does not know yet.

@@ -19,6 +19,7 @@ pub(super) struct Told {
 }
 
 /// A node that serves slots, as `CLUSTER SLOTS` has it.
+#[derive(Clone)]
 struct Node {
     address: Host,
     id: String,
@@ -45,15 +46,13 @@ pub(super) fn told(asked: &Host, replies: Vec<Value>) -> Result<Told, CallError>
         nodes.extract_error().and_then(|text| Ok(String::from_redis_value(text)?)).unwrap_or_default();
     let (mut holder, mut others) = (None, Vec::new());
     for range in &slots {
-        let [Value::Int(first), Value::Int(last), nodes @ ..] = &range[..] else { continue };
-        let mut nodes = nodes.iter().filter_map(|node| Node::read(node, &asked.0));
-        if let Some(primary) = nodes.next() {
-            others.push(primary.address.clone());
-            if (*first..=*last).contains(&slot) {
-                holder = Some(primary);
-            }
+        let [Value::Int(first), Value::Int(last), primary, replicas @ ..] = &range[..] else { continue };
+        let primary = Node::read(primary, &asked.0);
+        let replicas = replicas.iter().filter_map(|node| Node::read(node, &asked.0));
+        others.extend(replicas.chain(primary.clone()).map(|node| node.address));
+        if (*first..=*last).contains(&slot) {
+            holder = primary;
         }
-        others.extend(nodes.map(|node| node.address));
     }
     // What Redis itself answers where nobody holds a slot.
     let holder = holder.ok_or_else(|| CallError::NotNow("CLUSTERDOWN".to_owned()))?;
@@ -64,14 +63,24 @@ pub(super) fn told(asked: &Host, replies: Vec<Value>) -> Result<Told, CallError>
 }
 
 impl Node {
-    /// Where a node does not say by what name it is known, it is that by which the one that was asked is.
+    /// A node without a name, and one that does not know its address, are where the one is that was asked. One that should have
+    /// a name and has none is where its address says.
     fn read(node: &Value, asked: &str) -> Option<Self> {
         let Value::Array(parts) = node else { return None };
-        let [host, Value::Int(port), id, ..] = &parts[..] else { return None };
-        let host = text(host).filter(|host| !host.is_empty() && host != "?");
-        let host = host.unwrap_or_else(|| asked.to_owned());
-        Some(Self { address: (host, u16::try_from(*port).ok()?), id: text(id)? })
+        let [host, Value::Int(port), id, more @ ..] = &parts[..] else { return None };
+        let host = if *host == Value::Nil { String::new() } else { text(host)? };
+        let host = if host == "?" { ip(more)? } else { host };
+        let host = if host.is_empty() { asked.to_owned() } else { host };
+        let port = u16::try_from(*port).ok().filter(|port| *port != 0)?;
+        Some(Self { address: (host, port), id: text(id)? })
     }
+}
+
+/// The address among what else a node says of itself, which is in pairs.
+fn ip(more: &[Value]) -> Option<String> {
+    let Value::Array(pairs) = more.first()? else { return None };
+    let pair = pairs.chunks(2).find(|pair| text(&pair[0]).as_deref() == Some("ip"))?;
+    text(pair.get(1)?).filter(|ip| ip != "?")
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -123,6 +132,39 @@ mod tests {
         // It does not say by what name it is known.
         let told = says(":100\r\n").unwrap();
         assert_eq!((told.holder, told.epoch, told.by_itself), (("seed".to_owned(), 3), 9, true));
+    }
+
+    /// What a node says of whom a range of all slots names: the primary, and its replicas.
+    fn of(nodes: &[&str]) -> Result<Told, CallError> {
+        let slots = format!("*1\r\n*{}\r\n:0\r\n:16383\r\n{}", nodes.len() + 2, nodes.concat());
+        let asked = ("seed".to_owned(), 3);
+        told(&asked, vec![reply(":5\r\n"), reply(&slots), reply("-NOPERM no\r\n")])
+    }
+
+    #[test]
+    fn a_node_without_a_name_is_where_its_address_says() {
+        let named = |host: &str, more: &str| format!("*4\r\n{host}\r\n:7\r\n$2\r\nA1\r\n{more}");
+        let at = |host: &str, more: &str| of(&[&named(host, more)]).map(|told| told.holder);
+        let nobody = Err(CallError::NotNow("CLUSTERDOWN".to_owned()));
+        let ip = "*4\r\n$8\r\nhostname\r\n$1\r\nh\r\n$2\r\nip\r\n$8\r\n10.0.0.7\r\n";
+        assert_eq!(at("$1\r\n?", ip), Ok(("10.0.0.7".to_owned(), 7)));
+        assert_eq!(at("$1\r\n?", "*0\r\n"), nobody);
+        assert_eq!(at("$1\r\n?", "*2\r\n$2\r\nip\r\n$1\r\n?\r\n"), nobody);
+        // Neither the name nor the address is said: it is the one that was asked.
+        for unsaid in ["$-1", "$0\r\n"] {
+            assert_eq!(at(unsaid, ip), Ok(("seed".to_owned(), 7)));
+        }
+        assert_eq!(at("$1\r\na", ip), Ok(("a".to_owned(), 7)));
+    }
+
+    #[test]
+    fn a_primary_that_cannot_be_reached_makes_no_replica_the_holder() {
+        let replica = "*3\r\n$1\r\nb\r\n:2\r\n$2\r\nB2\r\n";
+        for primary in ["*3\r\n$1\r\na\r\n:0\r\n$2\r\nA1\r\n", "*3\r\n$1\r\n?\r\n:1\r\n$2\r\nA1\r\n"] {
+            assert_eq!(of(&[primary, replica]), Err(CallError::NotNow("CLUSTERDOWN".to_owned())));
+        }
+        let primary = "*3\r\n$1\r\na\r\n:1\r\n$2\r\nA1\r\n";
+        assert_eq!(of(&[primary, replica]).map(|told| told.holder), Ok(("a".to_owned(), 1)));
     }
 
     #[test]

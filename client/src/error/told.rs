@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::CallError;
-use crate::watched::TOO_LARGE;
+use crate::watched;
 
 /// Errors with which Redis says that it did not do what was asked, and that may pass, each with its cure.
 const NOT_NOW: [(&str, &str); 12] = [
@@ -98,8 +98,8 @@ impl From<&redis::RedisError> for CallError {
         if !name.is_empty() {
             return Self::Refused(name.to_owned());
         }
-        if stream_error(error).is_some_and(|error| error.to_string() == TOO_LARGE) {
-            return Self::Broken(TOO_LARGE.to_owned());
+        if let Some(why) = stream_error(error).and_then(watched::too_large) {
+            return Self::Broken(why.to_owned());
         }
         if error.kind() == redis::ErrorKind::Parse {
             return Self::Broken(NO_REDIS.to_owned());

@@ -8,6 +8,7 @@ use crate::connect::Connect;
 use crate::error::CallError;
 use crate::error::told::{NO_COMMAND, stream_error};
 use crate::tls;
+use crate::watched::GUIDE_TOO_LARGE;
 
 /// Why one sentinel named none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
@@ -15,6 +16,9 @@ pub(crate) enum Why {
     /// It does not speak TLS as we do.
     #[error("no TLS: {0}")]
     Tls(String),
+    /// It does not take the login.
+    #[error("{0}")]
+    Auth(String),
     /// It answered with an error.
     #[error("{0}")]
     Refused(String),
@@ -48,6 +52,7 @@ impl Why {
             return Self::Tls(why);
         }
         match CallError::from(error) {
+            CallError::Broken(why) if why == GUIDE_TOO_LARGE => Self::Connect(why),
             CallError::Broken(_) => Self::Connect(connect.hung_up().to_owned()),
             CallError::Refused(code) if code == NO_COMMAND => Self::Redis,
             other => other.into(),
@@ -60,6 +65,7 @@ impl From<CallError> for Why {
         match error {
             CallError::Tls(why) => Self::Tls(why),
             CallError::Connect(why) => Self::Connect(why),
+            CallError::Auth(_) => Self::Auth(error.to_string()),
             other => Self::Refused(other.to_string()),
         }
     }
@@ -74,9 +80,14 @@ impl NoPrimary {
 
 impl From<&NoPrimary> for CallError {
     fn from(error: &NoPrimary) -> Self {
-        // It has a class of its own: trying again at once does not mend it.
+        // These have classes of their own: trying again at once does not mend them.
         let tls = error.failed.iter().any(|why| matches!(why, Why::Tls(_)));
-        if tls { Self::Tls(error.to_string()) } else { Self::Connect(error.to_string()) }
+        let login = error.failed.iter().any(|why| matches!(why, Why::Auth(_)));
+        match error.to_string() {
+            told if tls => Self::Tls(told),
+            told if login => Self::Auth(told),
+            told => Self::Connect(told),
+        }
     }
 }
 

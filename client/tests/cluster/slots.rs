@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use squall_client::{CallError, Event, Lookup, ServedBy};
+use squall_client::{Cache, CallError, Event, Lookup, ServedBy, SessionError};
 
 use tokio::task::JoinSet;
 
@@ -178,6 +178,29 @@ async fn a_slot_that_moves_to_another_node_while_its_sessions_are_written_loses_
     for elsewhere in (0..usize::from(SHARDS)).filter(|other| *other != shard) {
         assert_eq!(clients.outages(elsewhere), 0, "of shard {elsewhere}");
     }
+}
+
+#[tokio::test]
+async fn a_slot_that_is_on_its_way_is_neither_counted_nor_cleared_by_half() {
+    let Some(nodes) = Nodes::start().await else { return };
+    let (clients, others) = (nodes.clients(1), nodes.clients(2));
+    let shard = nodes.shards_of(0).await[0];
+    let slot = nodes.slot(u16::try_from(shard).expect("a few")).await;
+    for id in clients.ids_in(shard, 20) {
+        assert_eq!(clients.create(&id, "1").await, ServedBy::Redis, "{id}");
+    }
+    // It knows no session but those that Redis tells of.
+    let other = &others.sharded.shards()[shard];
+    assert_eq!(other.count().await, Ok(20));
+    let moving = Moving::begin(&nodes, slot, &nodes.0[0], &nodes.0[1]).await;
+    moving.step("10").await;
+    let ahead = || SessionError::Unavailable(CallError::NotNow("ASK".to_owned()));
+    assert_eq!(other.count().await, Err(ahead()));
+    assert_eq!(other.clear("*").await, Err(ahead()));
+    assert_eq!(Cache::over(other.clone()).clear("*").await, Err(ahead()));
+    moving.end().await;
+    assert_eq!(other.count().await, Ok(20));
+    assert_eq!(other.clear("*").await.map(|cleared| cleared.count), Ok(20));
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use squall_client::core::breaker::State;
-use squall_client::{Clock, Lookup, ServedBy};
+use squall_client::{CallError, Clock, Lookup, ServedBy};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 use crate::redis::{MINUTE, Redis, create, eventually, free_port, quick, value};
 use crate::watcher::{
@@ -84,14 +86,38 @@ async fn a_name_that_no_sentinel_knows_is_told_and_memory_serves() {
 }
 
 #[tokio::test]
+async fn an_answer_without_an_end_is_not_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let flooding = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (part, begun) = (vec![b'x'; 1 << 20], stream.write_all(b"$999999999\r\n").await.is_ok());
+            // Until the client has had enough, or for four times as much as it should take.
+            for _ in 0..64 {
+                if !begun || stream.write_all(&part).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let told = client_of(sentinel(&[port], "sessions"), &patient());
+    let because = why_unknown(&told).await.to_string();
+    assert!(because.contains("its answer is larger than 16 MiB"), "{because}");
+    flooding.abort();
+}
+
+#[tokio::test]
 async fn sentinels_may_want_a_login_of_their_own() {
     let Some(primary) = Redis::start().await else { return };
     let watcher = Watcher::start_closed(primary.port, "hunter2").ready().await;
     let without = client_of(sentinel(&[watcher.port], "sessions"), &patient());
-    let because = why_unknown(&without).await.to_string();
-    assert!(because.contains("NOAUTH: it asks for a password"), "{because}");
+    let because = why_unknown(&without).await;
+    assert!(matches!(because, CallError::Auth(_)) && !because.transient(), "{because:?}");
+    assert!(because.to_string().contains("NOAUTH: it asks for a password"), "{because}");
     let wrong = client_of(sentinel(&[watcher.port], "sessions").with_credentials(login("x")), &patient());
-    let because = why_unknown(&wrong).await.to_string();
+    let because = why_unknown(&wrong).await;
+    assert!(matches!(&because, CallError::Auth(_)), "{because:?}");
+    let because = because.to_string();
     assert!(because.contains("WRONGPASS") && !because.contains("hunter2"), "{because}");
     let right = sentinel(&[watcher.port], "sessions").with_credentials(login("hunter2"));
     assert!(!format!("{right:?}").contains("hunter2"));
