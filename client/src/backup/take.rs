@@ -29,6 +29,7 @@ impl SessionClient {
         let store = self.store();
         patiently(|| store.check_generation(store.deadline())).await?;
         let before = store.memory.generation.changes();
+        patiently(|| scan::whole(store)).await?;
         let head = format::head(&self.settings().key_prefix, store.unix_ms());
         to.write_all(head.as_bytes()).await?;
         let (mut done, mut cursor) = (BackedUp::default(), 0);
@@ -40,6 +41,7 @@ impl SessionClient {
                 break;
             }
         }
+        patiently(|| scan::whole(store)).await?;
         // The cursors of one Redis mean nothing to another.
         patiently(|| store.check_generation(store.deadline())).await?;
         if store.memory.generation.changes() != before {

@@ -198,8 +198,11 @@ async fn a_slot_that_is_on_its_way_is_neither_counted_nor_cleared_by_half() {
     assert_eq!(other.count().await, Err(ahead()));
     assert_eq!(other.clear("*").await, Err(ahead()));
     assert_eq!(Cache::over(other.clone()).clear("*").await, Err(ahead()));
+    let error = other.backup(&mut Vec::new()).await.expect_err("half of it");
+    assert!(error.to_string().contains("ASK"), "{error}");
     moving.end().await;
     assert_eq!(other.count().await, Ok(20));
+    assert_eq!(other.backup(&mut Vec::new()).await.map(|done| done.sessions).ok(), Some(20));
     assert_eq!(other.clear("*").await.map(|cleared| cleared.count), Ok(20));
 }
 
