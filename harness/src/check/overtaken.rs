@@ -155,14 +155,18 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &Setters, known: 
     let budget = nanos(index.rules().response_within);
     let oldest = known.set.saturating_sub(budget.saturating_add(slack));
     let begun = end.t.saturating_add(slack);
-    if !setters.may_expire((oldest, known.set), begun, brought) {
+    let may_expire = |by| setters.may_expire((oldest, known.set), begun, by);
+    if !may_expire(brought) {
         return false;
     }
     let lost = index.faults.forgotten_before(brought) > operation.invoke.t;
     if served_by == ServedBy::Redis && !lost {
-        // Redis had the write at once; only what another instance keeps to itself until that copy has ended can be brought after it.
+        // Redis had the write at once; only what another instance keeps to itself until that copy has ended can be brought after it,
+        // or what was on its way meanwhile.
         let kept_back = setters.kept_back_by_others(own, brought);
-        return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t);
+        let slow = setters.slow_of_others(own, brought).filter(|over| *over >= operation.invoke.t);
+        return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t)
+            || slow.is_some_and(|over| may_expire(over.saturating_add(slack)));
     }
     let told = known.from_redis.saturating_sub(slack);
     setters.over_of_others(own, brought).is_some_and(|over| over >= told)

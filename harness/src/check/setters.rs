@@ -18,9 +18,11 @@ struct Setter {
     start: u64,
     /// When it was over; what may yet happen never is.
     over: u64,
-    /// The latest end so far, of all, and of those that Redis may not have had at once.
+    /// The latest end so far, of all; of those that Redis did not surely have by their ends; and of those that it had by then, but
+    /// maybe not at once.
     overs: Latest,
     kept_back: Latest,
+    slow: Latest,
 }
 
 /// The latest end of all instances, with the instance; and the latest end of all other instances.
@@ -54,8 +56,8 @@ impl Latest {
 }
 
 impl Setters {
-    /// Of a session's operations, which are in the order of their starts. What took longer than `slack` may have been kept back
-    /// meanwhile, though Redis had it in the end.
+    /// Of a session's operations, which are in the order of their starts. What took longer than `slack` Redis may not have had at
+    /// once.
     pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a Operation>, slack: u64) -> Self {
         let sets = operations.filter(|operation| {
             matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
@@ -64,14 +66,15 @@ impl Setters {
         let mut leaves = Vec::new();
         for operation in sets {
             let over = operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t);
-            let (mut overs, mut kept_back) =
-                all.last().map_or_else(Default::default, |last| (last.overs, last.kept_back));
+            let (mut overs, mut kept_back, mut slow) =
+                all.last().map_or_else(Default::default, |last| (last.overs, last.kept_back, last.slow));
             overs.add(over, operation.instance);
-            let at_once = over.saturating_sub(operation.invoke.t) <= slack;
-            if operation.served_by() != Some(ServedBy::Redis) || !at_once {
+            if operation.served_by() != Some(ServedBy::Redis) {
                 kept_back.add(over, operation.instance);
+            } else if over.saturating_sub(operation.invoke.t) > slack {
+                slow.add(over, operation.instance);
             }
-            all.push(Setter { start: operation.invoke.t, over, overs, kept_back });
+            all.push(Setter { start: operation.invoke.t, over, overs, kept_back, slow });
             leaves.push(operation.invoke.t.saturating_add(operation.ttl.unwrap_or(u64::MAX)));
         }
         let mut expires = vec![u64::MAX; leaves.len()];
@@ -101,9 +104,14 @@ impl Setters {
         self.begun(until).checked_sub(1).and_then(|last| self.all[last].overs.but(own))
     }
 
-    /// The same of those that Redis may not have had at once.
+    /// The same of those that Redis did not surely have by their ends.
     pub(crate) fn kept_back_by_others(&self, own: u16, until: u64) -> Option<u64> {
         self.begun(until).checked_sub(1).and_then(|last| self.all[last].kept_back.but(own))
+    }
+
+    /// The same of those that Redis had by their ends, but maybe not at once.
+    pub(crate) fn slow_of_others(&self, own: u16, until: u64) -> Option<u64> {
+        self.begun(until).checked_sub(1).and_then(|last| self.all[last].slow.but(own))
     }
 
     /// How many began by `until`.
@@ -188,9 +196,11 @@ mod tests {
             assert_eq!(setters.may_expire((oldest, since), until, t), may_expire);
             let others = || begun(until).filter(|one| one.instance != 1);
             assert_eq!(setters.over_of_others(1, until), others().map(over).max());
-            let kept_back = others()
-                .filter(|one| one.served_by() != Some(ServedBy::Redis) || over(one) - one.invoke.t > SLACK);
-            assert_eq!(setters.kept_back_by_others(1, until), kept_back.map(over).max());
+            let (slow, kept_back): (Vec<_>, Vec<_>) =
+                others().partition(|one| one.served_by() == Some(ServedBy::Redis));
+            assert_eq!(setters.kept_back_by_others(1, until), kept_back.into_iter().map(over).max());
+            let slow = slow.into_iter().filter(|one| over(one) - one.invoke.t > SLACK);
+            assert_eq!(setters.slow_of_others(1, until), slow.map(over).max());
         }
     }
 }
