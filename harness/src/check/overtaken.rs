@@ -47,9 +47,14 @@ impl Spans {
         self.0.push((operation.invoke.t, over));
     }
 
+    /// The start of the first whose end, and all before it, is not so. An end is so if a later one is.
+    fn first_not(&self, is_so: impl Fn(u64) -> bool) -> Option<u64> {
+        self.0.get(self.0.partition_point(|(_, over)| is_so(*over))).map(|(start, _)| *start)
+    }
+
     /// The start of the first that was not over at `t`.
     fn first_not_over(&self, t: u64) -> Option<u64> {
-        self.0.get(self.0.partition_point(|(_, over)| *over < t)).map(|(start, _)| *start)
+        self.first_not(|over| over < t)
     }
 
     /// Whether one that started before `until` was not over at `t`.
@@ -136,10 +141,13 @@ fn made_again(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: K
         lanes.iter().enumerate().filter(move |(number, _)| *number != own).map(|(_, lane)| lane)
     };
     // What Redis had acknowledged before it said that the session is alive ended an earlier one; so did what was over before
-    // the writer made this one.
-    let (created, told) = (known.created.saturating_sub(slack), known.from_redis.max(known.created));
+    // the writer made this one. What was kept back, Redis has once it has settled.
+    let created = known.created.saturating_sub(slack);
+    let told = known.from_redis.max(known.created).saturating_sub(slack);
+    let settled = |over: u64| index.brings_local_writes() && index.settled_after(over) < told;
     let ended = others().flat_map(|lane| {
-        [lane.in_redis.first_not_over(told.saturating_sub(slack)), lane.elsewhere.first_not_over(created)]
+        let kept_back = lane.elsewhere.first_not(|over| over < created || settled(over));
+        [lane.in_redis.first_not_over(told), kept_back]
     });
     let Some(ended) = ended.flatten().min().filter(|start| *start < until) else { return false };
     others().any(|lane| lane.creates.any(ended, until))
