@@ -96,11 +96,21 @@ fn apart(index: &Index<'_>, instance: u16, outage: u64, failed: Vec<OperationId>
         (operation.invoke.t, operation.end.map_or(u64::MAX, |end| end.t))
     };
     let until = |times: &[u64], t: u64| times.partition_point(|time| *time <= t);
+    let wire = index.wire().get(usize::from(instance));
+    let lives = wire.map_or(&[][..], |wire| wire.lives.as_slice());
+    let ended = |stood: bool| -> Vec<u64> {
+        let meant = lives.iter().filter(|(opened, _)| (*opened <= outage) == stood);
+        meant.map(|(_, closed)| *closed).collect()
+    };
+    // What opened since the outage began is still being made, or was in vain.
+    let (stood, in_vain) = (ended(true), ended(false));
     let connected = |id: &OperationId| {
-        let Some(wire) = index.wire().get(usize::from(instance)) else { return false };
+        let Some(wire) = wire else { return false };
         let (from, to) = span(id);
-        // One that opened since the outage began is still being made.
-        until(&wire.opened, outage) > until(&wire.closed, from)
+        let standing = until(&wire.opened, outage);
+        let being_made = until(&wire.opened, to) - standing > in_vain.partition_point(|t| *t < from);
+        standing > until(&stood, from)
+            && !being_made
             && until(&wire.broken_connections, from) == until(&wire.broken_connections, to)
     };
     let (mut apart, mut waiting): (Vec<_>, Vec<_>) = failed.into_iter().partition(connected);

@@ -132,6 +132,12 @@ fn operations_that_wait_for_one_connection_together_find_out_once() {
     unknown("I14", &format!("{together}\n10.4 wire i0 c1 opened\n10.4 wire i0 c1 > TIME"));
     fails("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed subject: end"));
     unknown("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed world: reset"));
+    // Another that came and went meanwhile does not end it; they may have waited for one that is being made.
+    let in_vain =
+        format!("{together}\n{stands}\n10.2 wire i0 c2 opened\n10.3 wire i0 c2 closed world: reset");
+    fails("I14", &in_vain);
+    unknown("I14", &format!("{in_vain}\n10.4 wire i0 c3 opened"));
+    unknown("I14", &format!("{in_vain}\n10.45 wire i0 c1 closed subject: end"));
 }
 
 #[test]
