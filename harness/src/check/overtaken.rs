@@ -8,7 +8,7 @@
 //! extended. Whether such an update shows depends on who reaches Redis first, and both are right. So no check demands it, and
 //! none forbids it.
 
-use super::index::{Index, Operation, OperationId, nanos};
+use super::index::{Index, Operation, OperationId};
 use super::reads::{self, Seen};
 use super::setters::Setters;
 use crate::history::ServedBy;
@@ -159,11 +159,8 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &Setters, known: 
     let (Some(served_by), Some(end)) = (operation.served_by(), operation.end) else { return false };
     let (own, slack) = (operation.instance, index.slack());
     let brought = index.settled_after(end.t);
-    // What was over before the instance set the expiry itself no longer counts. No operation lasts longer than its budget.
-    let budget = nanos(index.rules().response_within);
-    let oldest = known.set.saturating_sub(budget.saturating_add(slack));
-    let begun = end.t.saturating_add(slack);
-    let may_expire = |by| setters.may_expire((oldest, known.set), begun, by);
+    // What was over before the instance set the expiry itself no longer counts.
+    let may_expire = |by| setters.may_expire(known.set, end.t.saturating_add(slack), by);
     if !may_expire(brought) {
         return false;
     }

@@ -393,3 +393,22 @@ fn an_update_of_a_copy_that_expired_before_it_was_brought_need_not_show() {
     // Nobody else kept the session alive.
     fails("I1", &story("update s0 0-2", "60", "0-2"));
 }
+
+#[test]
+fn a_touch_of_unknown_outcome_may_end_a_copy_at_any_time_after() {
+    let story = |outcome: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             2.0-2.5 i0 touch s0 ttl=4 -> {outcome}
+             10.0 fault 0 refuse on i0,i1 total
+             11.0-11.1 i1 create s0 1-1 ttl=500 -> local
+             12.0-12.1 i0 create s0 0-2 ttl=600 -> local
+             13.0-13.1 i1 update s0 1-2 -> local
+             20.0 fault 0 refuse off i0,i1 total
+             30.0 final fresh s0 0-2"
+        )
+    };
+    passes("I1", &story("unknown"));
+    fails("I1", &story("failed"));
+    fails("I1", &story("redis"));
+}
