@@ -48,15 +48,16 @@ impl Check for BoundedResources {
 /// A sample against the bounds.
 fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sample), tally: &mut Tally) {
     let rules = index.rules();
-    let sessions = u64::from(index.head.sessions);
+    let (of_load, of_copy) = (u64::from(index.head.sessions), of_copy(index).unwrap_or(u64::MAX));
+    let sessions = if of_load <= of_copy {
+        ("sessions in its local copy, and the load has no more than the bound,", of_load)
+    } else {
+        ("sessions in its local copy", of_copy)
+    };
     let measured = [
         ("operations in flight", sample.in_flight, rules.in_flight),
         ("bytes in its local copy", sample.local_bytes, rules.local_bytes),
-        (
-            "sessions in its local copy, and the load has no more than the bound,",
-            sample.local_sessions,
-            sessions,
-        ),
+        (sessions.0, sample.local_sessions, sessions.1),
     ];
     for (what, figure, bound) in measured {
         match figure {
@@ -71,6 +72,12 @@ fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sam
             }),
         }
     }
+}
+
+/// How many sessions a local copy may hold; `None` where that is not told, or for a subject that says that it has a rule of its own.
+fn of_copy(index: &Index<'_>) -> Option<u64> {
+    let own = |key: &String| key == "local" || key == "local.sessions";
+    index.rules().local_sessions.filter(|_| !index.head.ignored.iter().any(own))
 }
 
 /// Connections against their bound. A connection that was given up ends when the calls on it have, and another stands in for it

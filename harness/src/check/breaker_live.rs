@@ -96,11 +96,21 @@ fn apart(index: &Index<'_>, instance: u16, outage: u64, failed: Vec<OperationId>
         (operation.invoke.t, operation.end.map_or(u64::MAX, |end| end.t))
     };
     let until = |times: &[u64], t: u64| times.partition_point(|time| *time <= t);
+    let wire = index.wire().get(usize::from(instance));
+    let lives = wire.map_or(&[][..], |wire| wire.lives.as_slice());
+    let ended = |stood: bool| -> Vec<u64> {
+        let meant = lives.iter().filter(|(opened, _)| (*opened <= outage) == stood);
+        meant.map(|(_, closed)| *closed).collect()
+    };
+    // What opened since the outage began is still being made, or was in vain.
+    let (stood, in_vain) = (ended(true), ended(false));
     let connected = |id: &OperationId| {
-        let Some(wire) = index.wire().get(usize::from(instance)) else { return false };
+        let Some(wire) = wire else { return false };
         let (from, to) = span(id);
-        // One that opened since the outage began is still being made.
-        until(&wire.opened, outage) > until(&wire.closed, from)
+        let standing = until(&wire.opened, outage);
+        let being_made = until(&wire.opened, to) - standing > in_vain.partition_point(|t| *t < from);
+        standing > until(&stood, from)
+            && !being_made
             && until(&wire.broken_connections, from) == until(&wire.broken_connections, to)
     };
     let (mut apart, mut waiting): (Vec<_>, Vec<_>) = failed.into_iter().partition(connected);
@@ -131,41 +141,82 @@ pub(super) fn succeeded(index: &Index<'_>, instance: u16, from: u64, to: u64) ->
     served || answered
 }
 
-/// When the last fault on the instance is over, the breaker must close, and it must not be open for good.
+/// A stretch in which a breaker is not closed.
+#[derive(Clone, Copy)]
+struct Away {
+    /// When it had been closed before, if it had opened before.
+    closed_before: Option<u64>,
+    opened: Change,
+    closed: Option<Change>,
+}
+
+impl Away {
+    fn all(changes: &[Change]) -> Vec<Self> {
+        let (mut all, mut opened, mut closed_before) = (Vec::new(), None, None);
+        for change in changes {
+            match change.to {
+                BreakerState::Open | BreakerState::HalfOpen => _ = opened.get_or_insert(*change),
+                BreakerState::Closed => {
+                    if let Some(opened) = opened.take() {
+                        all.push(Self { closed_before, opened, closed: Some(*change) });
+                    }
+                    closed_before = Some(change.t);
+                }
+            }
+        }
+        all.extend(opened.map(|opened| Self { closed_before, opened, closed: None }));
+        all
+    }
+
+    /// How long it may last where Redis is well. One that opens again at once may double its cool-down once more.
+    fn most(&self, index: &Index<'_>) -> u64 {
+        let rules = index.rules();
+        let within = nanos(rules.close_within).saturating_add(index.slack());
+        let at_once = self
+            .closed_before
+            .is_some_and(|closed| self.opened.t.saturating_sub(closed) < nanos(rules.breaker.cool_down));
+        if at_once && self.closed.is_some() {
+            // With its jitter.
+            within.saturating_add(nanos(rules.breaker.cool_down_max).saturating_mul(2))
+        } else {
+            within
+        }
+    }
+}
+
+/// After the last fault on the instance the breaker must never be away from closed for longer than it takes to close.
 fn closes(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tally) {
-    let within = nanos(index.rules().close_within).saturating_add(index.slack());
-    let end = index.over;
     let healed = index.faults.end_for(instance).unwrap_or(0);
-    let deadline = healed.saturating_add(within);
-    if deadline > end {
+    let within = nanos(index.rules().close_within).saturating_add(index.slack());
+    if healed.saturating_add(within) > index.over {
         return;
     }
-    let closed_in_time = state_at(changes, healed) == BreakerState::Closed
-        || between(changes, healed, deadline).iter().any(|change| change.to == BreakerState::Closed);
-    let left_closed = changes.iter().rev().take_while(|change| change.to != BreakerState::Closed).last();
-    let stuck = left_closed.filter(|change| change.t.saturating_add(within) < end);
-    let last = changes.iter().rev().find(|change| change.t <= deadline);
-    match (closed_in_time, stuck) {
-        (true, None) => tally.judged(),
-        (false, _) => tally.broken(last.map_or(0, |change| change.entry), || {
+    let too_long = |away: &Away| {
+        let until = away.closed.map_or(index.over, |closed| closed.t);
+        until.saturating_sub(away.opened.t.max(healed)) > away.most(index)
+    };
+    let Some(away) = Away::all(changes).into_iter().find(too_long) else { return tally.judged() };
+    let opened = away.opened;
+    let deadline = opened.t.max(healed).saturating_add(away.most(index));
+    let last = changes.iter().rev().find(|change| change.t <= deadline).unwrap_or(&opened);
+    let state = named(state_at(changes, deadline));
+    let deadline = words::seconds(deadline);
+    tally.broken(last.entry, || {
+        if opened.t <= healed {
             let says = format!(
-                "the last fault on instance-{instance} ended at {}; its breaker was not closed again by {}: it was {}",
+                "the last fault on instance-{instance} ended at {}; its breaker was not closed again by {deadline}: it was {state}",
                 words::seconds(healed),
-                words::seconds(deadline),
-                named(state_at(changes, deadline)),
             );
-            (says, last.map(|change| change.entry).into_iter().collect())
-        }),
-        (true, Some(opened)) => tally.broken(opened.entry, || {
-            let says = format!(
-                "the breaker of instance-{instance} opened at {}, after the last fault, and was {} when the run ended at {}",
-                words::seconds(opened.t),
-                named(state_at(changes, end)),
-                words::seconds(end),
-            );
-            (says, vec![opened.entry])
-        }),
-    }
+            return (says, vec![last.entry]);
+        }
+        let closed = away.closed.map(|closed| format!(", but at {}", words::seconds(closed.t)));
+        let says = format!(
+            "the breaker of instance-{instance} opened at {}, after the last fault, and was not closed again by {deadline}{}: it was {state}",
+            words::seconds(opened.t),
+            closed.unwrap_or_default(),
+        );
+        (says, std::iter::once(opened.entry).chain(away.closed.map(|closed| closed.entry)).collect())
+    });
 }
 
 fn state_at(changes: &[Change], t: u64) -> BreakerState {

@@ -222,21 +222,30 @@ fn latency(
     Ok(Figure { value: seconds(nanos), of: of as u64, entries })
 }
 
-/// The longest resync. One that was cut short counts with the one that ended what it had begun.
+/// The longest resync. One that was interrupted and left something goes on with the next, and never ends if none follows.
 fn resync_duration(index: &Index<'_>, scope: &Scope<'_>, instances: &[u16]) -> Result<Figure, String> {
     let mut longest: Option<(u64, Vec<usize>)> = None;
     let mut count = 0;
     let mut running = std::collections::BTreeMap::new();
+    let mut interrupted = std::collections::BTreeSet::new();
     for (entry, line) in index.told() {
         let Event::Resync { instance, what } = line.e else { continue };
         if !instances.contains(&instance) {
             continue;
         }
         match what {
-            Resync::Started { .. } if scope.covers(line.t) => _ = running.insert(instance, (line.t, entry)),
-            Resync::Started { .. } => {}
-            Resync::Interrupted { .. } => _ = running.remove(&instance),
+            Resync::Started { .. } => {
+                if !interrupted.remove(&instance) && scope.covers(line.t) {
+                    running.insert(instance, (line.t, entry));
+                }
+            }
+            Resync::Interrupted { sessions: 0 } => _ = running.remove(&instance),
+            Resync::Interrupted { .. } if running.contains_key(&instance) => {
+                interrupted.insert(instance);
+            }
+            Resync::Interrupted { .. } => {}
             Resync::Finished { .. } => {
+                interrupted.remove(&instance);
                 let Some((started, start)) = running.remove(&instance) else { continue };
                 count += 1;
                 let took = line.t - started;

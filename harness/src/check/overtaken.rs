@@ -8,7 +8,7 @@
 //! extended. Whether such an update shows depends on who reaches Redis first, and both are right. So no check demands it, and
 //! none forbids it.
 
-use super::index::{Index, Operation, OperationId, nanos};
+use super::index::{Index, Operation, OperationId};
 use super::reads::{self, Seen};
 use super::setters::Setters;
 use crate::history::ServedBy;
@@ -47,9 +47,14 @@ impl Spans {
         self.0.push((operation.invoke.t, over));
     }
 
+    /// The start of the first whose end, and all before it, is not so. An end is so if a later one is.
+    fn first_not(&self, is_so: impl Fn(u64) -> bool) -> Option<u64> {
+        self.0.get(self.0.partition_point(|(_, over)| is_so(*over))).map(|(start, _)| *start)
+    }
+
     /// The start of the first that was not over at `t`.
     fn first_not_over(&self, t: u64) -> Option<u64> {
-        self.0.get(self.0.partition_point(|(_, over)| *over < t)).map(|(start, _)| *start)
+        self.first_not(|over| over < t)
     }
 
     /// Whether one that started before `until` was not over at `t`.
@@ -136,10 +141,13 @@ fn made_again(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: K
         lanes.iter().enumerate().filter(move |(number, _)| *number != own).map(|(_, lane)| lane)
     };
     // What Redis had acknowledged before it said that the session is alive ended an earlier one; so did what was over before
-    // the writer made this one.
-    let (created, told) = (known.created.saturating_sub(slack), known.from_redis.max(known.created));
+    // the writer made this one. What was kept back, Redis has once it has settled.
+    let created = known.created.saturating_sub(slack);
+    let told = known.from_redis.max(known.created).saturating_sub(slack);
+    let settled = |over: u64| index.brings_local_writes() && index.settled_after(over) < told;
     let ended = others().flat_map(|lane| {
-        [lane.in_redis.first_not_over(told.saturating_sub(slack)), lane.elsewhere.first_not_over(created)]
+        let kept_back = lane.elsewhere.first_not(|over| over < created || settled(over));
+        [lane.in_redis.first_not_over(told), kept_back]
     });
     let Some(ended) = ended.flatten().min().filter(|start| *start < until) else { return false };
     others().any(|lane| lane.creates.any(ended, until))
@@ -151,18 +159,19 @@ fn lived_on(index: &Index<'_>, operation: &Operation, setters: &Setters, known: 
     let (Some(served_by), Some(end)) = (operation.served_by(), operation.end) else { return false };
     let (own, slack) = (operation.instance, index.slack());
     let brought = index.settled_after(end.t);
-    // What was over before the instance set the expiry itself no longer counts. No operation lasts longer than its budget.
-    let budget = nanos(index.rules().response_within);
-    let oldest = known.set.saturating_sub(budget.saturating_add(slack));
-    let begun = end.t.saturating_add(slack);
-    if !setters.may_expire((oldest, known.set), begun, brought) {
+    // What was over before the instance set the expiry itself no longer counts.
+    let may_expire = |by| setters.may_expire(known.set, end.t.saturating_add(slack), by);
+    if !may_expire(brought) {
         return false;
     }
     let lost = index.faults.forgotten_before(brought) > operation.invoke.t;
     if served_by == ServedBy::Redis && !lost {
-        // Redis had the write at once; only what another instance keeps to itself until that copy has ended can be brought after it.
+        // Redis had the write at once; only what another instance keeps to itself until that copy has ended can be brought after it,
+        // or what was on its way meanwhile.
         let kept_back = setters.kept_back_by_others(own, brought);
-        return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t);
+        let slow = setters.slow_of_others(own, brought).filter(|over| *over >= operation.invoke.t);
+        return kept_back.is_some_and(|over| index.settled_after(over) >= operation.invoke.t)
+            || slow.is_some_and(|over| may_expire(over.saturating_add(slack)));
     }
     let told = known.from_redis.saturating_sub(slack);
     setters.over_of_others(own, brought).is_some_and(|over| over >= told)

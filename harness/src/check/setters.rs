@@ -10,6 +10,8 @@ pub(crate) struct Setters {
     all: Vec<Setter>,
     /// For a stretch of them the earliest expiry, in a segment tree.
     expires: Vec<u64>,
+    /// The longest that any took that was over.
+    longest: u64,
 }
 
 /// Something that sets the session's expiry.
@@ -18,9 +20,13 @@ struct Setter {
     start: u64,
     /// When it was over; what may yet happen never is.
     over: u64,
-    /// The latest end so far, of all, and of those that Redis may not have had at once.
+    /// The latest end so far, of all; of those that Redis did not surely have by their ends; and of those that it had by then, but
+    /// maybe not at once.
     overs: Latest,
     kept_back: Latest,
+    slow: Latest,
+    /// The earliest expiry so far of those that are never over.
+    loose: Option<u64>,
 }
 
 /// The latest end of all instances, with the instance; and the latest end of all other instances.
@@ -54,46 +60,58 @@ impl Latest {
 }
 
 impl Setters {
-    /// Of a session's operations, which are in the order of their starts. What took longer than `slack` may have been kept back
-    /// meanwhile, though Redis had it in the end.
+    /// Of a session's operations, which are in the order of their starts. What took longer than `slack` Redis may not have had at
+    /// once.
     pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a Operation>, slack: u64) -> Self {
         let sets = operations.filter(|operation| {
             matches!(operation.kind, Kind::Create | Kind::Touch) && !operation.never_happened()
         });
         let mut all: Vec<Setter> = Vec::new();
         let mut leaves = Vec::new();
+        let mut longest = 0;
         for operation in sets {
-            let over = operation.end.filter(|_| operation.acknowledged()).map_or(u64::MAX, |end| end.t);
-            let (mut overs, mut kept_back) =
-                all.last().map_or_else(Default::default, |last| (last.overs, last.kept_back));
-            overs.add(over, operation.instance);
-            let at_once = over.saturating_sub(operation.invoke.t) <= slack;
-            if operation.served_by() != Some(ServedBy::Redis) || !at_once {
-                kept_back.add(over, operation.instance);
+            let start = operation.invoke.t;
+            let over = operation.end.filter(|_| operation.acknowledged()).map(|end| end.t);
+            let expires = start.saturating_add(operation.ttl.unwrap_or(u64::MAX));
+            let last: Option<&Setter> = all.last();
+            let (mut overs, mut kept_back, mut slow) =
+                last.map_or_else(Default::default, |last| (last.overs, last.kept_back, last.slow));
+            let mut loose = last.and_then(|last| last.loose);
+            match over {
+                Some(over) => longest = longest.max(over.saturating_sub(start)),
+                None => loose = Some(loose.map_or(expires, |earliest: u64| earliest.min(expires))),
             }
-            all.push(Setter { start: operation.invoke.t, over, overs, kept_back });
-            leaves.push(operation.invoke.t.saturating_add(operation.ttl.unwrap_or(u64::MAX)));
+            let over = over.unwrap_or(u64::MAX);
+            overs.add(over, operation.instance);
+            if operation.served_by() != Some(ServedBy::Redis) {
+                kept_back.add(over, operation.instance);
+            } else if over.saturating_sub(start) > slack {
+                slow.add(over, operation.instance);
+            }
+            all.push(Setter { start, over, overs, kept_back, slow, loose });
+            leaves.push(expires);
         }
         let mut expires = vec![u64::MAX; leaves.len()];
         expires.extend(&leaves);
         for node in (1..leaves.len()).rev() {
             expires[node] = expires[2 * node].min(expires[2 * node + 1]);
         }
-        Self { all, expires }
+        Self { all, expires, longest }
     }
 
-    /// Whether one of those that began by `until`, and was not over before `since`, may expire by `t`. What began before `oldest`
-    /// was over by then.
-    pub(crate) fn may_expire(&self, (oldest, since): (u64, u64), until: u64, t: u64) -> bool {
+    /// Whether one of those that began by `until`, and was not over before `since`, may expire by `t`.
+    pub(crate) fn may_expire(&self, since: u64, until: u64, t: u64) -> bool {
         let place = |start: u64| self.all.partition_point(|setter| setter.start < start);
-        let (first, sure) = (place(oldest), place(since));
+        let (first, sure) = (place(since.saturating_sub(self.longest)), place(since));
         let begun = self.begun(until);
         let leaves = &self.expires[self.all.len()..];
-        // The few that began before `since`, and may have been over before it, are looked at one by one.
-        let early = first..sure.min(begun);
-        let early = early.filter(|place| self.all[*place].over >= since).map(|place| leaves[place]);
+        // The few that began before `since`, and may have been over before it, are looked at one by one; of those that are never
+        // over, which may have begun at any time, the earliest expiry is known.
+        let before = sure.min(begun);
+        let early = (first..before).filter(|place| self.all[*place].over >= since).map(|place| leaves[place]);
+        let loose = before.checked_sub(1).and_then(|last| self.all[last].loose);
         let later = self.earliest(sure, begun);
-        early.chain(later).any(|expires| expires <= t)
+        early.chain(loose).chain(later).any(|expires| expires <= t)
     }
 
     /// Of those that began by `until` on other instances the latest end.
@@ -101,9 +119,14 @@ impl Setters {
         self.begun(until).checked_sub(1).and_then(|last| self.all[last].overs.but(own))
     }
 
-    /// The same of those that Redis may not have had at once.
+    /// The same of those that Redis did not surely have by their ends.
     pub(crate) fn kept_back_by_others(&self, own: u16, until: u64) -> Option<u64> {
         self.begun(until).checked_sub(1).and_then(|last| self.all[last].kept_back.but(own))
+    }
+
+    /// The same of those that Redis had by their ends, but maybe not at once.
+    pub(crate) fn slow_of_others(&self, own: u16, until: u64) -> Option<u64> {
+        self.begun(until).checked_sub(1).and_then(|last| self.all[last].slow.but(own))
     }
 
     /// How many began by `until`.
@@ -181,16 +204,16 @@ mod tests {
             let over = |one: &Operation| if one.acknowledged() { one.end.unwrap().t } else { u64::MAX };
             let (since, until, t) =
                 (random.random_range(0..40), random.random_range(0..60), random.random_range(0..60));
-            let oldest = u64::saturating_sub(since, random.random_range(0..8));
-            let may_expire = begun(until)
-                .filter(|one| one.invoke.t >= oldest && over(one) >= since)
-                .any(|one| one.invoke.t + one.ttl.unwrap() <= t);
-            assert_eq!(setters.may_expire((oldest, since), until, t), may_expire);
+            let may_expire =
+                begun(until).filter(|one| over(one) >= since).any(|one| one.invoke.t + one.ttl.unwrap() <= t);
+            assert_eq!(setters.may_expire(since, until, t), may_expire);
             let others = || begun(until).filter(|one| one.instance != 1);
             assert_eq!(setters.over_of_others(1, until), others().map(over).max());
-            let kept_back = others()
-                .filter(|one| one.served_by() != Some(ServedBy::Redis) || over(one) - one.invoke.t > SLACK);
-            assert_eq!(setters.kept_back_by_others(1, until), kept_back.map(over).max());
+            let (slow, kept_back): (Vec<_>, Vec<_>) =
+                others().partition(|one| one.served_by() == Some(ServedBy::Redis));
+            assert_eq!(setters.kept_back_by_others(1, until), kept_back.into_iter().map(over).max());
+            let slow = slow.into_iter().filter(|one| over(one) - one.invoke.t > SLACK);
+            assert_eq!(setters.slow_of_others(1, until), slow.map(over).max());
         }
     }
 }

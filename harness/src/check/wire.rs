@@ -30,6 +30,8 @@ pub(crate) struct WireLog {
     /// When connections were opened, and when they ended, in order.
     pub(crate) opened: Vec<u64>,
     pub(crate) closed: Vec<u64>,
+    /// When each connection that has ended was opened, and when it ended, in the order of the ends.
+    pub(crate) lives: Vec<(u64, u64)>,
     /// When each error first came, by its first word.
     pub(crate) errors: BTreeMap<Arc<str>, u64>,
     /// When anything was seen last before the load was over.
@@ -54,6 +56,8 @@ pub(crate) struct WireReader<'h> {
 /// A connection as it is followed.
 #[derive(Debug, Default)]
 struct Connection {
+    /// When it was opened, where that was seen.
+    opened: Option<u64>,
     unanswered: VecDeque<usize>,
     replied: bool,
     garbled: bool,
@@ -97,10 +101,12 @@ impl<'h> WireReader<'h> {
         match what {
             Wire::Opened => {
                 log.opened.push(t);
+                connection.opened.get_or_insert(t);
                 log.open.insert(*number, entry);
             }
             Wire::Closed { by } => {
                 log.closed.push(t);
+                log.lives.extend(connection.opened.map(|opened| (opened, t)));
                 log.open.remove(number);
                 if !by.starts_with("subject") || !connection.replied {
                     log.broken_connections.push(t);

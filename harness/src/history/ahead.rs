@@ -11,6 +11,9 @@ use super::{Entry, HistoryError};
 /// Lines of a batch. A history of fewer is parsed before a thread could begin.
 const LINES: usize = 1024;
 
+/// Bytes of a batch, its last line aside: long lines must not fill the memory.
+const BYTES: usize = 1024 * 1024;
+
 /// Batches that wait for each thread, and that each has parsed.
 const WAITING: usize = 2;
 
@@ -120,7 +123,7 @@ impl<R: BufRead> EntryReader<R> {
         text.clear();
         ends.clear();
         let mut batch = Batch { text, ends, entries, whole: true, ..Batch::default() };
-        while batch.ends.len() < LINES {
+        while batch.ends.len() < LINES && batch.text.len() < BYTES {
             match self.line() {
                 Ok(Some(Line { text, number, whole })) => {
                     if batch.ends.is_empty() {
@@ -163,5 +166,33 @@ impl<R: BufRead> EntryReader<R> {
             self.end();
             Err(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::write;
+    use crate::report::samples;
+
+    #[test]
+    fn long_lines_make_small_batches() {
+        let mut history = samples::history();
+        history.entries.clear();
+        let mut text = Vec::new();
+        write(&history, &mut text).unwrap();
+        let line = 100_000;
+        for _ in 0..50 {
+            text.extend(std::iter::repeat_n(b'x', line));
+            text.push(b'\n');
+        }
+        let mut reader = EntryReader::new(&text[..]).unwrap();
+        let (mut lines, mut last) = (0, false);
+        while !last {
+            let batch = reader.batch(Batch::default());
+            assert!(batch.text.len() < BYTES + line, "{} bytes", batch.text.len());
+            (lines, last) = (lines + batch.ends.len(), batch.last);
+        }
+        assert_eq!(lines, 50);
     }
 }

@@ -1,6 +1,7 @@
 //! I15 and I17: time and resources.
 
-use super::{fails, passes, unknown};
+use super::{fails, finding, passes, story, unknown};
+use crate::check::{Finding, Verdict};
 
 #[test]
 fn an_operation_ends_within_its_budget() {
@@ -20,6 +21,34 @@ fn resources_stay_within_their_bounds() {
         fails("I17", &format!("1.0 sample i0 connections=1\n2.0 sample i0 {over}"));
     }
     unknown("I17", "1.0 sample i0 dirty=3");
+}
+
+/// What is found where a local copy may hold four of a hundred sessions.
+fn with_a_small_copy(sessions: u64, ignored: &[&str]) -> Finding {
+    let mut history = story::history(&format!("1.0 sample i0 local_sessions={sessions}"));
+    history.head.sessions = 100;
+    history.head.rules.local_sessions = Some(4);
+    history.head.ignored = ignored.iter().map(|key| (*key).to_owned()).collect();
+    finding(&history, "I17")
+}
+
+#[test]
+fn a_local_copy_holds_no_more_sessions_than_it_may() {
+    assert_eq!(with_a_small_copy(4, &[]).verdict, Verdict::Pass);
+    for sessions in [5, 100] {
+        let found = with_a_small_copy(sessions, &["retry"]);
+        assert_eq!(found.verdict, Verdict::Fail);
+        assert!(
+            found.says.contains("sessions in its local copy at 1.000 s; the bound is 4"),
+            "{}",
+            found.says
+        );
+    }
+    // A subject that has a rule of its own keeps no more than the load has.
+    for ignored in ["local", "local.sessions"] {
+        assert_eq!(with_a_small_copy(100, &[ignored]).verdict, Verdict::Pass);
+        assert_eq!(with_a_small_copy(101, &[ignored]).verdict, Verdict::Fail);
+    }
 }
 
 #[test]

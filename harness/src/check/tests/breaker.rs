@@ -132,6 +132,12 @@ fn operations_that_wait_for_one_connection_together_find_out_once() {
     unknown("I14", &format!("{together}\n10.4 wire i0 c1 opened\n10.4 wire i0 c1 > TIME"));
     fails("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed subject: end"));
     unknown("I14", &format!("{together}\n{stands}\n10.6 wire i0 c1 closed world: reset"));
+    // Another that came and went meanwhile does not end it; they may have waited for one that is being made.
+    let in_vain =
+        format!("{together}\n{stands}\n10.2 wire i0 c2 opened\n10.3 wire i0 c2 closed world: reset");
+    fails("I14", &in_vain);
+    unknown("I14", &format!("{in_vain}\n10.4 wire i0 c3 opened"));
+    unknown("I14", &format!("{in_vain}\n10.45 wire i0 c1 closed subject: end"));
 }
 
 #[test]
@@ -148,6 +154,30 @@ fn it_must_close_when_redis_is_back_and_stay_so() {
     );
     fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open")));
     fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open\n29.0 breaker i0 open half-open")));
+    // It was away too long, though it came back.
+    let late = |opened: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             10.0 fault 0 stall on i0
+             20.0 fault 0 stall off i0
+             {opened} breaker i0 closed open
+             55.0 breaker i0 open half-open
+             55.1 breaker i0 half-open closed
+             60.0-60.1 i0 get s0 -> redis 0-1"
+        )
+    };
+    let says = fails("I14", &late("20.3"));
+    assert!(says.contains("not closed again by 24.350 s, but at 55.100 s"), "{says}");
+    passes("I14", &late("52.0"));
+    // One that opens again at once goes on where it was.
+    let again =
+        "20.1 breaker i0 closed open\n20.2 breaker i0 open half-open\n20.3 breaker i0 half-open closed";
+    let away = |until: &str| {
+        let twice = format!("{again}\n21.0 breaker i0 closed open\n{until} breaker i0 open half-open");
+        format!("{twice}\n{until} breaker i0 half-open closed\n60.0-60.1 i0 get s0 -> redis none")
+    };
+    passes("I14", &away("29.0"));
+    fails("I14", &away("59.0"));
     // Too soon to tell.
     passes("I14", &outage(&format!("{GOOD}\n29.0 breaker i0 closed open")));
 }
