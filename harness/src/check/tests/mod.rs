@@ -10,6 +10,7 @@ mod judging;
 mod life;
 mod model;
 mod order;
+mod overtaken;
 mod resync;
 mod retries;
 mod sometimes;
