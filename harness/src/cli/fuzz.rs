@@ -16,14 +16,14 @@ use super::signals::Signals;
 use super::{print, say};
 use crate::check::Finding;
 use crate::fault::Fault;
-use crate::fuzz::{Case, Cases, Examined, Found, Hunter, Kept, Notes, Span, found_text, hunt, shrink};
+use crate::fuzz::{
+    Case, Cases, Examined, Found, Hunter, Kept, MOST_RUNS, Notes, Span, found_text, hunt, shrink,
+};
 use crate::perform::{self, Setting};
 use crate::report::{Folder, visible, write_whole};
 use crate::stop::Stop;
 use crate::suggest;
 
-/// Runs that shrinking may take.
-const MOST_RUNS: usize = 5000;
 /// How often the notes are kept, in runs.
 const KEEP_EVERY: u64 = 20;
 /// How often to say how far it is where there is no terminal, in runs.

@@ -5,15 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::hunt::{Examined, Hunter, Span, hunt};
-use super::shrink::{Shrunk, shrink};
+use super::shrink::{MOST_RUNS, Shrunk, shrink};
 use crate::check::{self, Finding, Verdict};
 use crate::perform::{Setting, perform, unsupported};
 use crate::plan::Plan;
 use crate::scenario::ScenarioError;
 use crate::subject::Flaw;
-
-/// Runs that shrinking may take.
-const MOST_RUNS: usize = 5000;
 
 /// What a hunt for one flaw came to.
 #[derive(Clone, Debug)]

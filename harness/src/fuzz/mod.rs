@@ -21,5 +21,5 @@ pub use draw::Cases;
 pub use found::{Found, found_text};
 pub use hunt::{Examined, Hunter, Span, hunt};
 pub use kept::{Kept, KeptError, Notes};
-pub use shrink::{Shrunk, shrink};
+pub use shrink::{MOST_RUNS, Shrunk, shrink};
 pub use tree::CaseTree;

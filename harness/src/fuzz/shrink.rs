@@ -7,6 +7,9 @@ use super::hunt::{Examined, Hunter};
 use super::tree::CaseTree;
 use crate::check::Finding;
 
+/// Runs that it may take where nobody says otherwise.
+pub const MOST_RUNS: usize = 5000;
+
 /// The smallest schedule that was found.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
