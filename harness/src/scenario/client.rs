@@ -1,4 +1,6 @@
-//! The `[client]` table: settings of the subject over a named profile.
+//! The `[client]` table: settings of the subject over a named profile, and over variables of the environment.
+
+use std::time::Duration;
 
 use squall_client::{Profile, Settings};
 use toml::de::DeValue;
@@ -6,7 +8,7 @@ use toml::{Spanned, Table, Value};
 
 use super::document::{self, Tree, root};
 use super::problem::Found;
-use super::typed;
+use super::{typed, variables};
 use crate::suggest;
 
 /// Finds keys and types that are wrong where they stand. Ranges come later, when the profile is known.
@@ -15,20 +17,30 @@ pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
     let DeValue::Table(table) = client.get_ref() else { return };
     let mut table = table.clone();
     table.remove("profile");
+    table.remove(variables::KEY);
     typed::read::<Settings>(tree, &Spanned::new(client.span(), table), found);
 }
 
-/// The settings that `client` asks for; `None` when something about them is wrong.
-pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Settings> {
+/// What a `[client]` table asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The settings of the subject.
+    pub(super) settings: Settings,
+    /// How long sessions live unless the load says otherwise, where a variable tells.
+    pub(super) session_ttl: Option<Duration>,
+}
+
+/// What `client` asks for; `None` when something about it is wrong.
+pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Asked> {
     let mut wrong = |key: &str, what: String, cure: String| {
         let path = root("client").key(key);
         found.push(Found { key: path.to_string(), what, cure, span: document::span(tree, &path) });
     };
     let names = Profile::ALL.map(Profile::name);
-    let base = match client.get("profile") {
-        None => Settings::default(),
+    let profile = match client.get("profile") {
+        None => None,
         Some(Value::String(name)) => match Profile::named(name) {
-            Some(profile) => profile.settings(),
+            Some(profile) => Some(profile),
             None => {
                 let told = suggest::unknown("profile", name, &names);
                 let (what, cure) = told.rsplit_once("; ").unwrap_or((&told, ""));
@@ -42,9 +54,20 @@ pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) 
             return None;
         }
     };
-    let mut merged = Table::try_from(base).ok()?;
+    let mut base = Asked { settings: profile.map(Profile::settings).unwrap_or_default(), session_ttl: None };
+    if let Some(variables) = client.get(variables::KEY) {
+        match variables::heed(profile, variables) {
+            Ok(heeded) => base = heeded,
+            Err(unheeded) => {
+                wrong(&unheeded.key, unheeded.what, unheeded.cure);
+                return None;
+            }
+        }
+    }
+    let mut merged = Table::try_from(base.settings).ok()?;
     merge(&mut merged, client);
     merged.remove("profile");
+    merged.remove(variables::KEY);
     let settings: Settings = match Value::Table(merged).try_into() {
         Ok(settings) => settings,
         Err(error) => {
@@ -56,7 +79,7 @@ pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) 
     for problem in &problems {
         wrong(&problem.key, format!("{} is {}", problem.key, problem.value), problem.cure.clone());
     }
-    problems.is_empty().then_some(settings)
+    problems.is_empty().then_some(Asked { settings, session_ttl: base.session_ttl })
 }
 
 fn merge(base: &mut Table, over: &Table) {
@@ -82,8 +105,9 @@ mod tests {
         types(&tree, &mut found);
         let table: Table = text.parse().unwrap();
         let client = table["client"].as_table().unwrap();
-        let settings = settings(client, &tree, &mut found);
-        settings
+        let asked = asked(client, &tree, &mut found);
+        asked
+            .map(|asked| asked.settings)
             .ok_or_else(|| found.into_iter().map(|f| format!("{}: {}; {}", f.key, f.what, f.cure)).collect())
     }
 
@@ -94,6 +118,58 @@ mod tests {
         assert_eq!(settings.breaker.cool_down.as_secs(), 1);
         assert_eq!(settings.breaker.failures, profile.breaker.failures);
         assert_eq!(settings.pool, profile.pool);
+    }
+
+    #[test]
+    fn variables_go_over_the_profile_and_keys_over_both() {
+        let text = "[client]\nprofile = \"cache-v4\"\nenvironment = { CACHE_MAX_RETRIES = \"0\", \
+                    CACHE_SOCKET_TIMEOUT_MS = \"300\" }\noperation_timeout = \"200ms\"";
+        let settings = read(text).unwrap();
+        let profile = Profile::CacheV4.settings();
+        assert_eq!((settings.retry.retries, settings.operation_timeout.as_millis()), (0, 200));
+        assert_eq!(settings.retry.base, profile.retry.base);
+    }
+
+    #[test]
+    fn variables_that_are_none_are_told() {
+        let told = |profile: &str, variables: &str| {
+            read(&format!("[client]\n{profile}\nenvironment = {{ {variables} }}")).unwrap_err().join(" ")
+        };
+        let cases = [
+            (
+                "",
+                "CACHE_MAX_RETRIES = '1'",
+                r#"client.environment: variables without a profile mean nothing; name the profile whose variables they are: profile = "cache-v4""#,
+            ),
+            (
+                "profile = 'cache-v4'",
+                "CACHE_MAX_RETRY = '1'",
+                r#"client.environment.CACHE_MAX_RETRY: unknown variable "CACHE_MAX_RETRY"; did you mean "CACHE_MAX_RETRIES"?"#,
+            ),
+            (
+                "profile = 'cache-v4'",
+                "CACHE_MAX_RETRIES = '101'",
+                r#"client.environment.CACHE_MAX_RETRIES: CACHE_MAX_RETRIES is "101"; it must be a whole number from 0 to 100"#,
+            ),
+            (
+                "profile = 'cache-v4'",
+                "CACHE_MAX_RETRIES = 1",
+                r#"client.environment.CACHE_MAX_RETRIES: integer cannot stand here; write the value of a variable as a text: "2""#,
+            ),
+            (
+                "profile = 'companion'",
+                "REDIS_PASSWORD = 'hush'",
+                "client.environment.REDIS_PASSWORD: REDIS_PASSWORD is no figure of the settings; remove it: which Redis it is says the world, and `[redis]` the rest",
+            ),
+            (
+                "profile = 'chatbot'",
+                "SESSION_ENCRYPTION_KEYS = '1:hush'",
+                "client.environment.SESSION_ENCRYPTION_KEYS: SESSION_ENCRYPTION_KEYS is no figure of the settings; remove it: which Redis it is says the world, and `[redis]` the rest",
+            ),
+        ];
+        for (profile, variables, expected) in cases {
+            assert_eq!(told(profile, variables), expected);
+        }
     }
 
     #[test]

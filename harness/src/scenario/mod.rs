@@ -16,6 +16,7 @@ mod sense;
 mod syntax;
 mod timeline;
 mod typed;
+mod variables;
 
 use std::fs::File as FsFile;
 use std::io::Read as _;

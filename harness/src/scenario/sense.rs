@@ -52,9 +52,19 @@ impl Sense<'_, '_> {
 }
 
 /// The scenario that `file` is, if it makes sense.
-pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Scenario> {
-    let settings = client::settings(&file.client, tree, found);
+pub(super) fn scenario(
+    name: &str,
+    mut file: File,
+    tree: &Tree<'_>,
+    found: &mut Vec<Found>,
+) -> Option<Scenario> {
+    let asked = client::asked(&file.client, tree, found);
     let mut sense = Sense { tree, found };
+    if let Some(ttl) = asked.as_ref().and_then(|asked| asked.session_ttl)
+        && !sense.is_written(&root("load").key("ttl"))
+    {
+        file.load.ttl = ttl;
+    }
     if !sense.counts(&file) {
         return None;
     }
@@ -67,7 +77,7 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
     canary::check(&mut sense, &file);
-    let settings = settings?;
+    let settings = asked?.settings;
     let rules = file.judge.rules(&settings, &file.load, &file.phase);
     if sense.found.is_empty() {
         timeline::check_rest(&mut sense, &file, rules.resync_within);
