@@ -49,6 +49,17 @@ fn a_wrong_unit_or_none_is_told() {
 }
 
 #[test]
+fn an_expectation_of_what_is_told_that_makes_no_sense_is_told() {
+    let told_by =
+        "[[expect.told]]\nof = \"metrix\"\nline = \"*x*\"\n[[expect.told]]\nof = \"log\"\nnevr = true\n";
+    insta::assert_snapshot!(told(format!("{VALID}{told_by}").as_bytes()), @"");
+    let told_by = "[[expect.told]]\nof = \"log\"\nline = \"\"\nduring = \"outtage\"\non = \"instance-2\"\n[[expect.told]]\nof = \"health\"\nline = \"**\"\n";
+    insta::assert_snapshot!(told(format!("{VALID}{told_by}").as_bytes()), @"");
+    let single = told(format!("{VALID}[expect.told]\nof = \"log\"\nline = \"*x*\"\n").as_bytes());
+    assert!(single.contains("expect.told"), "{single}");
+}
+
+#[test]
 fn an_unknown_metric_instance_phase_and_check_are_told() {
     let metric = "[[expect.metric]]\nof = \"get.okrate\"\nis = \"about 5\"\n[[expect.metric]]\nof = \"get.p99\"\nis = \"<= 0.5\"\nduring = \"outtage\"\non = \"instance-2\"\n";
     insta::assert_snapshot!(told(format!("{VALID}{metric}").as_bytes()), @r###"
