@@ -87,7 +87,7 @@ fn title(expected: &ToldExpectation) -> String {
     let ToldExpectation { of, line, .. } = expected;
     let verb = if expected.never { "never tells" } else { "tells" };
     let during = expected.during.as_ref().map(|phase| format!(" during {phase}")).unwrap_or_default();
-    format!("{of} {verb} {line:?}{during}")
+    format!("{of} {verb} `{line}`{during}")
 }
 
 /// What `instance` told, as far as the expectation is about it.

@@ -15,14 +15,15 @@ pub(super) fn missing(lines: &[&str], pattern: &str) -> String {
         count => format!("{count} lines"),
     };
     if near.is_empty() {
-        return format!("{count}, none like {pattern:?}");
+        return format!("{count}, none like `{pattern}`");
     }
     let shown: Vec<String> = near.into_iter().map(quoted).collect();
-    format!("{count}, none of them {pattern:?}; the nearest: {}", shown.join(", "))
+    format!("{count}, none of them `{pattern}`; the nearest: {}", shown.join(" | "))
 }
 
 /// The line, shortened if it is long.
 pub(super) fn quoted(line: &str) -> String {
+    let line = line.trim();
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line.to_owned(),
@@ -61,15 +62,15 @@ mod tests {
     fn the_nearest_lines_are_shown_in_their_order() {
         assert_eq!(
             missing(&LINES, "circuit_open_total*1"),
-            "5 lines, none of them \"circuit_open_total*1\"; the nearest: \
-             # TYPE circuit_open counter, circuit_open_total 0, circuit_breaker_state 0"
+            "5 lines, none of them `circuit_open_total*1`; the nearest: \
+             # TYPE circuit_open counter | circuit_open_total 0 | circuit_breaker_state 0"
         );
     }
 
     #[test]
     fn where_nothing_is_alike_nothing_is_shown() {
-        assert_eq!(missing(&LINES, "*ö*"), "5 lines, none like \"*ö*\"");
-        assert_eq!(missing(&[], "*a*"), "no line, none like \"*a*\"");
+        assert_eq!(missing(&LINES, "*ö*"), "5 lines, none like `*ö*`");
+        assert_eq!(missing(&[], "*a*"), "no line, none like `*a*`");
     }
 
     #[test]

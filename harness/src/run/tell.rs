@@ -165,7 +165,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_hangs_when_asked_is_not_waited_for_longer_than_for_an_operation() {
         let recorder = Recorder::new(Clock::new(0));
-        let player = Player { number: 0, instance: Box::new(Hangs), secrets: Vec::new(), in_flight: 0.into() };
+        let player =
+            Player { number: 0, instance: Box::new(Hangs), secrets: Vec::new(), in_flight: 0.into() };
         let question = Question { at: 1_000, of: Topic::Health, phase: "outage".to_owned() };
         ask(question, Arc::new(player), recorder.clone(), Duration::from_secs(2)).await;
         let entries = recorder.take();

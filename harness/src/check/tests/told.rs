@@ -50,14 +50,14 @@ fn a_line_must_fit_as_a_whole_and_a_failure_shows_the_nearest() {
     let wrong = metrics(both, "circuit_open_total 2", "every", false);
     assert_eq!((wrong.verdict, wrong.broken, wrong.witness.len()), (Verdict::Fail, 2, 1));
     assert!(
-        wrong.says.contains(
-            "asked for its metrics, instance-0 told 3 lines, none of them \"circuit_open_total 2\""
-        ),
+        wrong
+            .says
+            .contains("asked for its metrics, instance-0 told 3 lines, none of them `circuit_open_total 2`"),
         "{}",
         wrong.says
     );
     assert!(
-        wrong.says.contains("the nearest: # TYPE circuit_open counter, circuit_open_total 1"),
+        wrong.says.contains("the nearest: # TYPE circuit_open counter | circuit_open_total 1"),
         "{}",
         wrong.says
     );
