@@ -7,7 +7,7 @@ use std::path::Path;
 use jsonschema::Validator;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use squall::history::{SessionId, Write};
+use squall::history::{SessionId, Topic, Write};
 use squall::load::value;
 use squall::subject::process::message::{Ask, CAPABILITIES, Line, Op};
 use squall_client::{Profile, Settings};
@@ -87,6 +87,10 @@ fn every_message_of_the_program_is_valid() {
         Op::Touch { session, ttl_ms: 1 },
         Op::Destroy { session },
         Op::Ttl { session },
+        Op::Tell { of: Topic::Metrics },
+        Op::Tell { of: Topic::Log },
+        Op::Tell { of: Topic::Health },
+        Op::Tell { of: Topic::Settings },
         Op::Shutdown,
     ] {
         valid(&request, &Ask { id: u64::MAX, op }.line().unwrap());

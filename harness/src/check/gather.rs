@@ -88,7 +88,7 @@ impl<'h> Gather<'h> {
                     changes.push(Change { t, entry: place, from: *from, to: *to });
                 }
             }
-            Event::Mode { .. } | Event::Resync { .. } | Event::Sample { .. } => {
+            Event::Mode { .. } | Event::Resync { .. } | Event::Sample { .. } | Event::Told { .. } => {
                 self.told.push((place, entry.clone()));
             }
             Event::Wire { what, .. } => {

@@ -18,6 +18,7 @@ mod expect;
 mod expect_breaker;
 mod expect_metric;
 mod expect_sometimes;
+mod expect_told;
 mod expiry;
 mod faults;
 mod finding;
@@ -32,6 +33,7 @@ mod lane;
 mod met;
 mod monotonic_reads;
 mod monotonic_writes;
+mod nearest;
 mod no_lost_write;
 mod no_resurrection;
 mod operation;
@@ -69,6 +71,7 @@ pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };
 pub use expect_sometimes::{Seen, SometimesExpectation};
+pub use expect_told::ToldExpectation;
 pub use finding::{Finding, Verdict};
 pub use gather::Gather;
 pub use index::Index;

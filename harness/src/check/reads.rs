@@ -121,7 +121,8 @@ impl Looker {
             | Event::Mode { .. }
             | Event::Resync { .. }
             | Event::Wire { .. }
-            | Event::Sample { .. } => {}
+            | Event::Sample { .. }
+            | Event::Told { .. } => {}
         }
     }
 

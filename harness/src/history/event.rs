@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, ValueSeen, Write};
+use super::{SessionId, Telling, Topic, ValueSeen, Write};
 use crate::load::Kind;
 
 /// One line of a history.
@@ -102,6 +102,19 @@ pub enum Event {
         instance: u16,
         /// What was measured.
         what: Sample,
+    },
+    /// An instance was asked to tell of itself, and told it, or did not.
+    Told {
+        /// The instance.
+        instance: u16,
+        /// What it was asked for.
+        of: Topic,
+        /// The phase at whose end it was asked.
+        phase: String,
+        /// When it was asked, in nanoseconds since the start of the run.
+        asked: u64,
+        /// What came back.
+        answer: Telling,
     },
     /// After the calm phase: what a session looks like.
     Final {

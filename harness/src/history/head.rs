@@ -158,4 +158,12 @@ pub enum Capability {
     Ttl,
     /// Tells samples of its queue, memory and connections.
     Samples,
+    /// Tells its metrics when asked.
+    Metrics,
+    /// Tells the lines of its log when asked.
+    Log,
+    /// Tells how it is when asked.
+    Health,
+    /// Tells its settings when asked.
+    Settings,
 }

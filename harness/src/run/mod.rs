@@ -3,6 +3,7 @@
 mod broken;
 mod drive;
 mod finals;
+mod tell;
 mod timeline;
 
 use std::collections::BTreeSet;
@@ -101,6 +102,8 @@ pub enum RunError {
 pub(crate) struct Player {
     number: u16,
     instance: Box<dyn Instance>,
+    /// What it may know and must be shown nowhere.
+    secrets: Vec<String>,
     in_flight: std::sync::atomic::AtomicU64,
 }
 
@@ -137,11 +140,10 @@ impl Conductor {
     async fn conduct(&self) -> Result<History, RunError> {
         (self.progress)(Progress::Preparing("starting the subject".to_owned()));
         let (players, hellos) = self.start_players().await?;
-        let key = hellos.first().map(|hello| hello.key.clone()).unwrap_or_default();
         self.recorder.start();
         let outcome = tokio::select! {
             biased;
-            outcome = self.play(&players, &key) => outcome,
+            outcome = self.play(&players, &hellos) => outcome,
             error = broken::any(&players) => Err(error),
         };
         let ended = self.end_players(&players).await;
@@ -165,7 +167,8 @@ impl Conductor {
         let (mut players, mut hellos) = (Vec::new(), Vec::new());
         for number in 0..self.plan.instances {
             let (instance, hello) = self.start_instance(number, format!("instance-{number}")).await?;
-            players.push(Arc::new(Player { number, instance, in_flight: 0.into() }));
+            let secrets = self.world.route(number).secrets();
+            players.push(Arc::new(Player { number, instance, secrets, in_flight: 0.into() }));
             hellos.push(hello);
         }
         Ok((players, hellos))
@@ -190,7 +193,8 @@ impl Conductor {
     }
 
     /// Everything between the start of the run and the last final read.
-    async fn play(&self, players: &[Arc<Player>], key: &str) -> Result<(), RunError> {
+    async fn play(&self, players: &[Arc<Player>], hellos: &[Hello]) -> Result<(), RunError> {
+        let key = hellos.first().map(|hello| hello.key.as_str()).unwrap_or_default();
         let mut timeline = timeline::start(&self.plan, &self.world, &self.recorder, &self.progress);
         let mut load = JoinSet::new();
         for player in players {
@@ -204,10 +208,14 @@ impl Conductor {
             self.recorder.clone(),
             SAMPLE_EVERY.max(self.plan.length() / SAMPLES),
         ));
+        let mut questions = tell::start(&self.plan, players, &can(hellos), &self.recorder);
         while let Some(ended) = timeline.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))??;
         }
         while let Some(ended) = load.join_next().await {
+            ended.map_err(|cause| RunError::Broken(cause.to_string()))?;
+        }
+        while let Some(ended) = questions.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))?;
         }
         samples.shutdown().await;

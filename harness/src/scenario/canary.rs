@@ -19,6 +19,7 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File) {
         check::all().map(Check::name).iter().map(|name| (*name).to_owned()).collect();
     names.extend((0..file.expect.breaker.len()).map(|place| format!("expect.breaker[{place}]")));
     names.extend((0..file.expect.metric.len()).map(|place| format!("expect.metric[{place}]")));
+    names.extend((0..file.expect.told.len()).map(|place| format!("expect.told[{place}]")));
     if !names.contains(&canary.fails) {
         wrong(sense, &path.key("fails"), &suggest::unknown("check", &canary.fails, &names));
     }

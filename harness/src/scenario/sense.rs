@@ -116,6 +116,7 @@ impl Sense<'_, '_> {
         most(expect.key("breaker"), file.expect.breaker.len(), 200);
         most(expect.key("metric"), file.expect.metric.len(), 200);
         most(expect.key("sometimes"), file.expect.sometimes.len(), 200);
+        most(expect.key("told"), file.expect.told.len(), 200);
         most(phases.clone(), file.phase.len(), 200);
         for (index, phase) in file.phase.iter().enumerate().take(200) {
             most(phases.index(index).key("faults"), phase.faults.len(), 100);

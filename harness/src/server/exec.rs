@@ -22,6 +22,7 @@ pub(crate) fn exec(state: &mut State, session: &mut Session, now: u64, argv: &[&
     }
     session.last_active = now;
     state.stats.commands += 1;
+    state.stats.pace.count(now);
     let found = find(argv);
     let admitted = found.and_then(|command| {
         session.last_command = command.name;

@@ -20,6 +20,7 @@ mod exec;
 mod key;
 mod lua;
 mod number;
+mod pace;
 mod random;
 mod reply;
 mod request;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::acl::Users;
 use super::db::Db;
+use super::pace::Pace;
 use super::random::Random;
 use super::reply::Reply;
 use super::script::Scripts;
@@ -22,6 +23,7 @@ pub(crate) struct Stats {
     pub(crate) connections: u64,
     pub(crate) rejected_connections: u64,
     pub(crate) commands: u64,
+    pub(crate) pace: Pace,
     pub(crate) expired: u64,
     pub(crate) evicted: u64,
     pub(crate) hits: u64,

@@ -1,6 +1,7 @@
 //! Subjects: clients under test.
 
 pub mod flawed;
+mod operators;
 pub mod process;
 pub mod reference;
 mod route;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use squall_client::Clock;
 use thiserror::Error;
 
-use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId};
+use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
 use crate::load::Kind;
 use crate::world;
 
@@ -49,6 +50,11 @@ pub trait Instance: Send + Sync {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>>;
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
+    /// What it tells of itself: its metrics, log, health or settings, in lines. Asked only where it says that it can.
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        let text = format!("it has no {of} to tell");
+        Box::pin(std::future::ready(Err(OperationError { code: "invalid".to_owned(), definite: true, text })))
+    }
     /// Ends it and everything it started.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
     /// Waits until it is of no use any more, and says why: its process ended, or does not keep to the protocol. What lives in

@@ -9,11 +9,12 @@ use squall_client::{
     Tcp,
 };
 
+use super::operators::Operators;
 use super::{
     BoxFuture, Credentials, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started,
     Subject, SubjectError,
 };
-use crate::history::{self, BreakerState, Capability, Sample, Saw};
+use crate::history::{self, BreakerState, Capability, Sample, Saw, Topic};
 use crate::load::{Kind, value};
 
 /// Starts instances of the reference client.
@@ -22,6 +23,7 @@ pub struct Reference;
 
 struct Running {
     client: SessionClient,
+    operators: Operators,
 }
 
 impl Subject for Reference {
@@ -32,11 +34,14 @@ impl Subject for Reference {
             let key = format!("{}{{session}}", settings.key_prefix);
             let endpoint = endpoint(start.route, &settings);
             let observer = start.observer;
+            let operators = Operators::new(start.clock.clone());
+            let seen = operators.observer();
             let environment = Environment {
                 clock: start.clock,
                 seed: start.seed,
                 writer: u32::from(start.instance) + 1,
                 observer: Arc::new(move |event: &Event| {
+                    seen(event);
                     if let Some(said) = said(event) {
                         observer(said);
                     }
@@ -55,10 +60,14 @@ impl Subject for Reference {
                     Capability::Resync,
                     Capability::Ttl,
                     Capability::Samples,
+                    Capability::Metrics,
+                    Capability::Log,
+                    Capability::Health,
+                    Capability::Settings,
                 ],
                 ignored: Vec::new(),
             };
-            Ok((Box::new(Running { client }) as Box<dyn Instance>, hello))
+            Ok((Box::new(Running { client, operators }) as Box<dyn Instance>, hello))
         })
     }
 }
@@ -88,6 +97,10 @@ impl Instance for Running {
             dirty: Some(stats.dirty),
             ..Sample::default()
         }
+    }
+
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        Box::pin(async move { Ok(self.operators.tell(&self.client, of).await) })
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

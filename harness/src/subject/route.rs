@@ -45,6 +45,13 @@ impl Route {
         };
         Some(format!("redis://{user}{host}:{port}/{}", credentials.database))
     }
+
+    /// What must be shown nowhere: the password, as it is and as the URL has it.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let Self::Tcp { credentials, .. } = self else { return Vec::new() };
+        let password = credentials.password.as_deref().filter(|password| !password.is_empty());
+        password.map(|password| vec![password.to_owned(), escaped(password)]).unwrap_or_default()
+    }
 }
 
 /// With everything in hexadecimal that could mean something in a URL.

@@ -129,6 +129,25 @@ fn a_server_that_dies_by_itself_makes_a_run_invalid_and_its_last_words_are_quote
 }
 
 #[test]
+fn a_client_that_tells_the_password_is_caught_and_its_history_shows_none() {
+    let Some(foreign) = Foreign::start() else { return };
+    let program = Program::new();
+    let canary = r#"canary = { flaw = "settings-show-the-password", fails = "expect.told[0]" }"#;
+    let told = r#"
+[[expect.told]]
+of = "settings"
+line = "*<the password of redis>*"
+never = true
+"#;
+    std::fs::write(program.folder.path().join("scenarios/short.toml"), format!("{canary}\n{SCENARIO}{told}"))
+        .unwrap();
+    let (code, said) = ends(program.run(&[("SQUALL_REDIS_URL", &foreign.url(PASSWORD, 2))]));
+    assert_eq!(code, Some(0), "{said}");
+    let shown = said + &everything_below(&program.folder.path().join("reports"));
+    assert!(shown.contains("<the password of redis>") && !shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
 fn a_run_on_a_server_of_others_leaves_it_as_it_was_and_shows_no_password() {
     let Some(mut foreign) = Foreign::start() else { return };
     let program = Program::new();

@@ -33,6 +33,9 @@ resync_within = "100ms"
 [[phase]]
 name = "calm"
 for = "1s"
+[[expect.told]]
+of = "settings"
+line = "*\"deadline\": \"500ms\"*"
 "#;
 
 /// A world without Redis: there is a port, and nobody listens on it.

@@ -4,6 +4,7 @@ mod faults;
 mod form;
 mod meaning;
 mod suite;
+mod telling;
 
 use std::path::Path;
 

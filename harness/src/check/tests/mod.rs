@@ -16,6 +16,7 @@ mod retries;
 mod sometimes;
 mod story;
 mod telemetry;
+mod told;
 mod ttl;
 mod values;
 

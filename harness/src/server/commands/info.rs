@@ -124,12 +124,13 @@ fn stats(call: &Call<'_>, out: &mut String) -> std::fmt::Result {
     let stats = call.state.stats;
     write!(
         out,
-        "total_connections_received:{}\r\ntotal_commands_processed:{}\r\ninstantaneous_ops_per_sec:0\r\n\
+        "total_connections_received:{}\r\ntotal_commands_processed:{}\r\ninstantaneous_ops_per_sec:{}\r\n\
          total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n\
          evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_channels:{}\r\npubsub_patterns:{}\r\n\
          total_error_replies:{}\r\n",
         stats.connections,
         stats.commands,
+        stats.pace.per_second(call.now),
         stats.input_bytes,
         stats.output_bytes,
         stats.rejected_connections,
@@ -176,7 +177,12 @@ mod tests {
         let mut client = Client::new();
         client.run("SET k v EX 10");
         let all = shown(&client.run("INFO"));
-        for line in ["redis_version:7.0.15\r\n", "role:master\r\n", "db0:keys=1,expires=1,avg_ttl=0\r\n"] {
+        for line in [
+            "redis_version:7.0.15\r\n",
+            "role:master\r\n",
+            "db0:keys=1,expires=1,avg_ttl=0\r\n",
+            "per_sec:2\r\n",
+        ] {
             assert!(all.contains(line), "{all}");
         }
         let server = shown(&client.run("INFO server"));

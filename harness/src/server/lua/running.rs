@@ -50,6 +50,7 @@ impl Running {
             Ok(command) => {
                 self.wrote |= command.has(flag::WRITE);
                 self.state.stats.commands += 1;
+                self.state.stats.pace.count(self.now);
                 let ran = exec::run(&mut self.state, &mut self.session, self.now, command, argv);
                 ran.unwrap_or_else(Reply::from)
             }

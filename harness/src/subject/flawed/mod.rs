@@ -21,6 +21,7 @@ mod running;
 mod settings;
 mod state;
 mod telemetry;
+mod tellings;
 #[cfg(test)]
 mod tests;
 mod ttl;
@@ -55,7 +56,7 @@ struct Described {
 }
 
 impl Flaw {
-    /// Every flaw.
+    /// Every flaw that an invariant catches.
     pub const ALL: &'static [Self] = &[
         Self(&writes::DROPS_EVERY_FIFTH_UPDATE),
         Self(&writes::WRITE_BEHIND),
@@ -117,6 +118,19 @@ impl Flaw {
         Self(&telemetry::SAYS_THAT_NOTHING_WAITS),
     ];
 
+    /// Those of what is told when somebody asks: the expectation of a scenario catches them, and no invariant can.
+    pub const WHEN_ASKED: &'static [Self] = &[
+        Self(&tellings::METRICS_SAY_NOTHING_OPENED),
+        Self(&tellings::HEALTH_IS_ALWAYS_WELL),
+        Self(&tellings::SETTINGS_SHOW_THE_PASSWORD),
+        Self(&tellings::LOG_SHOWS_THE_PASSWORD),
+    ];
+
+    /// Every flaw that there is.
+    pub fn every() -> impl Iterator<Item = &'static Self> {
+        Self::ALL.iter().chain(Self::WHEN_ASKED)
+    }
+
     /// The name that the program takes.
     pub fn name(self) -> &'static str {
         self.0.name
@@ -166,9 +180,9 @@ impl FromStr for Flaw {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|flaw| flaw.name() == name);
+        let found = Self::every().find(|flaw| flaw.name() == name);
         found.copied().ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|flaw| flaw.name()).collect();
+            let names: Vec<&str> = Self::every().map(|flaw| flaw.name()).collect();
             crate::suggest::unknown("flaw", name, &names)
         })
     }

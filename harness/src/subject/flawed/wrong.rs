@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answers::Reply;
 use super::host::Host;
-use crate::history::Sample;
+use crate::history::{Sample, Topic};
 use crate::subject::{BoxFuture, Request, Said};
 
 /// A flaw at work in one instance. Whatever it does not change is as the client does it.
@@ -29,6 +29,11 @@ pub(super) trait Wrong: Send + Sync + 'static {
     /// Something happened in the client: says so, or something else.
     fn said(&self, host: &Arc<Host>, said: Said) {
         host.say(said);
+    }
+
+    /// Changes what it tells of itself when asked.
+    fn tell(&self, _host: &Arc<Host>, _of: Topic, text: String) -> String {
+        text
     }
 
     /// Changes what it tells of itself.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId};
+use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId, Topic};
 use crate::suggest;
 
 /// What a subject is asked. The id comes back in the answer.
@@ -66,6 +66,11 @@ pub enum Op<'a> {
     Ttl {
         /// The session.
         session: SessionId,
+    },
+    /// Tell of itself.
+    Tell {
+        /// What.
+        of: Topic,
     },
     /// End the process.
     Shutdown,
@@ -207,12 +212,16 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 5] = [
+pub const CAPABILITIES: [(&str, Capability); 9] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
     ("ttl", Capability::Ttl),
     ("samples", Capability::Samples),
+    ("metrics", Capability::Metrics),
+    ("log", Capability::Log),
+    ("health", Capability::Health),
+    ("settings", Capability::Settings),
 ];
 
 /// What the `ok` of a create, an update, a touch or a destroy holds.
@@ -234,6 +243,14 @@ pub struct ValueReply {
     /// Who answered; Redis, when absent.
     #[serde(default = "redis")]
     pub served_by: ServedBy,
+}
+
+/// What the `ok` of a tell holds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TellReply {
+    /// The lines.
+    pub text: String,
 }
 
 /// What the `ok` of a ttl holds.

@@ -21,13 +21,13 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{
-    BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Start, Started, Subject, SubjectError,
+    BoxFuture, Done, Hello, Instance, OperationError, Request, Start, Started, Subject, SubjectError,
 };
-use crate::history::Sample;
-use crate::load::Kind;
+use crate::history::{Sample, Topic};
 use crate::world;
 use link::Link;
-use message::Op;
+use message::{Op, TellReply};
+use reading::object;
 use shared::{Shared, Stage};
 
 pub use command::{CommandError, CommandLine};
@@ -56,7 +56,7 @@ impl Subject for Process {
             let Some(redis) = start.route.url() else {
                 return Err(SubjectError::Start(NO_SOCKETS.to_owned()));
             };
-            let shared = Shared::new(start.observer, secrets(&start.route, &redis));
+            let shared = Shared::new(start.observer, start.route.secrets());
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
             let init = Op::Init { instance: &instance, redis: &redis, settings: &start.settings };
@@ -75,15 +75,6 @@ impl Subject for Process {
 
 /// Why a process cannot be tested in the simulated world.
 pub const NO_SOCKETS: &str = "a process needs real sockets: use --world local or --world containers";
-
-/// The password of a route, as it is and as its URL has it.
-fn secrets(route: &Route, url: &str) -> Vec<String> {
-    let Route::Tcp { credentials, .. } = route else { return Vec::new() };
-    let Some(password) = credentials.password.clone().filter(|password| !password.is_empty()) else {
-        return Vec::new();
-    };
-    std::iter::once(password).chain(password_in(url)).collect()
-}
 
 /// The password of a URL, as it stands there.
 pub(crate) fn password_in(url: &str) -> Option<String> {
@@ -159,16 +150,25 @@ impl Running {
         match self.link.ask(reply::op(&request, &value)).await {
             Ok(ok) => match reply::done(kind, &ok) {
                 Ok(done) => Ok(done),
-                Err(why) => self.breaks(kind, &why).await,
+                Err(why) => self.breaks(kind.name(), &why).await,
+            },
+            Err(refusal) => Err(reply::refused(refusal)),
+        }
+    }
+
+    async fn told(&self, of: Topic) -> Result<String, OperationError> {
+        match self.link.ask(Op::Tell { of }).await {
+            Ok(ok) => match object::<TellReply>(&ok.0) {
+                Ok(told) => Ok(told.text),
+                Err(why) => self.breaks("tell", &why).await,
             },
             Err(refusal) => Err(reply::refused(refusal)),
         }
     }
 
     /// The answer is none: the run ends, and the operation never does.
-    async fn breaks<T>(&self, kind: Kind, why: &str) -> T {
-        let kind = kind.name();
-        self.link.shared.break_off(&format!("its answer to a {kind} breaks the protocol: {why}"));
+    async fn breaks<T>(&self, op: &str, why: &str) -> T {
+        self.link.shared.break_off(&format!("its answer to a {op} breaks the protocol: {why}"));
         std::future::pending().await
     }
 }
@@ -180,6 +180,10 @@ impl Instance for Running {
 
     fn sample(&self) -> Sample {
         self.link.shared.sample()
+    }
+
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        Box::pin(self.told(of))
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
