@@ -131,5 +131,8 @@ fn named(capability: Capability) -> &'static str {
         Capability::Resync => "`resync`",
         Capability::Ttl => "`ttl`",
         Capability::Samples => "`samples`",
+        Capability::Store => "`store`",
+        Capability::Cache => "`cache`",
+        Capability::Http => "`http`",
     }
 }

@@ -158,4 +158,10 @@ pub enum Capability {
     Ttl,
     /// Tells samples of its queue, memory and connections.
     Samples,
+    /// Has sessions with data and metadata, as an interface of its own.
+    Store,
+    /// Has a cache, as an interface of its own.
+    Cache,
+    /// Has routes over HTTP, as an interface of its own.
+    Http,
 }

@@ -2,6 +2,7 @@
 
 mod keys;
 mod stream;
+mod through;
 pub mod value;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::Keys;
 pub use stream::QUIET;
+pub use through::Through;
 
 use crate::history::{SessionId, Write};
 use crate::units::{Rate, Size, SizeRange, length};
@@ -19,6 +21,8 @@ use crate::units::{Rate, Size, SizeRange, length};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Load {
+    /// The interface of the client through which the operations are made.
+    pub through: Through,
     /// How many instances share the load, 1 to 64.
     pub instances: u16,
     /// How many sessions the pool has, 1 to 1,000,000.
@@ -54,6 +58,7 @@ pub struct Mix {
 impl Default for Load {
     fn default() -> Self {
         Self {
+            through: Through::Sessions,
             instances: 2,
             sessions: 100,
             rate: Rate(100.0),

@@ -4,6 +4,7 @@ mod faults;
 mod form;
 mod meaning;
 mod suite;
+mod through;
 
 use std::path::Path;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId};
+use crate::load::Through;
 use crate::suggest;
 
 /// What a subject is asked. The id comes back in the answer.
@@ -28,6 +29,9 @@ pub enum Op<'a> {
         redis: &'a str,
         /// The `[client]` table with its profile resolved; durations are strings with units.
         settings: &'a serde_json::Value,
+        /// The interface of the client that the operations are for; not said where that is the sessions themselves.
+        #[serde(skip_serializing_if = "is_sessions")]
+        through: Through,
     },
     /// Make the session, or replace it.
     Create {
@@ -207,12 +211,15 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 5] = [
+pub const CAPABILITIES: [(&str, Capability); 8] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
     ("ttl", Capability::Ttl),
     ("samples", Capability::Samples),
+    ("store", Capability::Store),
+    ("cache", Capability::Cache),
+    ("http", Capability::Http),
 ];
 
 /// What the `ok` of a create, an update, a touch or a destroy holds.
@@ -260,6 +267,10 @@ pub(super) fn sample(told: Told) -> Option<Sample> {
         | Told::Mode { .. }
         | Told::Resync { .. } => None,
     }
+}
+
+fn is_sessions(through: &Through) -> bool {
+    *through == Through::Sessions
 }
 
 fn redis() -> ServedBy {

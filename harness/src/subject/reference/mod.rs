@@ -1,20 +1,26 @@
-//! The reference client as a subject.
+//! The reference client as a subject, through any of its interfaces.
+
+mod answers;
+mod cache;
+mod heard;
+mod http;
+mod interface;
+mod kept;
+mod sessions;
+mod store;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use squall_client::core::breaker::State;
-use squall_client::{
-    Ack, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
-    Tcp,
-};
+use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp};
 
+use self::interface::Interface;
 use super::{
     BoxFuture, Credentials, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started,
     Subject, SubjectError,
 };
-use crate::history::{self, BreakerState, Capability, Sample, Saw};
-use crate::load::{Kind, value};
+use crate::history::{self, BreakerState, Capability, Sample};
+use crate::load::Through;
 
 /// Starts instances of the reference client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +28,7 @@ pub struct Reference;
 
 struct Running {
     client: SessionClient,
+    interface: Box<dyn Interface>,
 }
 
 impl Subject for Reference {
@@ -29,6 +36,7 @@ impl Subject for Reference {
         Box::pin(async move {
             let settings: Settings = serde_json::from_value(start.settings)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
+            // Every interface keeps a session under the same key.
             let key = format!("{}{{session}}", settings.key_prefix);
             let endpoint = endpoint(start.route, &settings);
             let observer = start.observer;
@@ -37,6 +45,7 @@ impl Subject for Reference {
                 seed: start.seed,
                 writer: u32::from(start.instance) + 1,
                 observer: Arc::new(move |event: &Event| {
+                    heard::note(event);
                     if let Some(said) = said(event) {
                         observer(said);
                     }
@@ -46,6 +55,7 @@ impl Subject for Reference {
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
+            let interface = interface(start.through, client.clone())?;
             let hello = Hello {
                 name: concat!("squall-client ", env!("CARGO_PKG_VERSION")).to_owned(),
                 key,
@@ -55,12 +65,24 @@ impl Subject for Reference {
                     Capability::Resync,
                     Capability::Ttl,
                     Capability::Samples,
+                    Capability::Store,
+                    Capability::Cache,
+                    Capability::Http,
                 ],
                 ignored: Vec::new(),
             };
-            Ok((Box::new(Running { client }) as Box<dyn Instance>, hello))
+            Ok((Box::new(Running { client, interface }) as Box<dyn Instance>, hello))
         })
     }
+}
+
+fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interface>, SubjectError> {
+    Ok(match through {
+        Through::Sessions => Box::new(client),
+        Through::Store => Box::new(store::Store::over(client)),
+        Through::Cache => Box::new(Cache::over(client)),
+        Through::Http => Box::new(http::Http::over(client)?),
+    })
 }
 
 fn endpoint(route: Route, settings: &Settings) -> Endpoint {
@@ -77,7 +99,7 @@ fn endpoint(route: Route, settings: &Settings) -> Endpoint {
 
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>> {
-        Box::pin(self.perform(request))
+        self.interface.perform(request)
     }
 
     fn sample(&self) -> Sample {
@@ -92,52 +114,6 @@ impl Instance for Running {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.client.shutdown())
-    }
-}
-
-impl Running {
-    async fn perform(&self, request: Request) -> Result<Done, OperationError> {
-        let id = request.session.to_string();
-        let value = request.value.unwrap_or_default();
-        let ttl = Duration::from_millis(request.ttl_ms.unwrap_or_default());
-        let written = |ack: Ack| Done { served_by: side(ack.served_by), saw: Saw::Done };
-        match request.kind {
-            Kind::Create => self.client.create(&id, value, ttl).await.map(written).map_err(told),
-            Kind::Update => self.client.update(&id, value).await.map(written).map_err(told),
-            Kind::Touch => self.client.touch(&id, ttl).await.map(written).map_err(told),
-            Kind::Destroy => self.client.destroy(&id).await.map(written).map_err(told),
-            Kind::Get => looked_up(self.client.get(&id).await, |found| match found {
-                Some(found) => Saw::Value(Some(value::seen(&found.value))),
-                None => Saw::Value(None),
-            }),
-            Kind::Ttl => looked_up(self.client.get(&id).await, |found| {
-                Saw::Ttl(found.map(|found| u64::try_from(found.ttl.as_millis()).unwrap_or(u64::MAX)))
-            }),
-        }
-    }
-}
-
-fn looked_up(
-    lookup: Result<Lookup, SessionError>,
-    saw: impl Fn(Option<squall_client::Found>) -> Saw,
-) -> Result<Done, OperationError> {
-    match lookup.map_err(told)? {
-        Lookup::Found { session, served_by } => {
-            Ok(Done { served_by: side(served_by), saw: saw(Some(session)) })
-        }
-        Lookup::Absent { served_by } => Ok(Done { served_by: side(served_by), saw: saw(None) }),
-        Lookup::Unknown { because } => Err(told(SessionError::Unavailable(because))),
-    }
-}
-
-fn told(error: SessionError) -> OperationError {
-    OperationError { code: error.code().to_owned(), definite: error.definite(), text: error.to_string() }
-}
-
-fn side(served_by: ServedBy) -> history::ServedBy {
-    match served_by {
-        ServedBy::Redis => history::ServedBy::Redis,
-        ServedBy::Local => history::ServedBy::Local,
     }
 }
 

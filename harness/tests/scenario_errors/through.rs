@@ -1,0 +1,44 @@
+//! Interfaces: what is told of operations that they do not have.
+
+use crate::with;
+
+const LOAD: &str = "[load]\n";
+
+#[test]
+fn a_misspelt_interface_has_a_suggestion() {
+    insta::assert_snapshot!(with(&[(LOAD, "[load]\nthrough = \"cash\"\n")]), @"");
+}
+
+#[test]
+fn a_cache_has_no_update_and_no_touch_and_nothing_replaces_them() {
+    let load = "[load]\nthrough = \"cache\"\nmix = { get = 70, update = 20, touch = 0 }\n";
+    insta::assert_snapshot!(with(&[(LOAD, load)]), @"");
+}
+
+#[test]
+fn the_mix_of_a_file_that_says_none_is_told_too() {
+    insta::assert_snapshot!(with(&[(LOAD, "[load]\nthrough = \"cache\"\n")]), @"");
+}
+
+#[test]
+fn an_operation_that_the_interface_lacks_is_told_where_it_stands() {
+    let load = "[load]\nthrough = \"cache\"\n";
+    let operation =
+        "[[operation]]\nat = \"1s\"\non = \"instance-0\"\nop = \"touch\"\nsession = 3\n\n[[phase]]\n";
+    insta::assert_snapshot!(with(&[("rate = \"100/s\"\n", ""), (LOAD, load), ("[[phase]]\n", operation)]), @"");
+}
+
+#[test]
+fn no_route_extends_by_less_than_a_second() {
+    let load = "[load]\nthrough = \"http\"\nttl = \"900ms\"\n";
+    insta::assert_snapshot!(with(&[(LOAD, load)]), @"");
+}
+
+#[test]
+fn what_an_interface_has_is_fine() {
+    for through in ["sessions", "store", "http"] {
+        assert_eq!(with(&[(LOAD, &format!("[load]\nthrough = \"{through}\"\n"))]), "it is fine");
+    }
+    let load = "[load]\nthrough = \"cache\"\nmix = { get = 1, create = 1, destroy = 1, ttl = 1 }\n";
+    assert_eq!(with(&[(LOAD, load)]), "it is fine");
+}
