@@ -22,9 +22,10 @@ const STORE: &str = "interfaces/store-and-an-outage";
 const HTTP: &str = "interfaces/http-and-an-outage";
 
 /// A flaw, the scenario that goes through an interface, and the check that must fail.
-const CAUGHT: [(&str, &str, &str); 6] = [
+const CAUGHT: [(&str, &str, &str); 7] = [
     ("resync-off", CACHE, "I1"),
     ("own-write-not-in-own-cache", CACHE, "I3"),
+    ("value-truncated", CACHE, "I2"),
     ("drops-every-fifth-update", STORE, "I1"),
     ("ttl-reset-on-update", STORE, "I9"),
     ("says-redis-served-it", HTTP, "I18"),
