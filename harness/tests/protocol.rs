@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use squall::history::{SessionId, Topic, Write};
-use squall::load::value;
+use squall::load::{Through, value};
 use squall::subject::process::message::{Ask, CAPABILITIES, Line, Op};
 use squall_client::{Profile, Settings};
 
@@ -77,8 +77,12 @@ fn every_message_of_the_program_is_valid() {
     settings.extend(Profile::ALL.map(Profile::settings));
     for settings in settings {
         let settings = &serde_json::to_value(settings).unwrap();
-        let init = Op::Init { instance: "instance-0", redis: "redis://127.0.0.1:1/0", settings };
-        valid(&request, &Ask { id: 1, op: init }.line().unwrap());
+        for through in Through::ALL {
+            let init = Op::Init { instance: "instance-0", redis: "redis://127.0.0.1:1/0", settings, through };
+            let line = Ask { id: 1, op: init }.line().unwrap();
+            valid(&request, &line);
+            assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
+        }
     }
     for op in [
         Op::Create { session, value: &value, ttl_ms: 1 },

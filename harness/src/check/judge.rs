@@ -139,5 +139,8 @@ fn named(capability: Capability) -> &'static str {
         Capability::Log => "`log`",
         Capability::Health => "`health`",
         Capability::Settings => "`settings`",
+        Capability::Store => "`store`",
+        Capability::Cache => "`cache`",
+        Capability::Http => "`http`",
     }
 }

@@ -166,4 +166,10 @@ pub enum Capability {
     Health,
     /// Tells its settings when asked.
     Settings,
+    /// Has sessions with data and metadata, as an interface of its own.
+    Store,
+    /// Has a cache, as an interface of its own.
+    Cache,
+    /// Has routes over HTTP, as an interface of its own.
+    Http,
 }

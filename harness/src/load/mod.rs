@@ -2,6 +2,7 @@
 
 mod keys;
 mod stream;
+mod through;
 pub mod value;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::Keys;
 pub use stream::QUIET;
+pub use through::Through;
 
 use crate::history::{SessionId, Write};
 use crate::units::{Rate, Size, SizeRange, length};
@@ -36,6 +38,8 @@ pub struct Load {
     pub keys: Keys,
     /// Whether operations of one instance on one session may overlap.
     pub overlap: bool,
+    /// The interface of the client through which the operations are made.
+    pub through: Through,
 }
 
 /// Weights of the kinds of operation. They need not add up to anything.
@@ -62,6 +66,7 @@ impl Default for Load {
             value: SizeRange { least: Size(200), most: Size(500) },
             keys: Keys::Uniform,
             overlap: false,
+            through: Through::Sessions,
         }
     }
 }

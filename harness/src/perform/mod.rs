@@ -73,8 +73,8 @@ impl Setting {
 ///
 /// # Errors
 ///
-/// [`Trouble::Skipped`] when the subject cannot work in the world, [`Trouble::World`] when the world did not start,
-/// [`Trouble::Run`] when the run went wrong on its way.
+/// [`Trouble::Skipped`] when the subject cannot work in the world or lacks the interface that the load goes through,
+/// [`Trouble::World`] when the world did not start, [`Trouble::Run`] when the run went wrong on its way.
 pub async fn perform(
     plan: Arc<Plan>,
     setting: Setting,
@@ -143,6 +143,7 @@ impl From<RunError> for Trouble {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Stopped => Self::Stopped,
+            RunError::Lacks(why) => Self::Skipped(why),
             RunError::World(_)
             | RunError::Subject { .. }
             | RunError::Instance { .. }

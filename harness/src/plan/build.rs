@@ -49,6 +49,7 @@ impl Plan {
             instances: load.instances,
             sessions: load.sessions,
             overlap: load.overlap,
+            through: load.through,
             phases,
             strikes,
             operations: operations(scenario, seed),

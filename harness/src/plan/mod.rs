@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
-use crate::load::Operation;
+use crate::load::{Operation, Through};
 
 /// Everything that a run will do.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub sessions: u32,
     /// Whether operations of one instance on one session may overlap.
     pub overlap: bool,
+    /// The interface of the subject through which the operations are made.
+    pub through: Through,
     /// `setup`, then the scenario's phases.
     pub phases: Vec<PhaseSpan>,
     /// The faults, by number, in the order of the file.

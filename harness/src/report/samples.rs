@@ -95,6 +95,7 @@ pub(crate) fn plan() -> Plan {
         instances: 2,
         sessions: 80,
         overlap: false,
+        through: crate::load::Through::Sessions,
         phases: phases(),
         strikes: Vec::new(),
         operations: Vec::new(),

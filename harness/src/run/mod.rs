@@ -90,6 +90,9 @@ pub enum RunError {
         /// Why, with what it said last.
         why: String,
     },
+    /// The subject lacks something that the scenario needs.
+    #[error("{0}")]
+    Lacks(String),
     /// A part of the run panicked.
     #[error("a part of the run ended unexpectedly: {0}")]
     Broken(String),
@@ -140,6 +143,10 @@ impl Conductor {
     async fn conduct(&self) -> Result<History, RunError> {
         (self.progress)(Progress::Preparing("starting the subject".to_owned()));
         let (players, hellos) = self.start_players().await?;
+        if let Some(lacks) = self.lacks(&hellos) {
+            self.end_players(&players).await?;
+            return Err(lacks);
+        }
         self.recorder.start();
         let outcome = tokio::select! {
             biased;
@@ -161,6 +168,16 @@ impl Conductor {
             outcome = outcome.and(ended);
         }
         outcome
+    }
+
+    /// The subject lacks the interface that the load goes through, if so.
+    fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
+        let through = self.plan.through;
+        through.needs().filter(|needed| !can(hellos).contains(needed))?;
+        let name = through.name();
+        Some(RunError::Lacks(format!(
+            "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
+        )))
     }
 
     async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {
@@ -185,6 +202,7 @@ impl Conductor {
             instance: number,
             route: self.world.route(number),
             settings: self.plan.settings.clone(),
+            through: self.plan.through,
             seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             clock: self.recorder.clock().clone(),
             observer,

@@ -14,6 +14,7 @@ mod judge;
 mod problem;
 mod sense;
 mod syntax;
+mod through;
 mod timeline;
 mod typed;
 mod variables;

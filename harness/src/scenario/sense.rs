@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis, Topology};
 use super::problem::Found;
-use super::{Scenario, canary, client, expectation, given, timeline};
+use super::{Scenario, canary, client, expectation, given, through, timeline};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
@@ -74,6 +74,7 @@ pub(super) fn scenario(
     sense.judge(&file);
     timeline::check(&mut sense, &file);
     given::check(&mut sense, &file);
+    through::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
     canary::check(&mut sense, &file);

@@ -18,7 +18,7 @@ use squall_client::Clock;
 use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
-use crate::load::Kind;
+use crate::load::{Kind, Through};
 use crate::world;
 
 /// A future that owns or borrows what it needs and can move between threads.
@@ -72,6 +72,9 @@ pub struct Start {
     pub route: Route,
     /// The `[client]` table with its profile resolved.
     pub settings: serde_json::Value,
+    /// The interface of the client through which the operations are made. A client that lacks it starts all the same, and does
+    /// not say that it can.
+    pub through: Through,
     /// Where its randomness comes from.
     pub seed: u64,
     /// The world's time.

@@ -139,7 +139,9 @@ mod tests {
         assert_eq!(in_order(text), expected);
         let operators = Operators::new(Clock::new(0));
         let failed = |error| Event::Failed { at: Time::START, command: "GET".to_owned(), error };
-        [CallError::Timeout, CallError::Overloaded].map(|error| (operators.observer())(&failed(error)));
+        for error in [CallError::Timeout, CallError::Overloaded] {
+            (operators.observer())(&failed(error));
+        }
         assert!(operators.log.take().contains("\"operation\":\"GET\""));
     }
 }

@@ -19,7 +19,9 @@ async fn invalid(way: &str) -> String {
     assert_eq!(leftovers(&mark).await, Vec::<String>::new(), "{way}");
     match &error {
         RunError::Subject { .. } | RunError::Instance { .. } => error.to_string(),
-        RunError::World(_) | RunError::Broken(_) | RunError::Stopped => panic!("{way}: {error}"),
+        RunError::World(_) | RunError::Lacks(_) | RunError::Broken(_) | RunError::Stopped => {
+            panic!("{way}: {error}")
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall::history::{History, Left};
+use squall::load::Through;
 use squall::plan::{Plan, Strike};
 use squall::recorder::Recorder;
 use squall::run::{RunError, Stage, run};
@@ -106,6 +107,7 @@ pub(crate) fn start(settings: &Settings) -> Start {
         instance: 0,
         route: Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() },
         settings: serde_json::to_value(settings).unwrap(),
+        through: Through::Sessions,
         seed: 7,
         clock: Clock::system(),
         observer: Arc::new(|_| {}),

@@ -5,6 +5,7 @@ mod form;
 mod meaning;
 mod suite;
 mod telling;
+mod through;
 
 use std::path::Path;
 

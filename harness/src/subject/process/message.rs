@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId, Topic};
+use crate::load::Through;
 use crate::suggest;
 
 /// What a subject is asked. The id comes back in the answer.
@@ -28,6 +29,9 @@ pub enum Op<'a> {
         redis: &'a str,
         /// The `[client]` table with its profile resolved; durations are strings with units.
         settings: &'a serde_json::Value,
+        /// The interface of the client that the operations are for; not said where that is the sessions themselves.
+        #[serde(skip_serializing_if = "is_sessions")]
+        through: Through,
     },
     /// Make the session, or replace it.
     Create {
@@ -212,7 +216,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 9] = [
+pub const CAPABILITIES: [(&str, Capability); 12] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -222,6 +226,9 @@ pub const CAPABILITIES: [(&str, Capability); 9] = [
     ("log", Capability::Log),
     ("health", Capability::Health),
     ("settings", Capability::Settings),
+    ("store", Capability::Store),
+    ("cache", Capability::Cache),
+    ("http", Capability::Http),
 ];
 
 /// What the `ok` of a create, an update, a touch or a destroy holds.
@@ -277,6 +284,10 @@ pub(super) fn sample(told: Told) -> Option<Sample> {
         | Told::Mode { .. }
         | Told::Resync { .. } => None,
     }
+}
+
+fn is_sessions(through: &Through) -> bool {
+    *through == Through::Sessions
 }
 
 fn redis() -> ServedBy {

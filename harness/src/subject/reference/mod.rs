@@ -1,21 +1,27 @@
-//! The reference client as a subject.
+//! The reference client as a subject, through any of its interfaces.
+
+mod answers;
+mod cache;
+mod heard;
+mod http;
+mod interface;
+mod kept;
+mod sessions;
+mod store;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use squall_client::core::breaker::State;
-use squall_client::{
-    Ack, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
-    Tcp,
-};
+use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp};
 
+use self::interface::Interface;
 use super::operators::Operators;
 use super::{
     BoxFuture, Credentials, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started,
     Subject, SubjectError,
 };
-use crate::history::{self, BreakerState, Capability, Sample, Saw, Topic};
-use crate::load::{Kind, value};
+use crate::history::{self, BreakerState, Capability, Sample, Topic};
+use crate::load::Through;
 
 /// Starts instances of the reference client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +30,7 @@ pub struct Reference;
 struct Running {
     client: SessionClient,
     operators: Operators,
+    interface: Box<dyn Interface>,
 }
 
 impl Subject for Reference {
@@ -31,6 +38,7 @@ impl Subject for Reference {
         Box::pin(async move {
             let settings: Settings = serde_json::from_value(start.settings)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
+            // Every interface keeps a session under the same key.
             let key = format!("{}{{session}}", settings.key_prefix);
             let endpoint = endpoint(start.route, &settings);
             let observer = start.observer;
@@ -42,6 +50,7 @@ impl Subject for Reference {
                 writer: u32::from(start.instance) + 1,
                 observer: Arc::new(move |event: &Event| {
                     seen(event);
+                    heard::note(event);
                     if let Some(said) = said(event) {
                         observer(said);
                     }
@@ -51,6 +60,7 @@ impl Subject for Reference {
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
+            let interface = interface(start.through, client.clone())?;
             let hello = Hello {
                 name: concat!("squall-client ", env!("CARGO_PKG_VERSION")).to_owned(),
                 key,
@@ -64,12 +74,24 @@ impl Subject for Reference {
                     Capability::Log,
                     Capability::Health,
                     Capability::Settings,
+                    Capability::Store,
+                    Capability::Cache,
+                    Capability::Http,
                 ],
                 ignored: Vec::new(),
             };
-            Ok((Box::new(Running { client, operators }) as Box<dyn Instance>, hello))
+            Ok((Box::new(Running { client, operators, interface }) as Box<dyn Instance>, hello))
         })
     }
+}
+
+fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interface>, SubjectError> {
+    Ok(match through {
+        Through::Sessions => Box::new(client),
+        Through::Store => Box::new(store::Store::over(client)),
+        Through::Cache => Box::new(Cache::over(client)),
+        Through::Http => Box::new(http::Http::over(client)?),
+    })
 }
 
 fn endpoint(route: Route, settings: &Settings) -> Endpoint {
@@ -86,7 +108,7 @@ fn endpoint(route: Route, settings: &Settings) -> Endpoint {
 
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>> {
-        Box::pin(self.perform(request))
+        self.interface.perform(request)
     }
 
     fn sample(&self) -> Sample {
@@ -105,52 +127,6 @@ impl Instance for Running {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.client.shutdown())
-    }
-}
-
-impl Running {
-    async fn perform(&self, request: Request) -> Result<Done, OperationError> {
-        let id = request.session.to_string();
-        let value = request.value.unwrap_or_default();
-        let ttl = Duration::from_millis(request.ttl_ms.unwrap_or_default());
-        let written = |ack: Ack| Done { served_by: side(ack.served_by), saw: Saw::Done };
-        match request.kind {
-            Kind::Create => self.client.create(&id, value, ttl).await.map(written).map_err(told),
-            Kind::Update => self.client.update(&id, value).await.map(written).map_err(told),
-            Kind::Touch => self.client.touch(&id, ttl).await.map(written).map_err(told),
-            Kind::Destroy => self.client.destroy(&id).await.map(written).map_err(told),
-            Kind::Get => looked_up(self.client.get(&id).await, |found| match found {
-                Some(found) => Saw::Value(Some(value::seen(&found.value))),
-                None => Saw::Value(None),
-            }),
-            Kind::Ttl => looked_up(self.client.get(&id).await, |found| {
-                Saw::Ttl(found.map(|found| u64::try_from(found.ttl.as_millis()).unwrap_or(u64::MAX)))
-            }),
-        }
-    }
-}
-
-fn looked_up(
-    lookup: Result<Lookup, SessionError>,
-    saw: impl Fn(Option<squall_client::Found>) -> Saw,
-) -> Result<Done, OperationError> {
-    match lookup.map_err(told)? {
-        Lookup::Found { session, served_by } => {
-            Ok(Done { served_by: side(served_by), saw: saw(Some(session)) })
-        }
-        Lookup::Absent { served_by } => Ok(Done { served_by: side(served_by), saw: saw(None) }),
-        Lookup::Unknown { because } => Err(told(SessionError::Unavailable(because))),
-    }
-}
-
-fn told(error: SessionError) -> OperationError {
-    OperationError { code: error.code().to_owned(), definite: error.definite(), text: error.to_string() }
-}
-
-fn side(served_by: ServedBy) -> history::ServedBy {
-    match served_by {
-        ServedBy::Redis => history::ServedBy::Redis,
-        ServedBy::Local => history::ServedBy::Local,
     }
 }
 
