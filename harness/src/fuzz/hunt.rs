@@ -63,7 +63,7 @@ impl Hunter {
     pub async fn examine(&self, case: &Case) -> Option<Examined> {
         let scenario = case.scenario("fuzz", "x").ok()?;
         let plan = Plan::new(&scenario, case.seed);
-        if let Some(why) = plan.strikes.iter().find_map(|strike| unsupported(&self.setting, &strike.act)) {
+        if let Some(why) = unsupported(&self.setting, &plan) {
             return Some(Examined::Nothing(why));
         }
         let outcome =

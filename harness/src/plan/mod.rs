@@ -8,6 +8,7 @@ use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::Operation;
+use crate::scenario::Redis;
 
 /// Everything that a run will do.
 #[derive(Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct Plan {
     pub seed: u64,
     /// The settings of the subject: the `[client]` table with its profile resolved.
     pub settings: serde_json::Value,
-    /// Image of the server that the scenario asks for.
-    pub image: Option<String>,
+    /// The server that the scenario asks for.
+    pub redis: Redis,
     /// How many instances.
     pub instances: u16,
     /// How many sessions the pool has.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Ack, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
+    Ack, Connect, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
     Tcp,
 };
 
@@ -64,15 +64,14 @@ impl Subject for Reference {
 }
 
 fn endpoint(route: Route, settings: &Settings) -> Endpoint {
-    match route {
+    let (connect, credentials): (Arc<dyn Connect>, Credentials) = match route {
         Route::Tcp { host, port, credentials } => {
-            let connect = Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() });
-            let Credentials { username, password, database } = credentials;
-            let credentials = squall_client::Credentials::new(username, password);
-            Endpoint { connect, credentials, database }
+            (Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() }), credentials)
         }
-        Route::Streams(connect) => Endpoint::new(connect),
-    }
+        Route::Streams { connect, credentials } => (connect, credentials),
+    };
+    let Credentials { username, password, database } = credentials;
+    Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database }
 }
 
 impl Instance for Running {

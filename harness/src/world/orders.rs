@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use super::{WorldError, failed, quiet};
+use super::login::Rules;
+use super::{Login, WorldError, failed, quiet};
 use crate::fault::{Eviction, ServerAct};
 
 /// How long until a script that was killed has ended.
@@ -29,8 +30,10 @@ pub(super) trait Ask {
 }
 
 /// What was told and is to be taken back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Orders {
+    /// As whom instances speak to the server.
+    login: Login,
     /// Parameters with what they were.
     before: Mutex<Vec<(&'static str, String)>>,
     /// The connection that runs an endless script.
@@ -38,6 +41,24 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// For a server that instances log in to so.
+    pub(super) fn new(login: Login) -> Self {
+        Self { login, before: Mutex::default(), script: Mutex::default() }
+    }
+
+    /// As whom instances speak to the server.
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// Has a server that has just started, and that is open to everybody, ask for what the scenario wants.
+    pub(super) async fn admit(&self, open: &impl Ask) -> Result<(), WorldError> {
+        for user in self.login.users() {
+            set_user(open, &user).await?;
+        }
+        Ok(())
+    }
+
     /// Begins what commands can do; the rest is none of its business. The fault lasts for so long.
     pub(super) async fn begin(
         &self,
@@ -128,6 +149,10 @@ impl Orders {
         let Some((_, value)) = before else { return Ok(()) };
         server.ask(redis::cmd("CONFIG").arg("SET").arg(name).arg(value)).await
     }
+}
+
+async fn set_user(server: &impl Ask, Rules { user, rules }: &Rules) -> Result<(), WorldError> {
+    server.ask(redis::cmd("ACL").arg("SETUSER").arg(user).arg(rules)).await
 }
 
 /// The memory that is used for other things than data, from what INFO says.

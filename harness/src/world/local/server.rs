@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::side::Side;
-use super::super::{WorldError, failed};
+use super::super::{Login, WorldError, failed};
 use super::given::Given;
 use super::own::Own;
 use super::{Redis, program};
@@ -17,9 +17,12 @@ pub(super) enum Server {
 }
 
 impl Server {
-    pub(super) async fn start(redis: &Redis) -> Result<Self, WorldError> {
+    pub(super) async fn start(redis: &Redis, login: Login) -> Result<Self, WorldError> {
         match redis {
-            Redis::Own { program } => Own::start(program::find(program.as_deref())?).await.map(Self::Own),
+            Redis::Own { program } => {
+                Own::start(program::find(program.as_deref())?, login).await.map(Self::Own)
+            }
+            Redis::Given { .. } if login.note().is_some() => Err(failed("start the server")(NO_LOGIN)),
             Redis::Given { url, .. } => Given::start(url.clone()).await.map(Self::Given),
         }
     }
@@ -41,7 +44,7 @@ impl Server {
     /// As whom instances speak to it.
     pub(super) fn credentials(&self) -> Credentials {
         match self {
-            Self::Own(_) => Credentials::default(),
+            Self::Own(own) => own.orders().login().credentials(),
             Self::Given(given) => given.credentials().clone(),
         }
     }
@@ -108,6 +111,10 @@ impl Server {
         }
     }
 }
+
+/// Why a scenario cannot say as whom instances speak to a server that somebody else runs.
+pub(super) const NO_LOGIN: &str = "user, password and database of a server that --redis-url names are those of that address; without \
+                                   --redis-url one is started that has what the scenario says";
 
 /// Why this cannot be done to a server that somebody else runs.
 pub(super) fn not_ours(act: ServerAct) -> String {

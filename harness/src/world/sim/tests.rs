@@ -12,7 +12,7 @@ use crate::fault::{Direction, Eviction};
 const SOON: Duration = Duration::from_secs(1);
 
 fn world() -> Sim {
-    Sim::start(2, 1, &Recorder::new(Clock::new(0)))
+    Sim::start(2, 1, &Recorder::new(Clock::new(0)), Login::default())
 }
 
 fn strike(act: Act) -> Strike {
@@ -33,8 +33,8 @@ fn server(act: ServerAct) -> Strike {
 }
 
 async fn connect(world: &Sim) -> BoxStream {
-    let Route::Streams(streams) = world.route(0) else { panic!("this world has streams") };
-    streams.connect().await.unwrap()
+    let Route::Streams { connect, .. } = world.route(0) else { panic!("this world has streams") };
+    connect.connect().await.unwrap()
 }
 
 /// What comes back within a second; `None` when nothing does, and nothing at all when it ended.

@@ -1,0 +1,19 @@
+//! As whom instances log in, and to which database.
+
+use super::with;
+
+fn redis(table: &str) -> String {
+    with(&[("[load]", &format!("[redis]\n{table}\n[load]"))])
+}
+
+#[test]
+fn a_login_that_cannot_be_is_told() {
+    let told = [
+        "user = \"web\"",
+        "user = \"squall\"\npassword = true\ndatabase = 16",
+        "user = \"a b\"\npassword = true",
+        "password = \"secret\"",
+        "database = -1",
+    ];
+    insta::assert_snapshot!(told.map(redis).join("\n"), @r###""###);
+}
