@@ -142,6 +142,8 @@ pub enum ServerAct {
         /// Whether it shows the past; the future otherwise.
         backward: bool,
     },
+    /// It asks the instances' user for another password, and ends that user's connections once.
+    PasswordChange,
 }
 
 impl ServerAct {
@@ -153,7 +155,8 @@ impl ServerAct {
             | Self::Flush
             | Self::Evict { .. }
             | Self::MaxClients { .. }
-            | Self::ClockJump { .. } => false,
+            | Self::ClockJump { .. }
+            | Self::PasswordChange => false,
         }
     }
 
@@ -167,7 +170,8 @@ impl ServerAct {
             | Self::Evict { .. }
             | Self::MaxClients { .. }
             | Self::Script { .. }
-            | Self::ClockJump { .. } => false,
+            | Self::ClockJump { .. }
+            | Self::PasswordChange => false,
         }
     }
 

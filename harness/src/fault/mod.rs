@@ -177,6 +177,8 @@ kinds! {
     flap: Flap,
     /// Sets the server's clock.
     clock_jump: ClockJump,
+    /// Asks for another password.
+    password_change: PasswordChange,
 }
 
 impl fmt::Display for Fault {

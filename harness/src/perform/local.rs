@@ -142,6 +142,7 @@ mod tests {
                 ServerAct::Evict { bytes: 1, policy: Eviction::AllkeysLru },
                 ServerAct::MaxClients { clients: 1 },
                 ServerAct::Script { busy_after: Duration::ZERO },
+                ServerAct::PasswordChange,
             ] {
                 let why = unsupported(&setting, &Act::Server(act)).unwrap();
                 assert!(why.contains("--redis-url"), "{why}");

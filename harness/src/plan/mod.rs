@@ -83,7 +83,8 @@ impl Strike {
             Act::Reset { live: _, new } => (*new, false),
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
             Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
-            Act::Unreachable | Act::Server(ServerAct::Pause | ServerAct::Script { .. }) => (true, false),
+            Act::Unreachable
+            | Act::Server(ServerAct::Pause | ServerAct::Script { .. } | ServerAct::PasswordChange) => (true, false),
             Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
             Act::Server(ServerAct::Flush) => (false, true),
             Act::Server(ServerAct::Evict { policy, .. }) => (false, *policy != Eviction::Noeviction),

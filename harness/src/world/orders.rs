@@ -79,6 +79,7 @@ impl Orders {
             }
             // A script that is silent for longer than the fault lasts could not be killed in time.
             ServerAct::Script { busy_after } => self.block(server, busy_after.min(lasts)).await,
+            ServerAct::PasswordChange => self.lock_out(server).await,
             ServerAct::Pause | ServerAct::Kill | ServerAct::Restart { .. } | ServerAct::ClockJump { .. } => {
                 Ok(())
             }
@@ -97,6 +98,10 @@ impl Orders {
                 self.unblock(server).await?;
                 self.restore(server, BUSY_AFTER).await
             }
+            ServerAct::PasswordChange => match self.login.restored() {
+                Some(user) => set_user(server, &user).await,
+                None => Ok(()),
+            },
             ServerAct::KillClients
             | ServerAct::Flush
             | ServerAct::Pause
@@ -104,6 +109,15 @@ impl Orders {
             | ServerAct::Restart { .. }
             | ServerAct::ClockJump { .. } => Ok(()),
         }
+    }
+
+    /// As an operator would: first another password, then an end to the connections that the old one opened.
+    async fn lock_out(&self, server: &impl Ask) -> Result<(), WorldError> {
+        let Some(user) = self.login.changed() else {
+            return Err(failed("change the password")("nobody logs in"));
+        };
+        set_user(server, &user).await?;
+        server.ask::<i64>(redis::cmd("CLIENT").arg("KILL").arg("USER").arg(&user.user)).await.map(drop)
     }
 
     async fn evict(&self, server: &impl Ask, bytes: u64, policy: Eviction) -> Result<(), WorldError> {

@@ -9,7 +9,7 @@ use squall::world::local::Local;
 use squall::world::{Login, World as _};
 use tokio::net::TcpStream;
 
-use crate::stage::{SOON, ask, connect, start_with, strike, there_is_a_server};
+use crate::stage::{SOON, ask, connect, end_of, start_with, strike, there_is_a_server};
 
 /// A world whose instances log in as `user`, in database 3.
 async fn world(user: Option<&str>) -> Option<Local> {
@@ -85,4 +85,21 @@ async fn a_script_runs_in_a_server_that_asks_for_a_password() {
     world.end(0, &script).await.unwrap();
     assert_eq!(says(&mut stream, "PING").await, "+PONG\r\n");
     world.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_password_ends_connections_and_lets_nobody_in_until_the_old_one_counts_again() {
+    for user in [None, Some("web")] {
+        let Some(world) = world(user).await else { return };
+        let (mut live, told) = logs_in(&world).await;
+        assert_eq!(told, "+OK\r\n");
+        let change = strike(Act::Server(ServerAct::PasswordChange), &[]);
+        world.begin(0, &change).await.unwrap();
+        assert_ne!(end_of(&mut live).await, std::io::ErrorKind::TimedOut);
+        assert!(logs_in(&world).await.1.starts_with("-WRONGPASS"));
+        assert_eq!(world.look("none").await.unwrap(), None);
+        world.end(0, &change).await.unwrap();
+        assert_eq!(logs_in(&world).await.1, "+OK\r\n");
+        world.close().await.unwrap();
+    }
 }

@@ -17,3 +17,8 @@ fn a_login_that_cannot_be_is_told() {
     ];
     insta::assert_snapshot!(told.map(redis).join("\n"), @r###""###);
 }
+
+#[test]
+fn a_password_that_is_not_there_cannot_be_changed() {
+    insta::assert_snapshot!(with(&[("inject.latency = { delay = \"200ms\", jitter = \"50ms\" }", "inject = \"password_change\"")]), @r###""###);
+}

@@ -69,7 +69,8 @@ impl Server {
             | ServerAct::Evict { .. }
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
-            | ServerAct::ClockJump { .. } => own.orders().begin(own.side(), act, lasts).await,
+            | ServerAct::ClockJump { .. }
+            | ServerAct::PasswordChange => own.orders().begin(own.side(), act, lasts).await,
         }
     }
 
@@ -84,7 +85,8 @@ impl Server {
             | ServerAct::Evict { .. }
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
-            | ServerAct::ClockJump { .. } => own.orders().end(own.side(), act).await,
+            | ServerAct::ClockJump { .. }
+            | ServerAct::PasswordChange => own.orders().end(own.side(), act).await,
         }
     }
 
@@ -127,6 +129,7 @@ pub(super) fn not_ours(act: ServerAct) -> String {
         ServerAct::Evict { .. } | ServerAct::MaxClients { .. } => "given other settings",
         ServerAct::Script { .. } => "kept busy",
         ServerAct::ClockJump { .. } => "given another clock",
+        ServerAct::PasswordChange => "given another password",
     };
     format!("a server that --redis-url names cannot be {what}; without --redis-url one is started that can")
 }

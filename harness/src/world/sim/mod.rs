@@ -80,11 +80,13 @@ impl Sim {
                     link.reset().await;
                 }
             }
-            Act::Server(act) if act.ends_it() => self.while_shut(|server| strikes::begin(server, *act)).await,
+            Act::Server(act) if act.ends_it() => {
+                self.while_shut(|server| strikes::begin(server, &self.login, *act)).await;
+            }
             Act::Server(ServerAct::Script { busy_after }) => {
                 self.script.begin(&self.server, *busy_after).await
             }
-            Act::Server(act) => strikes::begin(&self.server, *act),
+            Act::Server(act) => strikes::begin(&self.server, &self.login, *act),
         }
     }
 
@@ -103,7 +105,7 @@ impl Sim {
             Act::Refuse => self.struck(strike).for_each(|link| link.hear()),
             Act::Server(ServerAct::Script { .. }) => self.script.end().await,
             Act::Server(act) => {
-                strikes::end(&self.server, *act);
+                strikes::end(&self.server, &self.login, *act);
                 if act.ends_it() {
                     self.links.iter().for_each(|link| link.hear());
                 }

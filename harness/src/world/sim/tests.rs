@@ -144,3 +144,23 @@ async fn who_cannot_be_reached_holds_bytes_and_lets_connects_hang_until_it_ends(
     }
     assert_eq!(ask(&mut live, "").await, some("+PONG\r\n"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_password_ends_connections_and_lets_nobody_in_until_the_old_one_counts_again() {
+    let wanted = crate::scenario::Redis { password: true, database: 3, ..Default::default() };
+    let world = Sim::start(1, 1, &Recorder::new(Clock::new(0)), Login::of(&wanted, 1));
+    let password = world.route(0).credentials().password.clone().unwrap();
+    let log_in = format!("AUTH {password}\r\n");
+    let mut live = connect(&world).await;
+    assert!(ask(&mut live, "PING\r\n").await.unwrap().starts_with("-NOAUTH"));
+    assert_eq!(ask(&mut live, &log_in).await, some("+OK\r\n"));
+    ask(&mut live, "SELECT 3\r\n").await;
+    ask(&mut live, "SET kept 1\r\n").await;
+    let change = server(ServerAct::PasswordChange);
+    world.begin(0, &change).await.unwrap();
+    assert_eq!(ask(&mut live, "").await, some(""));
+    assert!(ask(&mut connect(&world).await, &log_in).await.unwrap().starts_with("-WRONGPASS"));
+    world.end(0, &change).await.unwrap();
+    assert_eq!(ask(&mut connect(&world).await, &log_in).await, some("+OK\r\n"));
+    assert_eq!(world.look("kept").await.unwrap(), Some(Left::Forever));
+}
