@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Ack, Connect, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
-    Tcp,
+    Ack, Connect, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError,
+    Settings, Tcp,
 };
 
 use super::{

@@ -70,7 +70,8 @@ impl Server {
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
             | ServerAct::ClockJump { .. }
-            | ServerAct::PasswordChange => own.orders().begin(own.side(), act, lasts).await,
+            | ServerAct::PasswordChange
+            | ServerAct::Demote => own.orders().begin(own.side(), act, lasts).await,
         }
     }
 
@@ -86,7 +87,8 @@ impl Server {
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
             | ServerAct::ClockJump { .. }
-            | ServerAct::PasswordChange => own.orders().end(own.side(), act).await,
+            | ServerAct::PasswordChange
+            | ServerAct::Demote => own.orders().end(own.side(), act).await,
         }
     }
 
@@ -130,6 +132,7 @@ pub(super) fn not_ours(act: ServerAct) -> String {
         ServerAct::Script { .. } => "kept busy",
         ServerAct::ClockJump { .. } => "given another clock",
         ServerAct::PasswordChange => "given another password",
+        ServerAct::Demote => "demoted",
     };
     format!("a server that --redis-url names cannot be {what}; without --redis-url one is started that can")
 }
