@@ -135,8 +135,7 @@ async fn seen(scenario: &Scenario, world: Kind) -> Seen {
     let seeds = if world == Kind::Sim { SIM_SEEDS } else { 1 };
     for seed in SEED..SEED + seeds {
         let (plan, setting) = (Arc::new(Plan::new(scenario, seed)), Setting::of(world));
-        let cannot = plan.strikes.iter().find_map(|strike| perform::unsupported(&setting, &strike.act));
-        if let Some(why) = cannot {
+        if let Some(why) = perform::unsupported(&setting, &plan) {
             return Seen { verdict: Verdict::Skipped, breakers: BTreeSet::new(), why };
         }
         match perform::perform(plan, setting, Arc::new(|_| {}), Stop::new()).await {

@@ -43,6 +43,7 @@ mod place;
 mod read_your_writes;
 mod reads;
 mod recovery;
+mod refused_logins;
 mod resync_idempotent;
 mod resyncs;
 mod retry_discipline;

@@ -78,7 +78,7 @@ pub async fn again(
 ) -> Result<String, ScenarioError> {
     let case = &caught.shrunk.case;
     let plan = Plan::new(&case.scenario("found", "a flaw is caught")?, case.seed);
-    if plan.strikes.iter().any(|strike| unsupported(world, &strike.act).is_some()) {
+    if unsupported(world, &plan).is_some() {
         return Ok("cannot".to_owned());
     }
     let setting = Setting { flaw: Some(flaw), ..world.clone() };

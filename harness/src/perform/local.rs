@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::Progress;
 use crate::stop::Stop;
+use crate::world::Login;
 use crate::world::local::{self, Local, Redis, UrlError};
 
 /// Why the local world cannot carry out what a fault does; `None` when it can.
@@ -34,6 +35,11 @@ pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
     }
 }
 
+/// Why the local world cannot let instances log in as a scenario says; `None` when it can.
+pub(super) fn unsupported_login(setting: &Setting, plan: &Plan) -> Option<String> {
+    redis(setting).ok()?.unsupported_login(&Login::of(&plan.redis, plan.seed))
+}
+
 pub(super) async fn perform(
     plan: Arc<Plan>,
     setting: Setting,
@@ -42,9 +48,10 @@ pub(super) async fn perform(
 ) -> Result<History, Trouble> {
     let recorder = crate::recorder::Recorder::new(squall_client::Clock::system());
     let redis = redis(&setting).map_err(Trouble::World)?;
+    let login = Login::of(&plan.redis, plan.seed);
     let status = |what| progress(Progress::Preparing(what));
     let starting = async {
-        let world = Local::start(&redis, plan.instances, plan.seed, &recorder, &status).await;
+        let world = Local::start(&redis, plan.instances, plan.seed, &recorder, login, &status).await;
         let world = world.map_err(|error| Trouble::World(error.to_string()))?;
         status("waiting until the machine is quiet".to_owned());
         world.settle().await;
@@ -135,6 +142,8 @@ mod tests {
                 ServerAct::Evict { bytes: 1, policy: Eviction::AllkeysLru },
                 ServerAct::MaxClients { clients: 1 },
                 ServerAct::Script { busy_after: Duration::ZERO },
+                ServerAct::PasswordChange,
+                ServerAct::Demote,
             ] {
                 let why = unsupported(&setting, &Act::Server(act)).unwrap();
                 assert!(why.contains("--redis-url"), "{why}");

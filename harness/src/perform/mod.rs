@@ -114,8 +114,16 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
-/// Why the world cannot carry out what a fault does; `None` when it can.
-pub fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
+/// Why the world cannot carry out a plan: what one of its faults does, or as whom instances are to log in; `None` when it can.
+pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
+    let login = match setting.world {
+        Kind::Local => local::unsupported_login(setting, plan),
+        Kind::Containers | Kind::Sim => None,
+    };
+    login.or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
+}
+
+fn unsupported_act(setting: &Setting, act: &Act) -> Option<String> {
     match setting.world {
         Kind::Containers => containers::unsupported(act),
         Kind::Local => local::unsupported(setting, act),

@@ -17,6 +17,7 @@ use crate::recorder::{Pulse, Recorder};
 use crate::report::Trouble;
 use crate::run::{Stage, run};
 use crate::stop::Stop;
+use crate::world::Login;
 use crate::world::sim::{EPOCH_MS, Sim};
 
 /// How long virtual time may stand still while the wall clock goes on.
@@ -77,8 +78,9 @@ fn here(
     runtime.block_on(async {
         let recorder = Recorder::with_pulse(Clock::new(EPOCH_MS), pulse);
         let limit = plan.length() + GRACE;
+        let login = Login::of(&plan.redis, plan.seed);
         let stage = Stage {
-            world: Box::new(Sim::start(plan.instances, plan.seed, &recorder)),
+            world: Box::new(Sim::start(plan.instances, plan.seed, &recorder, login)),
             world_name: setting.world.name().to_owned(),
             subject: setting.subject(),
             recorder,

@@ -45,7 +45,7 @@ impl Plan {
             origin: scenario.origin.clone(),
             seed,
             settings: serde_json::to_value(&scenario.settings).unwrap_or_default(),
-            image: scenario.redis.image.clone(),
+            redis: scenario.redis.clone(),
             instances: load.instances,
             sessions: load.sessions,
             overlap: load.overlap,

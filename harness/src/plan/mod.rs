@@ -8,6 +8,7 @@ use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
 use crate::load::{Operation, Through};
+use crate::scenario::Redis;
 
 /// Everything that a run will do.
 #[derive(Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct Plan {
     pub seed: u64,
     /// The settings of the subject: the `[client]` table with its profile resolved.
     pub settings: serde_json::Value,
-    /// Image of the server that the scenario asks for.
-    pub image: Option<String>,
+    /// The server that the scenario asks for.
+    pub redis: Redis,
     /// How many instances.
     pub instances: u16,
     /// How many sessions the pool has.
@@ -84,8 +85,13 @@ impl Strike {
             Act::Reset { live: _, new } => (*new, false),
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
             Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
-            Act::Unreachable | Act::Server(ServerAct::Pause | ServerAct::Script { .. }) => (true, false),
-            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
+            Act::Unreachable
+            | Act::Server(ServerAct::Pause | ServerAct::Script { .. } | ServerAct::PasswordChange) => {
+                (true, false)
+            }
+            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. } | ServerAct::Demote) => {
+                (false, false)
+            }
             Act::Server(ServerAct::Flush) => (false, true),
             Act::Server(ServerAct::Evict { policy, .. }) => (false, *policy != Eviction::Noeviction),
             // What has expired by a clock that is ahead is gone when it is right again; what was written by one that is behind

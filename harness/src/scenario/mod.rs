@@ -11,6 +11,7 @@ mod file;
 mod find;
 mod given;
 mod judge;
+mod login;
 mod problem;
 mod sense;
 mod syntax;
@@ -30,6 +31,7 @@ use toml::de::DeTable;
 pub use file::{Phase, PhaseFault, Redis, Target, Topology};
 pub use find::{ScenarioFile, find};
 pub use given::Given;
+pub use login::SIDE_USER;
 pub use problem::{Place, Problem, ScenarioError};
 
 use self::problem::Found;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis, Topology};
 use super::problem::Found;
-use super::{Scenario, canary, client, expectation, given, through, timeline};
+use super::{Scenario, canary, client, expectation, given, login, through, timeline};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
@@ -163,6 +163,7 @@ impl Sense<'_, '_> {
             let cure = "write it as Docker does, such as \"valkey/valkey:8.1.1\"";
             self.wrong(&path.key("image"), format!("{image:?} is no image"), cure);
         }
+        login::check(self, redis);
     }
 
     fn load(&mut self, load: &Load) {

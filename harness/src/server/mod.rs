@@ -38,4 +38,5 @@ mod value;
 mod zset;
 
 pub use settings::Policy;
+pub(crate) use sha256::hex_digest;
 pub use shell::{Clock, Config, Server};

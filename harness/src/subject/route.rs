@@ -18,7 +18,12 @@ pub enum Route {
         credentials: Credentials,
     },
     /// By streams that never leave this process, in virtual time.
-    Streams(Arc<dyn Connect>),
+    Streams {
+        /// Opens them.
+        connect: Arc<dyn Connect>,
+        /// As whom.
+        credentials: Credentials,
+    },
 }
 
 /// As whom to speak to Redis, and to which database of it.
@@ -33,6 +38,13 @@ pub struct Credentials {
 }
 
 impl Route {
+    /// As whom.
+    pub fn credentials(&self) -> &Credentials {
+        match self {
+            Self::Tcp { credentials, .. } | Self::Streams { credentials, .. } => credentials,
+        }
+    }
+
     /// The URL of a route by TCP, password included: for the client under test alone, never to be shown.
     pub fn url(&self) -> Option<String> {
         let Self::Tcp { host, port, credentials } = self else { return None };

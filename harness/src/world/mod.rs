@@ -3,6 +3,7 @@
 #[cfg(feature = "containers")]
 pub mod containers;
 pub mod local;
+mod login;
 mod orders;
 mod quiet;
 mod side;
@@ -10,6 +11,8 @@ pub mod sim;
 
 use clap::ValueEnum;
 use thiserror::Error;
+
+pub use login::Login;
 
 use crate::history::Left;
 use crate::plan::Strike;

@@ -8,6 +8,7 @@ mod faults;
 mod foreign;
 mod given;
 mod leftovers;
+mod login;
 mod overlap;
 mod process;
 mod program;

@@ -7,7 +7,7 @@ use squall::history::{Event, FinalRead, SessionId};
 use squall::load::Kind;
 use squall::run::RunError;
 use squall::stop::Stop;
-use squall::subject::{Request, Route, Start, Subject as _, SubjectError};
+use squall::subject::{Credentials, Request, Route, Start, Subject as _, SubjectError};
 use squall_client::{Settings, Tcp};
 
 use crate::stage::{SOON, leftovers, mark, run_of, start, subject};
@@ -191,7 +191,7 @@ async fn a_program_that_is_not_there_is_told() {
 #[tokio::test]
 async fn streams_of_the_simulated_world_are_refused() {
     let connect = Tcp { host: String::new(), port: 1, keepalive: Settings::default().keepalive };
-    let route = Route::Streams(Arc::new(connect));
+    let route = Route::Streams { connect: Arc::new(connect), credentials: Credentials::default() };
     let started = subject("sound", "").start(Start { route, ..start(&Settings::default()) }).await;
     let Some(SubjectError::Start(why)) = started.err() else { panic!("it must not start") };
     assert!(why.contains("use --world local or --world containers"), "{why}");

@@ -2,6 +2,7 @@
 
 mod faults;
 mod form;
+mod login;
 mod meaning;
 mod suite;
 mod telling;

@@ -110,6 +110,7 @@ impl Flaw {
         Self(&lateness::QUEUES_UNTIL_REDIS_IS_BACK),
         Self(&retries::ASKS_FORTY_TIMES),
         Self(&retries::RETRIES_WHAT_IS_REFUSED_FOR_GOOD),
+        Self(&retries::LOGS_IN_FOR_EVER),
         Self(&resources::LEAKS_CONNECTIONS),
         Self(&resources::GIVES_UP_WITHOUT_CLOSING),
         Self(&resources::KEEPS_EVERY_VERSION),

@@ -57,24 +57,28 @@ impl Raw {
 
 /// Opens connections by the route, logged in where that is needed.
 pub(super) fn connector(route: &Route) -> Arc<dyn Connect> {
+    Arc::new(LoggedIn { plain: plain(route), credentials: route.credentials().clone() })
+}
+
+/// Opens connections by the route, and no more.
+pub(super) fn plain(route: &Route) -> Arc<dyn Connect> {
     match route {
-        Route::Streams(connect) => Arc::clone(connect),
-        Route::Tcp { host, port, credentials } => {
+        Route::Streams { connect, .. } => Arc::clone(connect),
+        Route::Tcp { host, port, .. } => {
             let keepalive = KeepaliveSettings::default();
-            let tcp = Tcp { host: host.clone(), port: *port, keepalive };
-            Arc::new(LoggedIn { tcp, credentials: credentials.clone() })
+            Arc::new(Tcp { host: host.clone(), port: *port, keepalive })
         }
     }
 }
 
 struct LoggedIn {
-    tcp: Tcp,
+    plain: Arc<dyn Connect>,
     credentials: Credentials,
 }
 
 impl LoggedIn {
     async fn open(&self) -> io::Result<BoxStream> {
-        let mut raw = Raw::open(&self.tcp).await?;
+        let mut raw = Raw::open(self.plain.as_ref()).await?;
         let Credentials { username, password, database } = &self.credentials;
         if let Some(password) = password {
             let words = [Some("AUTH"), username.as_deref(), Some(password)];

@@ -12,7 +12,9 @@ mod store;
 use std::sync::Arc;
 
 use squall_client::core::breaker::State;
-use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp};
+use squall_client::{
+    Cache, Connect, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp,
+};
 
 use self::interface::Interface;
 use super::operators::Operators;
@@ -95,15 +97,14 @@ fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interfac
 }
 
 fn endpoint(route: Route, settings: &Settings) -> Endpoint {
-    match route {
+    let (connect, credentials): (Arc<dyn Connect>, Credentials) = match route {
         Route::Tcp { host, port, credentials } => {
-            let connect = Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() });
-            let Credentials { username, password, database } = credentials;
-            let credentials = squall_client::Credentials::new(username, password);
-            Endpoint { connect, credentials, database }
+            (Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() }), credentials)
         }
-        Route::Streams(connect) => Endpoint::new(connect),
-    }
+        Route::Streams { connect, credentials } => (connect, credentials),
+    };
+    let Credentials { username, password, database } = credentials;
+    Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database }
 }
 
 impl Instance for Running {

@@ -21,12 +21,12 @@ use testcontainers_modules::testcontainers::core::{ContainerPort, ContainerReque
 use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
 use testcontainers_modules::testcontainers::{GenericImage, ImageExt as _};
 
-use super::{World, WorldError, failed};
+use super::{Login, World, WorldError, failed};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
-use crate::subject::{BoxFuture, Credentials, Route};
+use crate::subject::{BoxFuture, Route};
 use api::Api;
 use engine::Engine;
 use link::Link;
@@ -100,6 +100,7 @@ impl Containers {
         instances: u16,
         seed: u64,
         recorder: &Recorder,
+        login: Login,
         status: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Self, WorldError> {
         let engine = Engine::connect().await?;
@@ -113,7 +114,7 @@ impl Containers {
         let started = tokio::spawn(async move {
             let _starting = owner::starting().await;
             let guard = Guard::new(engine.run());
-            Self::start_in(engine, &images, instances, (seed, &recorder), guard).await
+            Self::start_in(engine, &images, instances, (seed, &recorder, login), guard).await
         });
         let world: Self = started.await.map_err(failed("start containers"))??;
         status("waiting until the machine is quiet".to_owned());
@@ -127,7 +128,7 @@ impl Containers {
         engine: Engine,
         images: &Images,
         instances: u16,
-        (seed, recorder): (u64, &Recorder),
+        (seed, recorder, login): (u64, &Recorder, Login),
         guard: Guard,
     ) -> Result<Self, WorldError> {
         let network = engine.create_network().await?;
@@ -135,7 +136,7 @@ impl Containers {
         // One more than the instances: the fresh reader of the end has a link of its own.
         let count = instances + 1;
         let (mut server, mut toxiproxy) = tokio::try_join!(
-            Server::start(&engine, &network, &images.server, way),
+            Server::start(&engine, &network, &images.server, way, login),
             start_toxiproxy(&engine, &network, &images.toxiproxy, count, way)
         )?;
         let mut api = Api::start(way.address(&toxiproxy, API_PORT).await?).await;
@@ -148,6 +149,7 @@ impl Containers {
         }
         let api = api?;
         let version = api.version().await?;
+        server.admit().await?;
         let (mut links, mut first) = (Vec::new(), None);
         for number in 0..count {
             let mut ports = [(0, ([127, 0, 0, 1], 0).into()); 2];
@@ -246,7 +248,8 @@ impl World for Containers {
 
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
-        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: Credentials::default() }
+        let credentials = self.server.orders().login().credentials();
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials }
     }
 
     fn connections(&self, instance: u16) -> u64 {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::{World, WorldError, quiet};
+use super::{Login, World, WorldError, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
@@ -70,6 +70,14 @@ impl Redis {
         }
     }
 
+    /// Why it cannot be what a scenario wants to log in to; `None` when it can.
+    pub fn unsupported_login(&self, login: &Login) -> Option<String> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Given { .. } => login.note().map(|_| server::NO_LOGIN.to_owned()),
+        }
+    }
+
     /// What is missing here for any run, if something is: the program.
     pub fn missing(&self) -> Option<WorldError> {
         match self {
@@ -105,18 +113,20 @@ impl Local {
         instances: u16,
         seed: u64,
         recorder: &Recorder,
+        login: Login,
         status: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Self, WorldError> {
         folder::sweep_dead();
         status("starting the server".to_owned());
-        let server = Server::start(redis).await?;
+        let server = Server::start(redis, login.clone()).await?;
         let mut links = Vec::new();
         // One more than the instances: the fresh reader of the end has a link of its own.
         for number in 0..=instances {
             links.push(Link::start(number, seed, server.address(), recorder.clone()).await?);
         }
         let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
-        let notes = vec![server.note().await, proxy.to_owned()];
+        let server_note = server.note().await;
+        let notes = [server_note].into_iter().chain(login.note()).chain([proxy.to_owned()]).collect();
         Ok(Self { links, server, notes })
     }
 

@@ -6,18 +6,19 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo as _};
+use redis::RedisError;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 
 use super::super::orders::Orders;
-use super::super::side::Side;
-use super::super::{WorldError, failed, quiet};
+use super::super::side::{self, Side};
+use super::super::{Login, WorldError, failed, quiet};
 use super::folder::Folder;
 use super::living::{self, Home};
 use super::port::Port;
 use super::process::Process;
 use super::program::Program;
+use crate::subject::Credentials;
 
 /// How long it may take to answer, its data loaded.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -50,22 +51,20 @@ struct Struck {
 
 impl Own {
     /// Starts it on a free port.
-    pub(super) async fn start(program: Program) -> Result<Self, WorldError> {
+    pub(super) async fn start(program: Program, login: Login) -> Result<Self, WorldError> {
         const DOING: &str = "make ready for a server";
         let home = living::enter(Folder::make().map_err(failed(DOING))?);
         let port = Port::take().map_err(failed(DOING))?;
-        let address = port.address();
-        let info = (address.ip().to_string(), address.port()).into_connection_info();
-        let info: ConnectionInfo = info.map_err(failed(DOING))?;
         let died = watch::Sender::new(None);
-        let side = Side::new(info);
-        let own =
-            Self { program, port, home, died, struck: Mutex::default(), orders: Orders::default(), side };
+        let side = side_of(port.address(), &login.side()).map_err(failed(DOING))?;
+        let orders = Orders::new(login);
+        let own = Self { program, port, home, died, struck: Mutex::default(), orders, side };
         own.launch().await.map_err(|cause| WorldError::Missing {
             what: format!("{} does not start as a server: {cause}", own.program.path.display()),
             cure: "see that it is Redis or Valkey, or name another one (--server, SQUALL_REDIS_SERVER)"
                 .to_owned(),
         })?;
+        own.admit().await?;
         Ok(own)
     }
 
@@ -169,6 +168,7 @@ impl Own {
             self.home.remove(DATA).map_err(failed(DOING))?;
         }
         self.launch().await.map_err(failed(DOING))?;
+        self.admit().await?;
         if struck.paused > 0 { self.hold(true) } else { Ok(()) }
     }
 
@@ -200,6 +200,12 @@ impl Own {
             },
         };
         Err(format!("{cause}; {}", self.home.last_lines()))
+    }
+
+    /// Has it ask for what the scenario wants: a server that has just started is open to everybody.
+    async fn admit(&self) -> Result<(), WorldError> {
+        let open = side_of(self.address(), &Credentials::default());
+        self.orders.admit(&open.map_err(failed("reach the server"))?).await
     }
 
     /// With no persistence of its own accord: what is kept over a restart is the fault's decision.
@@ -236,6 +242,11 @@ impl Own {
         self.side.forget().await;
         Ok(())
     }
+}
+
+/// The way to the server past every fault.
+fn side_of(address: SocketAddr, credentials: &Credentials) -> Result<Side, RedisError> {
+    Ok(Side::new(side::info(address.ip().to_string(), address.port(), credentials)?))
 }
 
 /// Whether a server answers there.
