@@ -324,12 +324,8 @@ fn a_password_is_in_no_history_and_in_no_report() {
     let history = real(name, seed);
     let logins = |entry: &&Entry| serde_json::to_string(entry).unwrap().contains("\"AUTH\"");
     assert!(history.entries.iter().filter(logins).count() > 3, "they do log in");
-    let wanted = scenario::Redis {
-        user: Some("chat".to_owned()),
-        password: true,
-        database: 3,
-        ..Default::default()
-    };
+    let wanted =
+        scenario::Redis { user: Some("chat".to_owned()), password: true, database: 3, ..Default::default() };
     let password = Login::of(&wanted, seed).credentials().password.unwrap();
     let mut told = Vec::new();
     write(&history, &mut told).unwrap();

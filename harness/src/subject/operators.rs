@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use squall_client::{Clock, Event, Metrics, Observer, SessionClient, Time, observe};
-use tracing::Dispatch;
+use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
@@ -23,7 +23,11 @@ impl Operators {
     pub(super) fn new(clock: Clock) -> Self {
         let log = Paper::default();
         let paper = log.clone();
-        let form = tracing_subscriber::fmt().json().flatten_event(true).with_timer(OurTime(clock));
+        let form = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_timer(OurTime(clock))
+            .with_max_level(Level::DEBUG);
         let dispatch = Dispatch::new(form.with_writer(move || paper.clone()).finish());
         Self { metrics: Metrics::new(), log, dispatch }
     }

@@ -144,7 +144,7 @@ fn said(event: &Event) -> Option<Said> {
         // The protocol knows one breaker an instance.
         Event::ClassBreaker { .. } => None,
         Event::Operation { .. } | Event::Failed { .. } => None,
-        Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } => None,
+        Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } | Event::Session { .. } => None,
     }
 }
 
