@@ -114,11 +114,12 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
-/// Why the world cannot carry out a plan: what one of its faults does, or as whom instances are to log in; `None` when it can.
+/// Why the world cannot carry out a plan: what one of its faults does, or how instances are to reach the server; `None` when it can.
 pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
     let login = match setting.world {
         Kind::Local => local::unsupported_login(setting, plan),
-        Kind::Containers | Kind::Sim => None,
+        Kind::Sim => plan.redis.tls.then(|| sim::NO_TLS.to_owned()),
+        Kind::Containers => None,
     };
     login.or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
 }

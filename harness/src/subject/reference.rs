@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Ack, Connect, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
-    Tcp,
+    Ack, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
 };
 
 use super::{
@@ -30,7 +29,7 @@ impl Subject for Reference {
             let settings: Settings = serde_json::from_value(start.settings)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             let key = format!("{}{{session}}", settings.key_prefix);
-            let endpoint = endpoint(start.route, &settings);
+            let endpoint = endpoint(&start.route, &settings)?;
             let observer = start.observer;
             let environment = Environment {
                 clock: start.clock,
@@ -63,15 +62,10 @@ impl Subject for Reference {
     }
 }
 
-fn endpoint(route: Route, settings: &Settings) -> Endpoint {
-    let (connect, credentials): (Arc<dyn Connect>, Credentials) = match route {
-        Route::Tcp { host, port, credentials } => {
-            (Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() }), credentials)
-        }
-        Route::Streams { connect, credentials } => (connect, credentials),
-    };
-    let Credentials { username, password, database } = credentials;
-    Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database }
+fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError> {
+    let connect = route.connect(&settings.keepalive)?;
+    let Credentials { username, password, database } = route.credentials().clone();
+    Ok(Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database })
 }
 
 impl Instance for Running {
