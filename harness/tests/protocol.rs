@@ -77,8 +77,10 @@ fn every_message_of_the_program_is_valid() {
     settings.extend(Profile::ALL.map(Profile::settings));
     for settings in settings {
         let settings = &serde_json::to_value(settings).unwrap();
-        let init = Op::Init { instance: "instance-0", redis: "redis://127.0.0.1:1/0", settings };
-        valid(&request, &Ask { id: 1, op: init }.line().unwrap());
+        let init = |ca| Op::Init { instance: "instance-0", redis: "rediss://127.0.0.1:1/0", ca, settings };
+        for ca in [None, Some(Path::new("/run/ca.pem"))] {
+            valid(&request, &Ask { id: 1, op: init(ca) }.line().unwrap());
+        }
     }
     for op in [
         Op::Create { session, value: &value, ttl_ms: 1 },

@@ -148,3 +148,6 @@ fn words(error: &Error) -> String {
         error => format!("subject: broken TLS ({error})"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::{Progress, RunError};
 use crate::stop::Stop;
-use crate::subject::Subject;
+use crate::subject::{Subject, SubjectError};
 use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
@@ -152,6 +152,7 @@ impl From<RunError> for Trouble {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Stopped => Self::Stopped,
+            RunError::Subject { cause: SubjectError::Unsupported(why), .. } => Self::Skipped(why),
             RunError::World(_)
             | RunError::Subject { .. }
             | RunError::Instance { .. }
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
     use crate::check::Canary;
     use crate::report::samples;
-    use crate::subject::{BoxFuture, Start, Started, SubjectError};
+    use crate::subject::{BoxFuture, Start, Started};
 
     fn resync_off() -> Flaw {
         "resync-off".parse().unwrap()
@@ -181,6 +182,30 @@ mod tests {
         fn unsupported(&self, world: Kind) -> Option<String> {
             (world == Kind::Sim).then(|| "it opens sockets".to_owned())
         }
+    }
+
+    struct Cannot;
+
+    impl Subject for Cannot {
+        fn start(&self, _start: Start) -> BoxFuture<'_, Started> {
+            Box::pin(async { Err(SubjectError::Unsupported("it speaks no TLS".to_owned())) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_is_skipped_when_its_subject_says_that_it_cannot_do_what_is_asked_for() {
+        let setting = Setting { tested: Tested::Own(Arc::new(Cannot)), ..Setting::of(Kind::Sim) };
+        let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;
+        assert_eq!(outcome.unwrap_err(), Trouble::Skipped("it speaks no TLS".to_owned()));
+    }
+
+    #[test]
+    fn tls_is_skipped_in_virtual_time() {
+        let redis = crate::scenario::Redis { tls: true, ..Default::default() };
+        let plan = Plan { redis, ..samples::plan() };
+        let why = |world| unsupported(&Setting::of(world), &plan);
+        assert!(why(Kind::Sim).unwrap().contains("the same bytes"));
+        assert_eq!((why(Kind::Local), why(Kind::Containers)), (None, None));
     }
 
     #[test]
