@@ -339,7 +339,8 @@ fn a_password_is_in_no_history_and_in_no_report() {
     let run = reports.write_run(&result, Some(&history)).unwrap();
     reports.write_summary(std::slice::from_ref(&result)).unwrap();
     for place in [run.as_path(), reports.root()] {
-        let files = fs::read_dir(place).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
+        let files =
+            fs::read_dir(place).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
         files.for_each(|file| told.extend(fs::read(file).unwrap()));
     }
     let told = format!("{} {result:?} {history:?}", String::from_utf8_lossy(&told));

@@ -1,5 +1,5 @@
 //! A part of I16: a login that Redis refuses is not tried again by the same operation, nor by the instance on its own account more
-//! often than its breaker probes. A wrong password does not get right by being sent again.
+//! often than opens its breaker, and then than that probes. A wrong password does not get right by being sent again.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -63,12 +63,13 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &
     }
 }
 
-/// How many logins an instance may try by itself in that time: its first, and those of the breaker's probes.
+/// How many logins an instance may try by itself in that time, say for a resync: those that open its breaker, and then its probes.
 fn beside(index: &Index<'_>, run: &Run<'_>) -> u64 {
     let rule = &index.rules().breaker;
     let shortest = nanos(rule.cool_down.mul_f64((1.0 - rule.jitter).clamp(0.0, 1.0))).max(1);
     let passed = run.last.zip(run.first).map_or(0, |(last, first)| last.t - first.t);
-    (1 + passed / shortest).saturating_mul(u64::from(rule.probes).max(1))
+    let probes = (passed / shortest).saturating_mul(u64::from(rule.probes).max(1));
+    probes.saturating_add(u64::from(rule.failures).max(1))
 }
 
 fn too_many(instance: u16, run: &Run<'_>, tally: &mut Tally) {

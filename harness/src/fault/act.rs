@@ -144,6 +144,8 @@ pub enum ServerAct {
     },
     /// It asks the instances' user for another password, and ends that user's connections once.
     PasswordChange,
+    /// It is a replica: it answers reads, and no writes.
+    Demote,
 }
 
 impl ServerAct {
@@ -156,7 +158,8 @@ impl ServerAct {
             | Self::Evict { .. }
             | Self::MaxClients { .. }
             | Self::ClockJump { .. }
-            | Self::PasswordChange => false,
+            | Self::PasswordChange
+            | Self::Demote => false,
         }
     }
 
@@ -171,7 +174,8 @@ impl ServerAct {
             | Self::MaxClients { .. }
             | Self::Script { .. }
             | Self::ClockJump { .. }
-            | Self::PasswordChange => false,
+            | Self::PasswordChange
+            | Self::Demote => false,
         }
     }
 

@@ -179,6 +179,8 @@ kinds! {
     clock_jump: ClockJump,
     /// Asks for another password.
     password_change: PasswordChange,
+    /// Demotes the server.
+    failover: Failover,
 }
 
 impl fmt::Display for Fault {

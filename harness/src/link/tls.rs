@@ -14,7 +14,8 @@ use tokio_rustls::rustls::{Error, ServerConfig, ServerConnection};
 const HANDSHAKE: u8 = 22;
 
 /// What somebody is told who speaks Redis' protocol where TLS is to be spoken.
-const SPEAK_TLS: &[u8] = b"-ERR this port speaks TLS: connect by rediss://, and trust the run's authority\r\n";
+const SPEAK_TLS: &[u8] =
+    b"-ERR this port speaks TLS: connect by rediss://, and trust the run's authority\r\n";
 
 /// The server's side of one connection.
 pub(super) struct Tls {

@@ -143,6 +143,7 @@ mod tests {
                 ServerAct::MaxClients { clients: 1 },
                 ServerAct::Script { busy_after: Duration::ZERO },
                 ServerAct::PasswordChange,
+                ServerAct::Demote,
             ] {
                 let why = unsupported(&setting, &Act::Server(act)).unwrap();
                 assert!(why.contains("--redis-url"), "{why}");

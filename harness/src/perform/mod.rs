@@ -12,10 +12,10 @@ use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::{Progress, RunError};
 use crate::stop::Stop;
-use crate::subject::{Subject, SubjectError};
 use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
+use crate::subject::{Subject, SubjectError};
 use crate::world::Kind;
 use crate::world::local::Redis;
 

@@ -33,8 +33,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 const GRACE: Duration = Duration::from_secs(600);
 
 /// Why nobody speaks TLS in virtual time.
-pub(super) const NO_TLS: &str =
-    "TLS draws its keys from the system, so the same seed would not give the same bytes; the local world can do this";
+pub(super) const NO_TLS: &str = "TLS draws its keys from the system, so the same seed would not give the same bytes; the local world can do this";
 
 type Outcome = Result<History, Trouble>;
 

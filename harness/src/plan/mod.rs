@@ -84,8 +84,12 @@ impl Strike {
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
             Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
             Act::Unreachable
-            | Act::Server(ServerAct::Pause | ServerAct::Script { .. } | ServerAct::PasswordChange) => (true, false),
-            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
+            | Act::Server(ServerAct::Pause | ServerAct::Script { .. } | ServerAct::PasswordChange) => {
+                (true, false)
+            }
+            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. } | ServerAct::Demote) => {
+                (false, false)
+            }
             Act::Server(ServerAct::Flush) => (false, true),
             Act::Server(ServerAct::Evict { policy, .. }) => (false, *policy != Eviction::Noeviction),
             // What has expired by a clock that is ahead is gone when it is right again; what was written by one that is behind

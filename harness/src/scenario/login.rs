@@ -29,7 +29,11 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, redis: &Redis) {
         let cure = "use up to 64 letters, digits, hyphens, dots and underscores, such as \"web\"";
         sense.wrong(&path.key("user"), format!("{shown:?} is no name of a user"), cure);
     } else if user == SIDE_USER {
-        sense.wrong(&path.key("user"), "that is the harness's own user", "choose another name, such as \"web\"");
+        sense.wrong(
+            &path.key("user"),
+            "that is the harness's own user",
+            "choose another name, such as \"web\"",
+        );
     } else if !redis.password {
         let cure = "add password = true; the password itself is made up from the seed";
         sense.wrong(&path.key("user"), "a user logs in with a password", cure);
@@ -55,6 +59,8 @@ impl de::Visitor<'_> for MadeUp {
     }
 
     fn visit_str<E: de::Error>(self, _: &str) -> Result<bool, E> {
-        Err(E::custom("a password stands in no file; write password = true, and one is made up from the seed"))
+        Err(E::custom(
+            "a password stands in no file; write password = true, and one is made up from the seed",
+        ))
     }
 }

@@ -213,6 +213,11 @@ impl Server {
         }
     }
 
+    /// Makes it a replica of a primary that cannot be reached, as `REPLICAOF` does, or a primary again. Its data stay.
+    pub fn demote(&self, replica: bool) {
+        self.shared.lock().state.replica = replica;
+    }
+
     /// Ends the connections of one user, as `CLIENT KILL USER` does.
     pub fn kill_user(&self, name: &str) {
         let mut inner = self.shared.lock();

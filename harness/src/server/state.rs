@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) started: u64,
     /// A script runs for long: nearly everything is answered `-BUSY`.
     pub(crate) busy: bool,
+    /// It is a replica of a primary that cannot be reached: it takes no writes.
+    pub(crate) replica: bool,
     /// Memory was full, and nothing could be evicted, when the current command began.
     pub(crate) full: bool,
     sessions: Vec<Option<Box<Session>>>,
@@ -83,6 +85,7 @@ impl State {
         self.run_id = self.random.hex40();
         self.started = now;
         self.busy = false;
+        self.replica = false;
         self.next_id = 1;
         self.sessions.clear();
         self.free_slots.clear();

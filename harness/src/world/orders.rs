@@ -17,6 +17,10 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// The same in Redis 6 and all that came later, where it has another name as well.
 const BUSY_AFTER: &str = "lua-time-limit";
 
+/// A primary that nobody is: one that never answers has no data of its own to put in the place of the replica's.
+const NOWHERE: [&str; 2] = ["127.0.0.1", "1"];
+const NOBODY: [&str; 2] = ["NO", "ONE"];
+
 /// A server that can be asked from the side.
 pub(super) trait Ask {
     /// Asks on a connection that is kept.
@@ -80,6 +84,7 @@ impl Orders {
             // A script that is silent for longer than the fault lasts could not be killed in time.
             ServerAct::Script { busy_after } => self.block(server, busy_after.min(lasts)).await,
             ServerAct::PasswordChange => self.lock_out(server).await,
+            ServerAct::Demote => replicate(server, NOWHERE).await,
             ServerAct::Pause | ServerAct::Kill | ServerAct::Restart { .. } | ServerAct::ClockJump { .. } => {
                 Ok(())
             }
@@ -102,6 +107,7 @@ impl Orders {
                 Some(user) => set_user(server, &user).await,
                 None => Ok(()),
             },
+            ServerAct::Demote => replicate(server, NOBODY).await,
             ServerAct::KillClients
             | ServerAct::Flush
             | ServerAct::Pause
@@ -163,6 +169,10 @@ impl Orders {
         let Some((_, value)) = before else { return Ok(()) };
         server.ask(redis::cmd("CONFIG").arg("SET").arg(name).arg(value)).await
     }
+}
+
+async fn replicate(server: &impl Ask, whom: [&str; 2]) -> Result<(), WorldError> {
+    server.ask(redis::cmd("REPLICAOF").arg(&whom)).await
 }
 
 async fn set_user(server: &impl Ask, Rules { user, rules }: &Rules) -> Result<(), WorldError> {

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use squall::recorder::Recorder;
-use squall::world::{Login, WorldError};
 use squall::world::containers::{Containers, Images, sweep};
+use squall::world::{Login, WorldError};
 use squall_client::Clock;
 
 const ROLE: &str = "SQUALL_TEST_ROLE";

@@ -10,8 +10,8 @@ use squall::link::Proxy;
 use squall::plan::Strike;
 use squall::recorder::Recorder;
 use squall::subject::Route;
-use squall::world::{Login, World as _};
 use squall::world::local::{Local, Redis};
+use squall::world::{Login, World as _};
 use squall_client::{Clock, Endpoint, Environment, Event, SessionClient, Settings, Tcp, Time};
 
 /// How long anything may take that takes no time.
@@ -49,7 +49,9 @@ impl Stage {
     pub(crate) async fn start() -> Self {
         let clock = Clock::system();
         let (recorder, beside) = (Recorder::new(clock.clone()), Recorder::new(clock.clone()));
-        let server = Local::start(&Redis::Own { program: None }, 1, 1, &beside, Login::default(), &|_| {}).await.unwrap();
+        let server = Local::start(&Redis::Own { program: None }, 1, 1, &beside, Login::default(), &|_| {})
+            .await
+            .unwrap();
         let upstream = ([127, 0, 0, 1], port(&server)).into();
         let proxy = Proxy::listen(0, 1, upstream, recorder.clone()).await.unwrap();
         Self { server, proxy, recorder, seen: Mutex::default(), strikes: AtomicU32::new(0), clock }

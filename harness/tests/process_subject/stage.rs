@@ -101,7 +101,12 @@ pub(crate) async fn run_of(way: &str, mark: &str, stop: Stop) -> Result<History,
 pub(crate) fn start(settings: &Settings) -> Start {
     Start {
         instance: 0,
-        route: Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default(), ca: None },
+        route: Route::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            credentials: Credentials::default(),
+            ca: None,
+        },
         settings: serde_json::to_value(settings).unwrap(),
         seed: 7,
         clock: Clock::system(),

@@ -279,10 +279,10 @@ async fn whoever_does_not_speak_tls_is_told() {
     let bench = Bench::new().await;
     let mut client = bench.tcp().await;
     client.write_all(b"*1\r\n$4\r\nPING\r\n").await.unwrap();
-    let mut told = String::new();
-    soon(client.read_to_string(&mut told)).await.unwrap();
+    let told = read(&mut client, super::SPEAK_TLS.len()).await.unwrap();
     assert!(told.starts_with("-ERR this port speaks TLS") && told.ends_with("\r\n"), "{told}");
     drop(soon(bench.server.accept()).await.unwrap());
+    assert_eq!(end(&mut client).await, Ok(0));
     assert_eq!(bench.closed().await, [Wire::Opened, ended("subject: no TLS")]);
 }
 

@@ -92,6 +92,9 @@ impl Running {
         if self.read_only && command.has(flag::WRITE) {
             return Err("ERR Write commands are not allowed from read-only scripts.".into());
         }
+        if self.state.replica && command.has(flag::WRITE) {
+            return Err(exec::READ_ONLY.into());
+        }
         // Once it has written, a script may finish: half of it would be worse than too much memory.
         if self.state.full && !self.wrote && command.has(flag::DENY_OOM) {
             return Err(exec::OUT_OF_MEMORY.into());

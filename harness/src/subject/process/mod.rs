@@ -62,8 +62,12 @@ impl Subject for Process {
             let shared = Shared::new(start.observer, secrets(&start.route, &redis));
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
-            let init =
-                Op::Init { instance: &instance, redis: &redis, ca: start.route.ca(), settings: &start.settings };
+            let init = Op::Init {
+                instance: &instance,
+                redis: &redis,
+                ca: start.route.ca(),
+                settings: &start.settings,
+            };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {
                 Ok(hello) => Ok((Box::new(Running { link }) as Box<dyn Instance>, hello)),

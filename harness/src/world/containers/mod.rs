@@ -160,7 +160,12 @@ impl Containers {
             for (port, listen) in ports.iter_mut().zip(proxy_ports(number)) {
                 *port = (listen, way.address(&toxiproxy, listen).await?);
             }
-            let tap = crate::link::Link::over(authority.as_ref().map(Authority::config), number, seed, recorder.clone());
+            let tap = crate::link::Link::over(
+                authority.as_ref().map(Authority::config),
+                number,
+                seed,
+                recorder.clone(),
+            );
             links.push(Link::start(&api, number, ports, server.name(), tap).await?);
             first.get_or_insert(ports[0].1);
         }

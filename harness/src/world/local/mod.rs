@@ -127,12 +127,15 @@ impl Local {
         let mut links = Vec::new();
         // One more than the instances: the fresh reader of the end has a link of its own.
         for number in 0..=instances {
-            links.push(Link::start(number, seed, server.address(), recorder.clone(), authority.as_ref()).await?);
+            links.push(
+                Link::start(number, seed, server.address(), recorder.clone(), authority.as_ref()).await?,
+            );
         }
         let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
         let server_note = server.note().await;
         let tls = authority.as_ref().map(|_| authority::NOTE.to_owned());
-        let notes = [server_note].into_iter().chain(login.note()).chain([proxy.to_owned()]).chain(tls).collect();
+        let notes =
+            [server_note].into_iter().chain(login.note()).chain([proxy.to_owned()]).chain(tls).collect();
         Ok(Self { links, server, authority, notes })
     }
 

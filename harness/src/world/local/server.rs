@@ -12,18 +12,22 @@ use crate::fault::ServerAct;
 use crate::subject::Credentials;
 
 pub(super) enum Server {
-    Own(Own),
-    Given(Given),
+    Own(Box<Own>),
+    Given(Box<Given>),
 }
 
 impl Server {
     pub(super) async fn start(redis: &Redis, login: Login) -> Result<Self, WorldError> {
         match redis {
             Redis::Own { program } => {
-                Own::start(program::find(program.as_deref())?, login).await.map(Self::Own)
+                let own = Own::start(program::find(program.as_deref())?, login).await?;
+                Ok(Self::Own(Box::new(own)))
             }
             Redis::Given { .. } if login.note().is_some() => Err(failed("start the server")(NO_LOGIN)),
-            Redis::Given { url, .. } => Given::start(url.clone()).await.map(Self::Given),
+            Redis::Given { url, .. } => {
+                let given = Given::start(url.clone()).await?;
+                Ok(Self::Given(Box::new(given)))
+            }
         }
     }
 
@@ -70,7 +74,8 @@ impl Server {
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
             | ServerAct::ClockJump { .. }
-            | ServerAct::PasswordChange => own.orders().begin(own.side(), act, lasts).await,
+            | ServerAct::PasswordChange
+            | ServerAct::Demote => own.orders().begin(own.side(), act, lasts).await,
         }
     }
 
@@ -86,7 +91,8 @@ impl Server {
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
             | ServerAct::ClockJump { .. }
-            | ServerAct::PasswordChange => own.orders().end(own.side(), act).await,
+            | ServerAct::PasswordChange
+            | ServerAct::Demote => own.orders().end(own.side(), act).await,
         }
     }
 
@@ -130,6 +136,7 @@ pub(super) fn not_ours(act: ServerAct) -> String {
         ServerAct::Script { .. } => "kept busy",
         ServerAct::ClockJump { .. } => "given another clock",
         ServerAct::PasswordChange => "given another password",
+        ServerAct::Demote => "demoted",
     };
     format!("a server that --redis-url names cannot be {what}; without --redis-url one is started that can")
 }

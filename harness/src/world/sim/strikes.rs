@@ -34,6 +34,7 @@ pub(super) fn begin(server: &Server, login: &Login, act: ServerAct) {
                 server.kill_user(&user.user);
             }
         }
+        ServerAct::Demote => server.demote(true),
         ServerAct::Script { .. } => {}
     }
 }
@@ -46,6 +47,7 @@ pub(super) fn end(server: &Server, login: &Login, act: ServerAct) {
         ServerAct::Evict { .. } => server.set_max_memory(0, Policy::NoEviction),
         ServerAct::MaxClients { .. } => server.set_max_clients(CLIENTS),
         ServerAct::ClockJump { .. } => server.skew(0),
+        ServerAct::Demote => server.demote(false),
         ServerAct::PasswordChange => {
             if let Some(user) = login.restored() {
                 server.set_user(&user.user, &user.rules);

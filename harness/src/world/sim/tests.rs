@@ -164,3 +164,17 @@ async fn another_password_ends_connections_and_lets_nobody_in_until_the_old_one_
     assert_eq!(ask(&mut connect(&world).await, &log_in).await, some("+OK\r\n"));
     assert_eq!(world.look("kept").await.unwrap(), Some(Left::Forever));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_demoted_server_answers_reads_alone_and_has_its_data_when_it_is_the_primary_again() {
+    let world = world();
+    let mut stream = connect(&world).await;
+    ask(&mut stream, "SET kept 1\r\n").await;
+    let demoted = server(ServerAct::Demote);
+    world.begin(0, &demoted).await.unwrap();
+    assert!(ask(&mut stream, "SET kept 2\r\n").await.unwrap().starts_with("-READONLY"));
+    assert_eq!(ask(&mut stream, "GET kept\r\n").await, some("$1\r\n1\r\n"));
+    assert!(ask(&mut stream, "ROLE\r\n").await.unwrap().contains("slave"));
+    world.end(0, &demoted).await.unwrap();
+    assert_eq!(ask(&mut stream, "SET kept 2\r\n").await, some("+OK\r\n"));
+}
