@@ -45,8 +45,13 @@ impl Proxy {
         upstream: SocketAddr,
         recorder: Recorder,
     ) -> io::Result<Self> {
+        Self::of(Link::new(instance, seed, recorder), upstream).await
+    }
+
+    /// Listens on a free port of 127.0.0.1 and carries every connection by `link` to `upstream`.
+    pub async fn of(link: Link, upstream: SocketAddr) -> io::Result<Self> {
         let proxy = Self {
-            link: Arc::new(Link::new(instance, seed, recorder)),
+            link: Arc::new(link),
             upstream: Arc::new(Mutex::new(upstream)),
             port: Port::reserve()?,
             accepting: tokio::sync::Mutex::default(),

@@ -12,10 +12,10 @@ use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::{Progress, RunError};
 use crate::stop::Stop;
-use crate::subject::Subject;
 use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
+use crate::subject::{Subject, SubjectError};
 use crate::world::Kind;
 use crate::world::local::Redis;
 
@@ -114,11 +114,12 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
-/// Why the world cannot carry out a plan: what one of its faults does, or as whom instances are to log in; `None` when it can.
+/// Why the world cannot carry out a plan: what one of its faults does, or how instances are to reach the server; `None` when it can.
 pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
     let login = match setting.world {
         Kind::Local => local::unsupported_login(setting, plan),
-        Kind::Containers | Kind::Sim => None,
+        Kind::Sim => plan.redis.tls.then(|| sim::NO_TLS.to_owned()),
+        Kind::Containers => None,
     };
     login.or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
 }
@@ -152,6 +153,7 @@ impl From<RunError> for Trouble {
         match error {
             RunError::Stopped => Self::Stopped,
             RunError::Lacks(why) => Self::Skipped(why),
+            RunError::Subject { cause: SubjectError::Unsupported(why), .. } => Self::Skipped(why),
             RunError::World(_)
             | RunError::Subject { .. }
             | RunError::Instance { .. }
@@ -165,7 +167,7 @@ mod tests {
     use super::*;
     use crate::check::Canary;
     use crate::report::samples;
-    use crate::subject::{BoxFuture, Start, Started, SubjectError};
+    use crate::subject::{BoxFuture, Start, Started};
 
     fn resync_off() -> Flaw {
         "resync-off".parse().unwrap()
@@ -181,6 +183,30 @@ mod tests {
         fn unsupported(&self, world: Kind) -> Option<String> {
             (world == Kind::Sim).then(|| "it opens sockets".to_owned())
         }
+    }
+
+    struct Cannot;
+
+    impl Subject for Cannot {
+        fn start(&self, _start: Start) -> BoxFuture<'_, Started> {
+            Box::pin(async { Err(SubjectError::Unsupported("it speaks no TLS".to_owned())) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_is_skipped_when_its_subject_says_that_it_cannot_do_what_is_asked_for() {
+        let setting = Setting { tested: Tested::Own(Arc::new(Cannot)), ..Setting::of(Kind::Sim) };
+        let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;
+        assert_eq!(outcome.unwrap_err(), Trouble::Skipped("it speaks no TLS".to_owned()));
+    }
+
+    #[test]
+    fn tls_is_skipped_in_virtual_time() {
+        let redis = crate::scenario::Redis { tls: true, ..Default::default() };
+        let plan = Plan { redis, ..samples::plan() };
+        let why = |world| unsupported(&Setting::of(world), &plan);
+        assert!(why(Kind::Sim).unwrap().contains("the same bytes"));
+        assert_eq!((why(Kind::Local), why(Kind::Containers)), (None, None));
     }
 
     #[test]

@@ -32,6 +32,9 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// How much longer than its plan a run may take, in virtual time.
 const GRACE: Duration = Duration::from_secs(600);
 
+/// Why nobody speaks TLS in virtual time.
+pub(super) const NO_TLS: &str = "TLS draws its keys from the system, so the same seed would not give the same bytes; the local world can do this";
+
 type Outcome = Result<History, Trouble>;
 
 /// Carries out `plan` in a thread of its own, so that nothing that another run left in a thread's memory can matter.

@@ -47,6 +47,8 @@ pub struct Redis {
     pub password: bool,
     /// The database that they use.
     pub database: u32,
+    /// Whether they speak TLS.
+    pub tls: bool,
 }
 
 /// How the servers belong together.

@@ -155,4 +155,7 @@ pub enum SubjectError {
     /// It did not start.
     #[error("the subject did not start: {0}")]
     Start(String),
+    /// The scenario asks for what it cannot do, such as TLS; the run is then skipped with the reason.
+    #[error("the subject cannot do what the scenario asks for: {0}")]
+    Unsupported(String),
 }

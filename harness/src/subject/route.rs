@@ -1,9 +1,13 @@
 //! How an instance reaches Redis, and as whom.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use squall_client::Connect;
+use squall_client::settings::KeepaliveSettings;
+use squall_client::{Connect, Tcp, Tls, TlsOptions};
+
+use super::SubjectError;
 
 /// How an instance reaches Redis.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub enum Route {
         port: u16,
         /// As whom.
         credentials: Credentials,
+        /// Where TLS is to be spoken: the file (PEM) of the authority to trust.
+        ca: Option<PathBuf>,
     },
     /// By streams that never leave this process, in virtual time.
     Streams {
@@ -45,9 +51,34 @@ impl Route {
         }
     }
 
+    /// Where TLS is to be spoken: the file (PEM) of the authority to trust.
+    pub fn ca(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp { ca, .. } => ca.as_deref(),
+            Self::Streams { .. } => None,
+        }
+    }
+
+    /// What opens connections, with TLS where it is to be spoken.
+    ///
+    /// # Errors
+    ///
+    /// When the authority's file is of no use.
+    pub fn connect(&self, keepalive: &KeepaliveSettings) -> Result<Arc<dyn Connect>, SubjectError> {
+        let (host, port, ca) = match self {
+            Self::Streams { connect, .. } => return Ok(Arc::clone(connect)),
+            Self::Tcp { host, port, ca, .. } => (host.clone(), *port, ca.clone()),
+        };
+        let tcp = Tcp { host, port, keepalive: keepalive.clone() };
+        let Some(ca) = ca else { return Ok(Arc::new(tcp)) };
+        let tls = Tls::new(tcp, TlsOptions { ca_file: Some(ca), ..TlsOptions::default() });
+        Ok(Arc::new(tls.map_err(|error| SubjectError::Start(error.to_string()))?))
+    }
+
     /// The URL of a route by TCP, password included: for the client under test alone, never to be shown.
     pub fn url(&self) -> Option<String> {
-        let Self::Tcp { host, port, credentials } = self else { return None };
+        let Self::Tcp { host, port, credentials, ca } = self else { return None };
+        let scheme = if ca.is_some() { "rediss" } else { "redis" };
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let username = credentials.username.as_deref().map(escaped).unwrap_or_default();
         let user = match &credentials.password {
@@ -55,7 +86,7 @@ impl Route {
             None if username.is_empty() => String::new(),
             None => format!("{username}@"),
         };
-        Some(format!("redis://{user}{host}:{port}/{}", credentials.database))
+        Some(format!("{scheme}://{user}{host}:{port}/{}", credentials.database))
     }
 
     /// What must be shown nowhere: the password, as it is and as the URL has it.
@@ -89,10 +120,24 @@ impl fmt::Debug for Credentials {
 mod tests {
     use super::*;
 
-    fn url(host: &str, username: Option<&str>, password: Option<&str>) -> Option<String> {
+    fn route(host: &str, username: Option<&str>, password: Option<&str>) -> Route {
         let (username, password) = (username.map(str::to_owned), password.map(str::to_owned));
         let credentials = Credentials { username, password, database: 3 };
-        Route::Tcp { host: host.to_owned(), port: 6379, credentials }.url()
+        Route::Tcp { host: host.to_owned(), port: 6379, credentials, ca: None }
+    }
+
+    fn url(host: &str, username: Option<&str>, password: Option<&str>) -> Option<String> {
+        route(host, username, password).url()
+    }
+
+    #[test]
+    fn tls_shows_in_the_url_and_needs_an_authority_that_is_there() {
+        let mut route = route("h", None, Some("x"));
+        let Route::Tcp { ca, .. } = &mut route else { panic!("it is by TCP") };
+        *ca = Some("/none/ca.pem".into());
+        assert_eq!(route.url().as_deref(), Some("rediss://:x@h:6379/3"));
+        let error = route.connect(&KeepaliveSettings::default()).err().unwrap().to_string();
+        assert!(error.contains("/none/ca.pem"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! As whom instances speak to a run's server, and in which database: the ACL user that the scenario wants, with a password made
-//! up from the seed. So no secret stands in a file, and a plan that runs again has the same.
+//! As whom instances speak to a run's server, in which database, and whether by TLS: the ACL user that the scenario wants, with a
+//! password made up from the seed. So no secret stands in a file, and a plan that runs again has the same.
 
 use std::fmt;
 
@@ -13,9 +13,10 @@ use crate::subject::Credentials;
 /// The user that a connection acts as unless it says otherwise.
 const DEFAULT_USER: &str = "default";
 
-/// As whom, and in which database. By default nobody logs in, and all is in database 0.
+/// As whom, in which database, and whether by TLS. By default nobody logs in, and all is in database 0 and in the clear.
 #[derive(Clone, Default)]
 pub struct Login {
+    tls: bool,
     database: u32,
     account: Option<Account>,
 }
@@ -46,7 +47,7 @@ impl Login {
             other: password(seed, "another password"),
             side: password(seed, "password of the side"),
         });
-        Self { database: redis.database, account }
+        Self { tls: redis.tls, database: redis.database, account }
     }
 
     /// For instances.
@@ -67,6 +68,11 @@ impl Login {
             password: account.map(|account| account.side.clone()),
             database: self.database.into(),
         }
+    }
+
+    /// Whether instances speak TLS. The links end it, so it is all the same to the server.
+    pub(super) fn tls(&self) -> bool {
+        self.tls
     }
 
     /// The database.

@@ -1,5 +1,6 @@
 //! Worlds: where a run takes place. A world starts Redis, gives every instance a route to it, and carries out faults.
 
+pub(crate) mod authority;
 #[cfg(feature = "containers")]
 pub mod containers;
 pub mod local;

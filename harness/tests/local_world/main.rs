@@ -14,3 +14,4 @@ mod process;
 mod program;
 mod server_faults;
 mod stage;
+mod tls;

@@ -204,3 +204,12 @@ async fn init_may_take_the_connect_timeout_and_a_second() {
     let error = started.err().expect("it does not start").to_string();
     assert!(error.contains("within 1.1s"), "{error}");
 }
+
+#[tokio::test]
+async fn a_process_that_cannot_speak_tls_says_so() {
+    let mut start = start(&Settings::default());
+    let Route::Tcp { ca, .. } = &mut start.route else { panic!("it is by TCP") };
+    *ca = Some("/run/ca.pem".into());
+    let error = subject("sound", "").start(start).await.err().expect("it does not start");
+    assert_eq!(error, SubjectError::Unsupported("this subject has no TLS".to_owned()));
+}

@@ -48,7 +48,7 @@ impl World for Nowhere {
     }
 
     fn route(&self, _instance: u16) -> Route {
-        Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() }
+        Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default(), ca: None }
     }
 
     fn connections(&self, _instance: u16) -> u64 {
@@ -105,7 +105,12 @@ pub(crate) async fn run_of(way: &str, mark: &str, stop: Stop) -> Result<History,
 pub(crate) fn start(settings: &Settings) -> Start {
     Start {
         instance: 0,
-        route: Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() },
+        route: Route::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            credentials: Credentials::default(),
+            ca: None,
+        },
         settings: serde_json::to_value(settings).unwrap(),
         through: Through::Sessions,
         seed: 7,

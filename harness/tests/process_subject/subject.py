@@ -131,6 +131,8 @@ def greet(ask):
         for_ever(lambda: time.sleep(60))
     if WAY == "exits-on-init":
         sys.exit("no module named redis")
+    if "ca" in ask:
+        return {"error": {"code": "unsupported", "definite": True, "text": "this subject has no TLS"}}
     if WAY == "refuses-init":
         return refusal("invalid", True, "no such profile")
     if WAY == "has-a-child":

@@ -64,3 +64,15 @@ fn a_password_that_is_not_there_cannot_be_changed() {
        |          ^^^^^^^^^^^^^^^^^ have instances log in: [redis] with password = true
     "###);
 }
+
+#[test]
+fn tls_is_wanted_or_not() {
+    assert_eq!(redis("tls = true"), "it is fine");
+    for wrong in ["tls = \"rediss\"", "tls = 1"] {
+        let told = redis(wrong);
+        assert!(told.contains("breaker/x.toml:8:7") && told.contains("redis.tls"), "{told}");
+        assert!(told.contains("true or false"), "{told}");
+    }
+    let told = redis("tsl = true");
+    assert!(told.contains("tls"), "{told}");
+}

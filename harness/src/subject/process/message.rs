@@ -1,5 +1,7 @@
 //! The messages of the protocol, one JSON object a line. `docs/protocol.md` has them all with examples.
 
+use std::path::Path;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -25,8 +27,11 @@ pub enum Op<'a> {
     Init {
         /// The instance's name, such as `instance-0`.
         instance: &'a str,
-        /// Where Redis is, as `redis://HOST:PORT/DATABASE`.
+        /// Where Redis is, as `redis://HOST:PORT/DATABASE`; `rediss://` where TLS is to be spoken.
         redis: &'a str,
+        /// Where TLS is to be spoken: the file (PEM) of the authority to trust.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ca: Option<&'a Path>,
         /// The `[client]` table with its profile resolved; durations are strings with units.
         settings: &'a serde_json::Value,
         /// The interface of the client that the operations are for; not said where that is the sessions themselves.

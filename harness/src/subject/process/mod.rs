@@ -38,6 +38,9 @@ pub(crate) const INIT_SLACK: Duration = Duration::from_secs(1);
 /// How long a process may take between two of its `preparing` events, and from the last to `ready`.
 pub(crate) const PREPARED_WITHIN: Duration = Duration::from_secs(120);
 
+/// The error code by which a process says, when it is to start, that it cannot do what the scenario asks for.
+const UNSUPPORTED: &str = "unsupported";
+
 /// Starts one process for each instance.
 pub struct Process {
     command: CommandLine,
@@ -59,12 +62,17 @@ impl Subject for Process {
             let shared = Shared::new(start.observer, start.route.secrets());
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
-            let (settings, through) = (&start.settings, start.through);
-            let init = Op::Init { instance: &instance, redis: &redis, settings, through };
+            let init = Op::Init {
+                instance: &instance,
+                redis: &redis,
+                ca: start.route.ca(),
+                settings: &start.settings,
+                through: start.through,
+            };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {
                 Ok(hello) => Ok((Box::new(Running { link }) as Box<dyn Instance>, hello)),
-                Err(why) => Err(SubjectError::Start(why)),
+                Err(why) => Err(why),
             }
         })
     }
@@ -93,7 +101,7 @@ pub(crate) fn init_within(settings: &serde_json::Value) -> Duration {
 
 /// Sends `init` and waits for what the subject says of itself. Time counts from the start of the process; if that says that it
 /// is preparing, from when it says that it is ready.
-async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, String> {
+async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, SubjectError> {
     let (mut stage, mut broken) = (link.shared.stage.subscribe(), link.shared.broken.subscribe());
     let answer = link.ask(init);
     tokio::pin!(answer);
@@ -106,7 +114,7 @@ async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, S
         tokio::select! {
             biased;
             answer = &mut answer => break answer,
-            why = first_reason(&mut broken) => return Err(why),
+            why = first_reason(&mut broken) => return Err(SubjectError::Start(why)),
             Ok(()) = stage.changed() => {}
             () = tokio::time::sleep(patience) => {
                 link.shared.break_off(&format!("it {missing} within {patience:?} {from}"));
@@ -117,11 +125,14 @@ async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, S
         Ok(reply) => {
             reply::hello(&reply).map_err(|why| format!("its answer to init breaks the protocol: {why}"))
         }
+        Err(refusal) if refusal.code == UNSUPPORTED => {
+            return Err(SubjectError::Unsupported(link.shared.without_secrets(refusal.text)));
+        }
         Err(refusal) => Err(format!("it refuses init: {}", reply::refused(refusal))),
     };
     hello.map_err(|why| {
         link.shared.break_off(&why);
-        link.shared.broken.borrow().clone().unwrap_or(why)
+        SubjectError::Start(link.shared.broken.borrow().clone().unwrap_or(why))
     })
 }
 

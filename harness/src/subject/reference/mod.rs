@@ -12,9 +12,7 @@ mod store;
 use std::sync::Arc;
 
 use squall_client::core::breaker::State;
-use squall_client::{
-    Cache, Connect, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp,
-};
+use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings};
 
 use self::interface::Interface;
 use super::operators::Operators;
@@ -42,7 +40,7 @@ impl Subject for Reference {
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             // Every interface keeps a session under the same key.
             let key = format!("{}{{session}}", settings.key_prefix);
-            let endpoint = endpoint(start.route, &settings);
+            let endpoint = endpoint(&start.route, &settings)?;
             let observer = start.observer;
             let operators = Operators::new(start.clock.clone());
             let seen = operators.observer();
@@ -96,15 +94,10 @@ fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interfac
     })
 }
 
-fn endpoint(route: Route, settings: &Settings) -> Endpoint {
-    let (connect, credentials): (Arc<dyn Connect>, Credentials) = match route {
-        Route::Tcp { host, port, credentials } => {
-            (Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() }), credentials)
-        }
-        Route::Streams { connect, credentials } => (connect, credentials),
-    };
-    let Credentials { username, password, database } = credentials;
-    Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database }
+fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError> {
+    let connect = route.connect(&settings.keepalive)?;
+    let Credentials { username, password, database } = route.credentials().clone();
+    Ok(Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database })
 }
 
 impl Instance for Running {

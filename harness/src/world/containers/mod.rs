@@ -21,6 +21,7 @@ use testcontainers_modules::testcontainers::core::{ContainerPort, ContainerReque
 use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
 use testcontainers_modules::testcontainers::{GenericImage, ImageExt as _};
 
+use super::authority::{self, Authority};
 use super::{Login, World, WorldError, failed};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
@@ -82,6 +83,8 @@ pub struct Containers {
     server: Server,
     _toxiproxy: Started<GenericImage>,
     links: Vec<Link>,
+    /// Whom instances trust, where they speak TLS.
+    authority: Option<Authority>,
     /// Where the first link's proxy listens.
     proxy: Option<SocketAddr>,
     notes: Vec<String>,
@@ -131,6 +134,7 @@ impl Containers {
         (seed, recorder, login): (u64, &Recorder, Login),
         guard: Guard,
     ) -> Result<Self, WorldError> {
+        let authority = login.tls().then(Authority::make).transpose()?;
         let network = engine.create_network().await?;
         let mut way = Way::guess(&engine, &network).await?;
         // One more than the instances: the fresh reader of the end has a link of its own.
@@ -156,15 +160,22 @@ impl Containers {
             for (port, listen) in ports.iter_mut().zip(proxy_ports(number)) {
                 *port = (listen, way.address(&toxiproxy, listen).await?);
             }
-            links.push(Link::start(&api, number, ports, server.name(), (seed, recorder.clone())).await?);
+            let tap = crate::link::Link::over(
+                authority.as_ref().map(Authority::config),
+                number,
+                seed,
+                recorder.clone(),
+            );
+            links.push(Link::start(&api, number, ports, server.name(), tap).await?);
             first.get_or_insert(ports[0].1);
         }
-        let notes = vec![
+        let mut notes = vec![
             format!("server: {} ({})", server.version().await?, images.server),
             format!("toxiproxy: {version}"),
             way.note().to_owned(),
         ];
-        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, proxy: first, notes, guard })
+        notes.extend(authority.as_ref().map(|_| authority::NOTE.to_owned()));
+        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, authority, proxy: first, notes, guard })
     }
 
     /// The run's name, which stands in the names of its containers.
@@ -249,7 +260,8 @@ impl World for Containers {
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
         let credentials = self.server.orders().login().credentials();
-        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials }
+        let ca = self.authority.as_ref().map(Authority::file);
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials, ca }
     }
 
     fn connections(&self, instance: u16) -> u64 {

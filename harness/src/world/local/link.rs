@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use tokio::sync::Mutex;
 
 use crate::fault::Act;
-use crate::link::Proxy;
+use crate::link::{self, Proxy};
 use crate::plan::Strike;
 use crate::recorder::Recorder;
+use crate::world::authority::Authority;
 use crate::world::{WorldError, failed};
 
 pub(super) struct Link {
@@ -21,8 +22,10 @@ impl Link {
         seed: u64,
         server: SocketAddr,
         recorder: Recorder,
+        tls: Option<&Authority>,
     ) -> Result<Self, WorldError> {
-        let proxy = Proxy::listen(number, seed, server, recorder).await;
+        let link = link::Link::over(tls.map(Authority::config), number, seed, recorder);
+        let proxy = Proxy::of(link, server).await;
         Ok(Self { proxy: proxy.map_err(failed("open a fault proxy"))?, refusals: Mutex::default() })
     }
 

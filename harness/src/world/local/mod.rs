@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::authority::{self, Authority};
 use super::{Login, World, WorldError, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
@@ -29,6 +30,7 @@ use crate::subject::{BoxFuture, Route};
 use link::Link;
 use server::Server;
 
+pub(super) use folder::Folder;
 pub use url::{RedisUrl, UrlError};
 
 /// Which server.
@@ -99,6 +101,8 @@ pub struct Local {
     // Before the server, so that nobody writes any more when the run's keys are removed.
     links: Vec<Link>,
     server: Server,
+    /// Whom instances trust, where they speak TLS.
+    authority: Option<Authority>,
     notes: Vec<String>,
 }
 
@@ -119,15 +123,20 @@ impl Local {
         folder::sweep_dead();
         status("starting the server".to_owned());
         let server = Server::start(redis, login.clone()).await?;
+        let authority = login.tls().then(Authority::make).transpose()?;
         let mut links = Vec::new();
         // One more than the instances: the fresh reader of the end has a link of its own.
         for number in 0..=instances {
-            links.push(Link::start(number, seed, server.address(), recorder.clone()).await?);
+            links.push(
+                Link::start(number, seed, server.address(), recorder.clone(), authority.as_ref()).await?,
+            );
         }
         let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
         let server_note = server.note().await;
-        let notes = [server_note].into_iter().chain(login.note()).chain([proxy.to_owned()]).collect();
-        Ok(Self { links, server, notes })
+        let tls = authority.as_ref().map(|_| authority::NOTE.to_owned());
+        let notes =
+            [server_note].into_iter().chain(login.note()).chain([proxy.to_owned()]).chain(tls).collect();
+        Ok(Self { links, server, authority, notes })
     }
 
     /// Waits until the server answers at once for a while: other runs that are starting would be taken for faults.
@@ -224,7 +233,8 @@ impl World for Local {
 
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
-        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: self.server.credentials() }
+        let ca = self.authority.as_ref().map(Authority::file);
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: self.server.credentials(), ca }
     }
 
     fn connections(&self, instance: u16) -> u64 {
