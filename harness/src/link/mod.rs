@@ -94,7 +94,17 @@ impl Link {
         client: C,
         upstream: impl Future<Output = io::Result<U>> + Send + 'static,
     ) {
-        let connection = Connection::open(client, Arc::clone(&self.shared));
+        self.carry_as(client, upstream, true);
+    }
+
+    /// The same; only what counts is among the [`connections`](Self::connections).
+    fn carry_as<C: Stream, U: Stream>(
+        &self,
+        client: C,
+        upstream: impl Future<Output = io::Result<U>> + Send + 'static,
+        counts: bool,
+    ) {
+        let connection = Connection::open(client, Arc::clone(&self.shared), counts);
         let number = connection.number();
         locked(&self.live).spawn(number, connection.run(upstream));
     }
