@@ -16,6 +16,7 @@ mod problem;
 mod sense;
 mod syntax;
 mod timeline;
+mod topology;
 mod typed;
 
 use std::fs::File as FsFile;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Ack, Connect, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError,
-    Settings, Tcp,
+    Ack, Endpoint, Environment, Event, Lookup, Mode, Resync, ServedBy, SessionClient, SessionError, Settings,
 };
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::history::{self, BreakerState, Capability, Sample, Saw};
 use crate::load::{Kind, value};
+use crate::scenario::Topology;
 
 /// Starts instances of the reference client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +30,7 @@ impl Subject for Reference {
             let settings: Settings = serde_json::from_value(start.settings)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             let key = format!("{}{{session}}", settings.key_prefix);
-            let endpoint = endpoint(start.route, &settings);
+            let endpoint = endpoint(&start.route, &settings);
             let observer = start.observer;
             let environment = Environment {
                 clock: start.clock,
@@ -61,16 +61,15 @@ impl Subject for Reference {
             Ok((Box::new(Running { client }) as Box<dyn Instance>, hello))
         })
     }
+
+    fn unsupported_topology(&self, _topology: Topology) -> Option<String> {
+        None
+    }
 }
 
-fn endpoint(route: Route, settings: &Settings) -> Endpoint {
-    let (connect, credentials): (Arc<dyn Connect>, Credentials) = match route {
-        Route::Tcp { host, port, credentials } => {
-            (Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() }), credentials)
-        }
-        Route::Streams { connect, credentials } => (connect, credentials),
-    };
-    let Credentials { username, password, database } = credentials;
+fn endpoint(route: &Route, settings: &Settings) -> Endpoint {
+    let Credentials { username, password, database } = route.credentials().clone();
+    let connect = route.connect(&settings.keepalive);
     Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use squall_client::Connect;
+use squall_client::settings::KeepaliveSettings;
+use squall_client::{Connect, ConnectTo, Sentinel, Tcp};
 
 /// How an instance reaches Redis.
 #[derive(Clone)]
@@ -24,6 +25,18 @@ pub enum Route {
         /// As whom.
         credentials: Credentials,
     },
+    /// By sentinels, which know who the primary is. They and the servers name each other by addresses of their own; whoever connects
+    /// to one of these goes by the instance's own way to it.
+    Sentinel {
+        /// Hosts and ports of the sentinels.
+        sentinels: Vec<(String, u16)>,
+        /// The name that they know the primary by.
+        name: String,
+        /// Opens streams to a sentinel or a server of this address.
+        connect_to: Arc<ConnectTo>,
+        /// As whom to speak to the primary.
+        credentials: Credentials,
+    },
 }
 
 /// As whom to speak to Redis, and to which database of it.
@@ -41,7 +54,22 @@ impl Route {
     /// As whom.
     pub fn credentials(&self) -> &Credentials {
         match self {
-            Self::Tcp { credentials, .. } | Self::Streams { credentials, .. } => credentials,
+            Self::Tcp { credentials, .. }
+            | Self::Streams { credentials, .. }
+            | Self::Sentinel { credentials, .. } => credentials,
+        }
+    }
+
+    /// What opens streams by it. By TCP they have this keepalive.
+    pub fn connect(&self, keepalive: &KeepaliveSettings) -> Arc<dyn Connect> {
+        match self {
+            Self::Tcp { host, port, .. } => {
+                Arc::new(Tcp { host: host.clone(), port: *port, keepalive: keepalive.clone() })
+            }
+            Self::Streams { connect, .. } => Arc::clone(connect),
+            Self::Sentinel { sentinels, name, connect_to, .. } => {
+                Arc::new(Sentinel::new(sentinels.clone(), name.clone(), Arc::clone(connect_to)))
+            }
         }
     }
 

@@ -12,5 +12,6 @@ mod login;
 mod overlap;
 mod process;
 mod program;
+mod sentinel;
 mod server_faults;
 mod stage;

@@ -5,6 +5,7 @@ mod form;
 mod login;
 mod meaning;
 mod suite;
+mod topology;
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 use squall_client::settings::KeepaliveSettings;
-use squall_client::{BoxStream, Connect, Connecting, Tcp};
+use squall_client::{BoxStream, Connect, Connecting};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::subject::{Credentials, Route};
@@ -62,13 +62,7 @@ pub(super) fn connector(route: &Route) -> Arc<dyn Connect> {
 
 /// Opens connections by the route, and no more.
 pub(super) fn plain(route: &Route) -> Arc<dyn Connect> {
-    match route {
-        Route::Streams { connect, .. } => Arc::clone(connect),
-        Route::Tcp { host, port, .. } => {
-            let keepalive = KeepaliveSettings::default();
-            Arc::new(Tcp { host: host.clone(), port: *port, keepalive })
-        }
-    }
+    route.connect(&KeepaliveSettings::default())
 }
 
 struct LoggedIn {
