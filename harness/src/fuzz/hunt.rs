@@ -174,6 +174,8 @@ mod tests {
         })
         .await;
         let (_, findings) = found.expect("no schedule of a thousand caught it");
-        assert!(findings.iter().any(|finding| finding.check == "I9"), "{findings:?}");
+        // By what it sets anew, or by what that keeps alive.
+        let of_it = |finding: &Finding| ["I7", "I9"].contains(&finding.check.as_str());
+        assert!(findings.iter().any(of_it), "{findings:?}");
     }
 }

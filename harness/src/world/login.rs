@@ -86,7 +86,10 @@ impl Login {
         }
         users.push(account.asking_for(&account.password));
         if account.name() != DEFAULT_USER {
-            users.push(Rules { user: DEFAULT_USER.to_owned(), rules: vec!["off".to_owned()] });
+            users.push(Rules {
+                user: DEFAULT_USER.to_owned(),
+                rules: vec!["off".to_owned(), "resetpass".to_owned()],
+            });
         }
         users
     }

@@ -12,18 +12,22 @@ use crate::fault::ServerAct;
 use crate::subject::Credentials;
 
 pub(super) enum Server {
-    Own(Own),
-    Given(Given),
+    Own(Box<Own>),
+    Given(Box<Given>),
 }
 
 impl Server {
     pub(super) async fn start(redis: &Redis, login: Login) -> Result<Self, WorldError> {
         match redis {
             Redis::Own { program } => {
-                Own::start(program::find(program.as_deref())?, login).await.map(Self::Own)
+                let own = Own::start(program::find(program.as_deref())?, login).await?;
+                Ok(Self::Own(Box::new(own)))
             }
             Redis::Given { .. } if login.note().is_some() => Err(failed("start the server")(NO_LOGIN)),
-            Redis::Given { url, .. } => Given::start(url.clone()).await.map(Self::Given),
+            Redis::Given { url, .. } => {
+                let given = Given::start(url.clone()).await?;
+                Ok(Self::Given(Box::new(given)))
+            }
         }
     }
 
