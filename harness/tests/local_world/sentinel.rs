@@ -122,6 +122,8 @@ async fn a_primary_that_stands_still_is_replaced() {
 async fn a_fault_of_one_instances_link_is_one_of_all_its_ways_and_of_nobody_elses() {
     let Some(world) = world().await else { return };
     let (mut struck, mut spared) = (connect(&world, 0).await.unwrap(), connect(&world, 1).await.unwrap());
+    assert_eq!(ask(&mut struck, "PING").await.unwrap(), "+PONG\r\n");
+    assert_eq!(ask(&mut spared, "PING").await.unwrap(), "+PONG\r\n");
     assert_eq!((world.connections(0), world.connections(1)), (1, 1), "sentinels are not counted");
     let refuse = strike(Act::Refuse, &[0]);
     world.begin(0, &refuse).await.unwrap();

@@ -32,7 +32,7 @@ fn a_fault_that_one_of_several_servers_cannot_have_is_told() {
 fn a_password_where_there_are_several_servers_is_told() {
     insta::assert_snapshot!(sentinel("password = true\n", "inject = \"kill\""), @r###"
     error: redis.password: nobody logs in where the topology is "sentinel"
-      --> breaker/x.toml:9:12
+     --> breaker/x.toml:9:12
       |
     9 | password = true
       |            ^^^^ remove `password`, or use topology = "standalone"
