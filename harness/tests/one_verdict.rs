@@ -123,7 +123,7 @@ fn difference(sim: &Seen, real: &Seen) -> Option<String> {
         return None;
     }
     if sim.verdict == Verdict::Skipped {
-        // There is nothing to compare it with.
+        // What only a real world can do has nothing to be compared with.
         return (real.verdict != Verdict::Pass).then(|| format!("{:?} {}", real.verdict, real.why));
     }
     if sim.verdict != real.verdict {

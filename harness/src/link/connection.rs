@@ -49,10 +49,10 @@ pub(super) struct Connection<C: Stream, U: Stream> {
 }
 
 impl<C: Stream, U: Stream> Connection<C, U> {
-    /// A connection of the subject's. It is counted and recorded now, not when its task first runs.
-    pub(super) fn open(client: C, tls: Option<Tls>, shared: Arc<Shared>) -> Self {
+    /// A connection of the subject's. It is counted, if it `counts`, and recorded now, not when its task first runs.
+    pub(super) fn open(client: C, tls: Option<Tls>, shared: Arc<Shared>, counts: bool) -> Self {
         let number = shared.opened.fetch_add(1, Ordering::SeqCst);
-        shared.open.fetch_add(1, Ordering::SeqCst);
+        shared.open.fetch_add(u64::from(counts), Ordering::SeqCst);
         let way = |source| Way {
             source,
             pipe: Pipe::default(),
@@ -76,7 +76,7 @@ impl<C: Stream, U: Stream> Connection<C, U> {
             quiet_until: None,
             resets: false,
             spoke: false,
-            counts: true,
+            counts,
             ended_first: None,
             timer: None,
             closed: None,

@@ -105,9 +105,19 @@ impl Link {
         client: C,
         upstream: impl Future<Output = io::Result<U>> + Send + 'static,
     ) {
+        self.carry_as(client, upstream, true);
+    }
+
+    /// The same; only what counts is among the [`connections`](Self::connections).
+    fn carry_as<C: Stream, U: Stream>(
+        &self,
+        client: C,
+        upstream: impl Future<Output = io::Result<U>> + Send + 'static,
+        counts: bool,
+    ) {
         // One that cannot be had ends the connection, and is never as if TLS were not wanted.
         let Ok(tls) = self.shared.tls.as_ref().map(Tls::new).transpose() else { return };
-        let connection = Connection::open(client, tls, Arc::clone(&self.shared));
+        let connection = Connection::open(client, tls, Arc::clone(&self.shared), counts);
         let number = connection.number();
         locked(&self.live).spawn(number, connection.run(upstream));
     }

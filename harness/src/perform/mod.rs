@@ -11,6 +11,7 @@ use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::{Progress, RunError};
+use crate::scenario::Topology;
 use crate::stop::Stop;
 use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::process::{CommandLine, Process};
@@ -114,14 +115,32 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
-/// Why the world cannot carry out a plan: what one of its faults does, or how instances are to reach the server; `None` when it can.
+/// Why the world cannot carry out a plan: how its servers belong together, what one of its faults does, or how instances are to reach
+/// the server; `None` when it can.
 pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
+    let topology = unsupported_topology(setting, plan.redis.topology);
     let login = match setting.world {
         Kind::Local => local::unsupported_login(setting, plan),
         Kind::Sim => plan.redis.tls.then(|| sim::NO_TLS.to_owned()),
         Kind::Containers => None,
     };
-    login.or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
+    topology
+        .or(login)
+        .or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
+}
+
+fn unsupported_topology(setting: &Setting, topology: Topology) -> Option<String> {
+    if topology == Topology::Standalone {
+        return None;
+    }
+    let of_world = match setting.world {
+        Kind::Local => local::unsupported_topology(setting),
+        Kind::Containers | Kind::Sim => {
+            let (world, name) = (setting.world.name(), topology.name());
+            Some(format!("the {world} world has one server, no {name}; the local world has that"))
+        }
+    };
+    of_world.or_else(|| setting.subject().unsupported_topology(topology))
 }
 
 fn unsupported_act(setting: &Setting, act: &Act) -> Option<String> {
@@ -225,6 +244,24 @@ mod tests {
         let flawed = Setting { flaw: Some(resync_off()), ..reference() };
         assert!(matches!(flaw(&canary(None), flawed.clone()), Err(Trouble::Skipped(_))));
         assert_eq!(flaw(&samples::plan(), flawed), Ok(Some(resync_off())));
+    }
+
+    #[test]
+    fn several_servers_are_for_the_local_world_and_for_clients_that_can_be_given_ways_to_them() {
+        let mut plan = samples::plan();
+        plan.redis.topology = Topology::Sentinel;
+        let why = |setting: Setting| unsupported(&setting, &plan).unwrap_or_default();
+        for world in [Kind::Sim, Kind::Containers] {
+            assert!(why(Setting::of(world)).contains("has one server, no sentinel"));
+        }
+        let own = Redis::Own { program: None };
+        let local = || Setting { redis: Some(own.clone()), ..Setting::of(Kind::Local) };
+        assert_eq!(why(local()), "");
+        assert_eq!(why(Setting { flaw: Some(resync_off()), ..local() }), "");
+        let other = Setting { tested: Tested::Own(Arc::new(NeedsSockets)), ..local() };
+        assert!(why(other).contains("past the fault links"));
+        plan.redis.topology = Topology::Standalone;
+        assert_eq!(unsupported(&Setting::of(Kind::Sim), &plan), None);
     }
 
     #[tokio::test]

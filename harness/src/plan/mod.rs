@@ -58,6 +58,8 @@ pub struct Strike {
     pub act: Act,
     /// The instances it strikes (none named: all).
     pub instances: Vec<u16>,
+    /// Whether it strikes one of several servers: whichever is the primary when it begins.
+    pub of_several: bool,
     /// Which way it bends the link.
     pub direction: Direction,
     /// The share of connections it strikes, or of commands, 0 to 1.
@@ -80,6 +82,9 @@ impl Plan {
 impl Strike {
     /// What it does to those it strikes, for the checks. Total only when it strikes every connection.
     pub fn effect(&self) -> Effect {
+        if let (true, Act::Server(act)) = (self.of_several, &self.act) {
+            return of_one(*act);
+        }
         let (stops_all, loses_data) = match &self.act {
             Act::Refuse => (true, false),
             Act::Reset { live: _, new } => (*new, false),
@@ -116,5 +121,18 @@ impl Strike {
         };
         let total = stops_all && self.probability >= 1.0;
         Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms }
+    }
+}
+
+/// What a fault does that strikes one of several servers. Another takes its place while it lasts, so it stops nobody for good; and
+/// that one lacks what it had not been sent yet, so it may lose what was acknowledged.
+fn of_one(act: ServerAct) -> Effect {
+    let is_replaced = act.deafens();
+    Effect {
+        total: false,
+        loses_data: is_replaced || act == ServerAct::Flush,
+        strikes_commands: false,
+        spares_redis: !is_replaced && act != ServerAct::Flush,
+        clock_off_ms: 0,
     }
 }

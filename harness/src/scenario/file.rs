@@ -58,7 +58,7 @@ pub enum Topology {
     /// One server.
     #[default]
     Standalone,
-    /// One primary, two replicas, three sentinels. Not supported yet.
+    /// One primary, two replicas, three sentinels.
     Sentinel,
     /// Three primaries, three replicas. Not supported yet.
     Cluster,

@@ -17,6 +17,7 @@ mod sense;
 mod syntax;
 mod through;
 mod timeline;
+mod topology;
 mod typed;
 mod variables;
 

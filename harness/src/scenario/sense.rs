@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::document::{self, Path, Tree, root};
-use super::file::{File, Redis, Topology};
+use super::file::{File, Redis};
 use super::problem::Found;
-use super::{Scenario, canary, client, expectation, given, login, through, timeline};
+use super::{Scenario, canary, client, expectation, given, login, through, timeline, topology};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
 use crate::load::Load;
@@ -152,13 +152,7 @@ impl Sense<'_, '_> {
 
     fn redis(&mut self, redis: &Redis) {
         let path = root("redis");
-        match redis.topology {
-            Topology::Standalone => {}
-            Topology::Sentinel | Topology::Cluster => {
-                let cure = "use topology = \"standalone\"";
-                self.wrong(&path.key("topology"), "this version runs one server only", cure);
-            }
-        }
+        topology::check(self, redis);
         if let Some(image) = redis.image.as_ref().filter(|image| !is_image(image)) {
             let cure = "write it as Docker does, such as \"valkey/valkey:8.1.1\"";
             self.wrong(&path.key("image"), format!("{image:?} is no image"), cure);

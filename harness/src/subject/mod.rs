@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
 use crate::load::{Kind, Through};
+use crate::scenario::Topology;
 use crate::world;
 
 /// A future that owns or borrows what it needs and can move between threads.
@@ -36,7 +37,16 @@ pub trait Subject: Send + Sync {
     fn unsupported(&self, _world: world::Kind) -> Option<String> {
         None
     }
+    /// Why it cannot find its way where several servers belong together so, if so; its runs are then skipped with the reason. Each
+    /// instance reaches each server by a way of its own, which is not at the address that the servers name.
+    fn unsupported_topology(&self, topology: Topology) -> Option<String> {
+        (topology != Topology::Standalone).then(|| NO_WAYS.to_owned())
+    }
 }
+
+/// Why a client that opens its own sockets, or knows one address only, cannot be tested before several servers.
+const NO_WAYS: &str = "this client would follow the addresses that servers and sentinels name, past the fault links; the reference \
+                       client can be given another way to each";
 
 impl fmt::Debug for dyn Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

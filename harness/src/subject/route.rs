@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use squall_client::settings::KeepaliveSettings;
-use squall_client::{Connect, Tcp, Tls, TlsOptions};
+use squall_client::{Connect, ConnectTo, Sentinel, Tcp, Tls, TlsOptions};
 
 use super::SubjectError;
 
@@ -30,6 +30,18 @@ pub enum Route {
         /// As whom.
         credentials: Credentials,
     },
+    /// By sentinels, which know who the primary is. They and the servers name each other by addresses of their own; whoever connects
+    /// to one of these goes by the instance's own way to it.
+    Sentinel {
+        /// Hosts and ports of the sentinels.
+        sentinels: Vec<(String, u16)>,
+        /// The name that they know the primary by.
+        name: String,
+        /// Opens streams to a sentinel or a server of this address.
+        connect_to: Arc<ConnectTo>,
+        /// As whom to speak to the primary.
+        credentials: Credentials,
+    },
 }
 
 /// As whom to speak to Redis, and to which database of it.
@@ -47,7 +59,9 @@ impl Route {
     /// As whom.
     pub fn credentials(&self) -> &Credentials {
         match self {
-            Self::Tcp { credentials, .. } | Self::Streams { credentials, .. } => credentials,
+            Self::Tcp { credentials, .. }
+            | Self::Streams { credentials, .. }
+            | Self::Sentinel { credentials, .. } => credentials,
         }
     }
 
@@ -55,7 +69,7 @@ impl Route {
     pub fn ca(&self) -> Option<&Path> {
         match self {
             Self::Tcp { ca, .. } => ca.as_deref(),
-            Self::Streams { .. } => None,
+            Self::Streams { .. } | Self::Sentinel { .. } => None,
         }
     }
 
@@ -67,6 +81,9 @@ impl Route {
     pub fn connect(&self, keepalive: &KeepaliveSettings) -> Result<Arc<dyn Connect>, SubjectError> {
         let (host, port, ca) = match self {
             Self::Streams { connect, .. } => return Ok(Arc::clone(connect)),
+            Self::Sentinel { sentinels, name, connect_to, .. } => {
+                return Ok(Arc::new(Sentinel::new(sentinels.clone(), name.clone(), Arc::clone(connect_to))));
+            }
             Self::Tcp { host, port, ca, .. } => (host.clone(), *port, ca.clone()),
         };
         let tcp = Tcp { host, port, keepalive: keepalive.clone() };

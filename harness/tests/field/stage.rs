@@ -155,6 +155,7 @@ pub(crate) fn strike(act: Act) -> Strike {
         what: String::new(),
         act,
         instances: Vec::new(),
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Default::default(),

@@ -12,6 +12,7 @@ mod login;
 mod overlap;
 mod process;
 mod program;
+mod sentinel;
 mod server_faults;
 mod stage;
 mod tls;

@@ -40,10 +40,15 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
+        Self::with(SCENARIO)
+    }
+
+    /// For another scenario.
+    fn with(scenario: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("scenarios")).unwrap();
         std::fs::create_dir_all(folder.path().join("temporary")).unwrap();
-        std::fs::write(folder.path().join("scenarios/short.toml"), SCENARIO).unwrap();
+        std::fs::write(folder.path().join("scenarios/short.toml"), scenario).unwrap();
         Self { folder }
     }
 
@@ -106,6 +111,25 @@ fn nothing_is_left_when_it_is_interrupted_once_or_twice() {
         for _ in 0..times {
             signal("INT", &child.id().to_string());
         }
+        let (code, said) = ends(child);
+        assert_eq!(code, Some(130), "{said}");
+        assert_eq!(left(&program.temporary()), [""; 0]);
+    }
+}
+
+#[test]
+fn nothing_is_left_of_several_servers_when_it_is_interrupted() {
+    if !there_is_a_server() {
+        return;
+    }
+    let program = Program::with(&SCENARIO.replace("[load]", "[redis]\ntopology = \"sentinel\"\n[load]"));
+    for (when, count) in [("starting the servers", None), ("phase outage", Some(12))] {
+        let mut child = program.run(&[]);
+        hears(&mut child, when);
+        if let Some(count) = count {
+            assert_eq!(left(&program.temporary()).len(), count, "folders and processes");
+        }
+        signal("INT", &child.id().to_string());
         let (code, said) = ends(child);
         assert_eq!(code, Some(130), "{said}");
         assert_eq!(left(&program.temporary()), [""; 0]);

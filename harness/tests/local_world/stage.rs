@@ -57,6 +57,7 @@ pub(crate) fn strike(act: Act, instances: &[u16]) -> Strike {
         what: String::new(),
         act,
         instances,
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Default::default(),

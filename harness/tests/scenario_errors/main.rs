@@ -7,6 +7,7 @@ mod meaning;
 mod suite;
 mod telling;
 mod through;
+mod topology;
 
 use std::path::Path;
 

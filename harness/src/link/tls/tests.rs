@@ -119,6 +119,7 @@ fn strike(act: Act, direction: Direction) -> Strike {
         matching: Default::default(),
         from: 0,
         to: 0,
+        of_several: false,
     }
 }
 

@@ -38,6 +38,7 @@ use running::Running;
 use wrong::Wrong;
 
 use super::{BoxFuture, Start, Started, Subject};
+use crate::scenario::Topology;
 use crate::world;
 
 /// A planted flaw.
@@ -216,5 +217,9 @@ impl Subject for Flawed {
 
     fn unsupported(&self, world: world::Kind) -> Option<String> {
         self.sound.unsupported(world)
+    }
+
+    fn unsupported_topology(&self, topology: Topology) -> Option<String> {
+        self.sound.unsupported_topology(topology)
     }
 }

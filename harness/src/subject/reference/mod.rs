@@ -22,6 +22,7 @@ use super::{
 };
 use crate::history::{self, BreakerState, Capability, Sample, Topic};
 use crate::load::Through;
+use crate::scenario::Topology;
 
 /// Starts instances of the reference client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,6 +83,10 @@ impl Subject for Reference {
             };
             Ok((Box::new(Running { client, operators, interface }) as Box<dyn Instance>, hello))
         })
+    }
+
+    fn unsupported_topology(&self, _topology: Topology) -> Option<String> {
+        None
     }
 }
 

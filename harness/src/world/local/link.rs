@@ -29,6 +29,12 @@ impl Link {
         Ok(Self { proxy: proxy.map_err(failed("open a fault proxy"))?, refusals: Mutex::default() })
     }
 
+    /// Another way of the same instance, to another server; its connections are counted or not.
+    pub(super) async fn beside(&self, server: SocketAddr, counts: bool) -> Result<Self, WorldError> {
+        let proxy = self.proxy.beside(server, counts).await;
+        Ok(Self { proxy: proxy.map_err(failed("open a fault proxy"))?, refusals: Mutex::default() })
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.proxy.address().port()
     }
@@ -50,6 +56,24 @@ impl Link {
             return Ok(());
         }
         self.proxy.begin(number, strike).await.map_err(failed("begin a fault"))
+    }
+
+    /// What a strike does to this way that has begun on another one of the instance.
+    pub(super) async fn begin_here(&self, strike: &Strike) -> Result<(), WorldError> {
+        if strike.act == Act::Refuse {
+            self.deafen().await;
+            self.reset().await;
+            return Ok(());
+        }
+        self.proxy.begin_here(strike).await.map_err(failed("begin a fault"))
+    }
+
+    /// What it does when it ends.
+    pub(super) async fn end_here(&self, strike: &Strike) -> Result<(), WorldError> {
+        if strike.act == Act::Refuse {
+            return self.accept().await;
+        }
+        self.proxy.end_here(strike).await.map_err(failed("end a fault"))
     }
 
     /// A strike on this link ends.

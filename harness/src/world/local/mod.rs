@@ -8,12 +8,17 @@ mod folder;
 mod given;
 mod link;
 mod living;
+mod nodes;
 mod own;
 mod port;
 mod process;
 mod program;
+mod role;
+mod sentinel;
 mod server;
 mod url;
+mod wait;
+mod ways;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +36,12 @@ use link::Link;
 use server::Server;
 
 pub(super) use folder::Folder;
+pub use nodes::Nodes;
 pub use url::{RedisUrl, UrlError};
+
+/// Why a server of somebody else's cannot be several.
+const NO_NODES: &str =
+    "--redis-url names one server; without it as many are started as the scenario asks for";
 
 /// Which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +87,14 @@ impl Redis {
         match self {
             Self::Own { .. } => None,
             Self::Given { .. } => login.note().map(|_| server::NO_LOGIN.to_owned()),
+        }
+    }
+
+    /// Why there cannot be several servers; `None` when there can.
+    pub fn unsupported_nodes(&self) -> Option<String> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Given { .. } => Some(NO_NODES.to_owned()),
         }
     }
 

@@ -18,6 +18,7 @@ use super::living::{self, Home};
 use super::port::Port;
 use super::process::Process;
 use super::program::Program;
+use super::role::{DATA, Role};
 use crate::subject::Credentials;
 
 /// How long it may take to answer, its data loaded.
@@ -27,9 +28,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// How long an orderly end may take before it is killed, and how long until what was killed is gone.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Where an orderly end saves what is kept.
-const DATA: &str = "dump.rdb";
-
 pub(super) struct Own {
     program: Program,
     port: Port,
@@ -38,6 +36,7 @@ pub(super) struct Own {
     struck: Mutex<Struck>,
     orders: Orders,
     side: Side,
+    role: Mutex<Role>,
 }
 
 /// How many strikes keep it stopped or paused just now.
@@ -52,13 +51,27 @@ struct Struck {
 impl Own {
     /// Starts it on a free port.
     pub(super) async fn start(program: Program, login: Login) -> Result<Self, WorldError> {
+        Self::start_as(program, login, Role::alone()).await
+    }
+
+    /// Starts it on a free port, to be this.
+    pub(super) async fn start_as(program: Program, login: Login, role: Role) -> Result<Self, WorldError> {
         const DOING: &str = "make ready for a server";
         let home = living::enter(Folder::make().map_err(failed(DOING))?);
         let port = Port::take().map_err(failed(DOING))?;
         let died = watch::Sender::new(None);
         let side = side_of(port.address(), &login.side()).map_err(failed(DOING))?;
         let orders = Orders::new(login);
-        let own = Self { program, port, home, died, struck: Mutex::default(), orders, side };
+        let own = Self {
+            program,
+            port,
+            home,
+            died,
+            struck: Mutex::default(),
+            orders,
+            side,
+            role: Mutex::new(role),
+        };
         own.launch().await.map_err(|cause| WorldError::Missing {
             what: format!("{} does not start as a server: {cause}", own.program.path.display()),
             cure: "see that it is Redis or Valkey, or name another one (--server, SQUALL_REDIS_SERVER)"
@@ -74,6 +87,11 @@ impl Own {
 
     pub(super) fn side(&self) -> &Side {
         &self.side
+    }
+
+    /// What it is to be when it next starts.
+    pub(super) async fn become_next(&self, role: Role) {
+        *self.role.lock().await = role;
     }
 
     /// What it is told by commands.
@@ -181,9 +199,11 @@ impl Own {
 
     /// Starts the process and waits until it answers.
     async fn launch(&self) -> Result<(), String> {
+        let arguments = self.role.lock().await.arguments(self.address().port(), self.folder());
+        let arguments = arguments.map_err(|error| error.to_string())?;
         self.home
-            .start(&self.program.path, &self.arguments(), self.died.clone())
-            .map_err(|e| e.to_string())?;
+            .start(&self.program.path, &arguments, self.died.clone())
+            .map_err(|error| error.to_string())?;
         let mut died = self.died.subscribe();
         let dies = async { died.wait_for(Option::is_some).await.ok().and_then(|status| *status) };
         let answers = async {
@@ -206,22 +226,6 @@ impl Own {
     async fn admit(&self) -> Result<(), WorldError> {
         let open = side_of(self.address(), &Credentials::default());
         self.orders.admit(&open.map_err(failed("reach the server"))?).await
-    }
-
-    /// With no persistence of its own accord: what is kept over a restart is the fault's decision.
-    fn arguments(&self) -> Vec<String> {
-        let port = self.address().port().to_string();
-        let folder = self.home.path().display().to_string();
-        let pairs = [
-            ("--port", port.as_str()),
-            ("--bind", "127.0.0.1"),
-            ("--dir", &folder),
-            ("--dbfilename", DATA),
-            ("--save", ""),
-            ("--appendonly", "no"),
-            ("--daemonize", "no"),
-        ];
-        pairs.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]).collect()
     }
 
     /// Pauses it or lets it go on.
