@@ -77,11 +77,13 @@ fn every_message_of_the_program_is_valid() {
     settings.extend(Profile::ALL.map(Profile::settings));
     for settings in settings {
         let settings = &serde_json::to_value(settings).unwrap();
-        for through in Through::ALL {
-            let init = Op::Init { instance: "instance-0", redis: "redis://127.0.0.1:1/0", settings, through };
+        for (through, encrypted) in Through::ALL.into_iter().flat_map(|each| [(each, false), (each, true)]) {
+            let (instance, redis) = ("instance-0", "redis://127.0.0.1:1/0");
+            let init = Op::Init { instance, redis, settings, through, encrypted };
             let line = Ask { id: 1, op: init }.line().unwrap();
             valid(&request, &line);
             assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
+            assert_eq!(line.contains("\"encrypted\":true"), encrypted, "{line}");
         }
     }
     for op in [

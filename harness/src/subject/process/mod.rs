@@ -59,8 +59,8 @@ impl Subject for Process {
             let shared = Shared::new(start.observer, start.route.secrets());
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
-            let (settings, through) = (&start.settings, start.through);
-            let init = Op::Init { instance: &instance, redis: &redis, settings, through };
+            let (settings, through, encrypted) = (&start.settings, start.through, start.encryption.is_some());
+            let init = Op::Init { instance: &instance, redis: &redis, settings, through, encrypted };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {
                 Ok(hello) => Ok((Box::new(Running { link }) as Box<dyn Instance>, hello)),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use squall_client::core::breaker::State;
 use squall_client::{
-    Cache, Connect, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp,
+    Cache, Connect, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings, Tcp,
 };
 
 use self::interface::Interface;
@@ -58,7 +58,7 @@ impl Subject for Reference {
                     }
                 }),
                 disk: None,
-                seal: None,
+                seal: start.encryption.map(|key| Seal::new(1, &key)),
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
@@ -79,6 +79,7 @@ impl Subject for Reference {
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
+                    Capability::Encryption,
                 ],
                 ignored: Vec::new(),
             };
