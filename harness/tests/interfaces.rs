@@ -82,7 +82,12 @@ fn values_that_are_to_be_encrypted_show_in_redis_through_no_interface_unless_the
             let judgement = check::judge(&outcome(plan, setting).unwrap());
             let found = judgement.findings.iter().find(|finding| finding.check == check::ENCRYPTED).unwrap();
             let expected = if flaw.is_some() { Verdict::Fail } else { Verdict::Pass };
-            assert_eq!((found.verdict, judgement.verdict), (expected, expected), "{scenario}: {}", found.says);
+            assert_eq!(
+                (found.verdict, judgement.verdict),
+                (expected, expected),
+                "{scenario}: {}",
+                found.says
+            );
             assert!(found.judged > 20, "{scenario}: {}", found.judged);
         }
     }

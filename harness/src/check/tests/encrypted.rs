@@ -21,7 +21,8 @@ fn found(asked: bool, looks: &str) -> Option<(Verdict, Finding)> {
 #[test]
 fn a_value_in_plain_fails_the_run_and_is_shown() {
     let (run, finding) =
-        found(true, "41.0 final redis s0 there left=560 sealed\n41.1 final redis s0 there left=560 plain").unwrap();
+        found(true, "41.0 final redis s0 there left=560 sealed\n41.1 final redis s0 there left=560 plain")
+            .unwrap();
     assert_eq!((run, finding.verdict), (Verdict::Fail, Verdict::Fail));
     assert_eq!((finding.judged, finding.broken, finding.witness.len()), (2, 1, 1));
     assert!(finding.says.contains("a value of s0 lies in Redis in plain"), "{}", finding.says);
