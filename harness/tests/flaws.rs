@@ -35,7 +35,7 @@ fn root() -> PathBuf {
 }
 
 fn is_caught(flaw: Flaw) -> Result<Completion, Failed> {
-    let of_scenario = flaw.check().starts_with("expect.");
+    let of_scenario = Flaw::WHEN_ASKED.contains(&flaw);
     if !of_scenario && check::all().iter().all(|check| check.name() != flaw.check()) {
         return Ok(Completion::ignored_with(format!("there is no check {} yet", flaw.check())));
     }

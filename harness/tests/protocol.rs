@@ -77,13 +77,14 @@ fn every_message_of_the_program_is_valid() {
     settings.extend(Profile::ALL.map(Profile::settings));
     for settings in settings {
         let settings = &serde_json::to_value(settings).unwrap();
-        let redis = "rediss://127.0.0.1:1/0";
-        let init = |ca, through| Op::Init { instance: "instance-0", redis, ca, settings, through };
-        for through in Through::ALL {
+        let (instance, redis) = ("instance-0", "rediss://127.0.0.1:1/0");
+        for (through, encrypted) in Through::ALL.into_iter().flat_map(|each| [(each, false), (each, true)]) {
             for ca in [None, Some(Path::new("/run/ca.pem"))] {
-                let line = Ask { id: 1, op: init(ca, through) }.line().unwrap();
+                let init = Op::Init { instance, redis, ca, settings, through, encrypted };
+                let line = Ask { id: 1, op: init }.line().unwrap();
                 valid(&request, &line);
                 assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
+                assert_eq!(line.contains("\"encrypted\":true"), encrypted, "{line}");
             }
         }
     }

@@ -8,8 +8,8 @@ use super::cores::cores_for;
 use super::index::Index;
 use super::tally::not_judged;
 use super::{
-    Check, Finding, Verdict, all, canary, expect_breaker, expect_metric, expect_sometimes, expect_told,
-    validity,
+    Check, Finding, Verdict, all, canary, encrypted, expect_breaker, expect_metric, expect_sometimes,
+    expect_told, validity,
 };
 use crate::history::{Capability, History};
 
@@ -100,7 +100,8 @@ fn expectations(index: &Index<'_>) -> Vec<Finding> {
     let told = expect.told.iter().enumerate();
     let told =
         told.map(|(place, expected)| expect_told::judge(index, &format!("expect.told[{place}]"), expected));
-    breakers.chain(metrics).chain(told).map(|finding| waived(finding, index)).collect()
+    let encrypted = encrypted::judge(index).into_iter();
+    breakers.chain(metrics).chain(told).chain(encrypted).map(|finding| waived(finding, index)).collect()
 }
 
 /// Notes the reason that the scenario gives for waiving the check, if it does.
@@ -142,5 +143,6 @@ fn named(capability: Capability) -> &'static str {
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
+        Capability::Encryption => "`encryption`",
     }
 }

@@ -14,6 +14,7 @@ mod conflicts;
 mod convergence;
 mod cores;
 mod doubts;
+mod encrypted;
 mod expect;
 mod expect_breaker;
 mod expect_metric;
@@ -68,6 +69,7 @@ mod wire;
 mod words;
 
 pub use canary::Canary;
+pub use encrypted::ENCRYPTED;
 pub use expect::{
     Allow, BreakerExpectation, Comparison, Expect, Metric, MetricExpectation, OnInstances, Operator,
 };

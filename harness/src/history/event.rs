@@ -124,6 +124,10 @@ pub enum Event {
         session: SessionId,
         /// What was there.
         found: FinalRead,
+        /// Whether the text of a value of the load stands in plain in what Redis holds. Looked for by the reader `redis`, and only
+        /// where values are to be encrypted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plain: Option<bool>,
     },
 }
 

@@ -105,6 +105,9 @@ pub struct Rules {
     /// How calls are tried again; `None` where a history does not tell.
     #[serde(default)]
     pub retry: Option<RetryRule>,
+    /// Whether values are to lie in Redis encrypted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// How often and how soon the subject may try a call again. Where classes of calls have rules of their own, the most that one allows.
@@ -172,4 +175,6 @@ pub enum Capability {
     Cache,
     /// Has routes over HTTP, as an interface of its own.
     Http,
+    /// Encrypts values before they go to Redis.
+    Encryption,
 }

@@ -2,13 +2,19 @@
 
 mod build;
 
+use std::collections::HashSet;
 use std::time::Duration;
+
+use rand::RngExt as _;
+use squall_client::seal::KEY_LENGTH;
 
 use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, PhaseSpan, Rules};
+use crate::load::value::{Mark, mark};
 use crate::load::{Operation, Through};
 use crate::scenario::Redis;
+use crate::seed::fork;
 
 /// Everything that a run will do.
 #[derive(Clone, Debug)]
@@ -73,6 +79,18 @@ pub struct Strike {
 }
 
 impl Plan {
+    /// The key that instances encrypt values with, where they are to. It comes from the seed, so it stands in no file, and a plan
+    /// that runs again has the same.
+    pub fn encryption(&self) -> Option<[u8; KEY_LENGTH]> {
+        self.rules.encrypted.then(|| fork(self.seed, "encryption").random())
+    }
+
+    /// What the values of all its writes are known by.
+    pub fn marks(&self) -> HashSet<Mark> {
+        let all = self.operations.iter().flatten();
+        all.filter_map(|operation| Some(mark(operation.value?.0, operation.session))).collect()
+    }
+
     /// How long the run lasts until the final reads.
     pub fn length(&self) -> Duration {
         Duration::from_nanos(self.phases.last().map_or(0, |phase| phase.to))

@@ -92,13 +92,14 @@ fn describe(event: &Event, asked: &BTreeMap<u64, (u16, Kind, SessionId)>) -> (St
         Event::Told { instance, of, phase, answer, asked: _ } => {
             (named(instance), format!("asked for its {of} at the end of {phase}: {}", told(answer)))
         }
-        Event::Final { reader, session, found } => {
+        Event::Final { reader, session, found, plain } => {
             let who = match reader {
                 Reader::Instance(instance) => named(instance),
                 Reader::Fresh => "fresh".to_owned(),
                 Reader::Redis => "redis".to_owned(),
             };
-            (who, format!("at the end, {session}: {}", found_at_end(found)))
+            let plain = if *plain == Some(true) { ", its value in plain" } else { "" };
+            (who, format!("at the end, {session}: {}{plain}", found_at_end(found)))
         }
     }
 }

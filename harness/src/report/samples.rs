@@ -150,6 +150,7 @@ fn rules() -> Rules {
             alone: true,
         },
         retry: None,
+        encrypted: false,
     }
 }
 
@@ -171,7 +172,7 @@ fn entries() -> Vec<Entry> {
     let refused = Outcome::Failed { code: "refused".to_owned(), text: "connection refused".to_owned() };
     let late = Outcome::Unknown { code: "timeout".to_owned(), text: "no answer within 1s".to_owned() };
     let sample = Sample { connections: Some(2), dirty: Some(9), ..Sample::default() };
-    let at_end = |reader, found| Event::Final { reader, session: s17, found };
+    let at_end = |reader, found| Event::Final { reader, session: s17, found, plain: None };
     let events = [
         (1000, Event::Phase { name: "steady".to_owned() }),
         (3001, asked(4, Kind::Update, 3000)),

@@ -170,10 +170,16 @@ impl Conductor {
         outcome
     }
 
-    /// The subject lacks the interface that the load goes through, if so.
+    /// The subject lacks what the scenario asks for, if so: the interface that the load goes through, or encryption.
     fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
+        let can = can(hellos);
+        if self.plan.rules.encrypted && !can.contains(&Capability::Encryption) {
+            return Some(RunError::Lacks(
+                "values are to be encrypted, and the subject does not say that it can do that (capability `encryption`)".to_owned(),
+            ));
+        }
         let through = self.plan.through;
-        through.needs().filter(|needed| !can(hellos).contains(needed))?;
+        through.needs().filter(|needed| !can.contains(needed))?;
         let name = through.name();
         Some(RunError::Lacks(format!(
             "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
@@ -203,6 +209,7 @@ impl Conductor {
             route: self.world.route(number),
             settings: self.plan.settings.clone(),
             through: self.plan.through,
+            encryption: self.plan.encryption(),
             seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             clock: self.recorder.clock().clone(),
             observer,
@@ -241,7 +248,8 @@ impl Conductor {
         self.recorder.record(Event::Phase { name: "final".to_owned() });
         let (fresh, _) = self.start_instance(self.plan.instances, FRESH.to_owned()).await?;
         let (world, patience) = (self.world.as_ref(), self.patience());
-        let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience };
+        let marks = self.plan.rules.encrypted.then(|| self.plan.marks());
+        let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience, marks };
         let reads = readers.read_all(self.plan.sessions, &self.recorder);
         let read = tokio::select! {
             biased;

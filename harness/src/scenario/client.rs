@@ -11,6 +11,9 @@ use super::problem::Found;
 use super::{typed, variables};
 use crate::suggest;
 
+/// The key of `[client]` that asks for values that are encrypted.
+const ENCRYPTED: &str = "encrypted";
+
 /// Finds keys and types that are wrong where they stand. Ranges come later, when the profile is known.
 pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
     let Some(client) = tree.get_ref().get("client") else { return };
@@ -18,6 +21,7 @@ pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
     let mut table = table.clone();
     table.remove("profile");
     table.remove(variables::KEY);
+    table.remove(ENCRYPTED);
     typed::read::<Settings>(tree, &Spanned::new(client.span(), table), found);
 }
 
@@ -28,6 +32,8 @@ pub(super) struct Asked {
     pub(super) settings: Settings,
     /// How long sessions live unless the load says otherwise, where a variable tells.
     pub(super) session_ttl: Option<Duration>,
+    /// Whether values are to lie in Redis encrypted.
+    pub(super) encrypted: bool,
 }
 
 /// What `client` asks for; `None` when something about it is wrong.
@@ -54,10 +60,20 @@ pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> 
             return None;
         }
     };
-    let mut base = Asked { settings: profile.map(Profile::settings).unwrap_or_default(), session_ttl: None };
+    let encrypted = match client.get(ENCRYPTED) {
+        None => false,
+        Some(Value::Boolean(encrypted)) => *encrypted,
+        Some(other) => {
+            let what = format!("{} cannot stand here", other.type_str());
+            wrong(ENCRYPTED, what, "write true or false".to_owned());
+            return None;
+        }
+    };
+    let settings = profile.map(Profile::settings).unwrap_or_default();
+    let mut base = Asked { settings, session_ttl: None, encrypted };
     if let Some(variables) = client.get(variables::KEY) {
         match variables::heed(profile, variables) {
-            Ok(heeded) => base = heeded,
+            Ok((settings, session_ttl)) => base = Asked { settings, session_ttl, encrypted },
             Err(unheeded) => {
                 wrong(&unheeded.key, unheeded.what, unheeded.cure);
                 return None;
@@ -68,6 +84,7 @@ pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> 
     merge(&mut merged, client);
     merged.remove("profile");
     merged.remove(variables::KEY);
+    merged.remove(ENCRYPTED);
     let settings: Settings = match Value::Table(merged).try_into() {
         Ok(settings) => settings,
         Err(error) => {
@@ -79,7 +96,7 @@ pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> 
     for problem in &problems {
         wrong(&problem.key, format!("{} is {}", problem.key, problem.value), problem.cure.clone());
     }
-    problems.is_empty().then_some(Asked { settings, session_ttl: base.session_ttl })
+    problems.is_empty().then_some(Asked { settings, ..base })
 }
 
 fn merge(base: &mut Table, over: &Table) {
@@ -170,6 +187,14 @@ mod tests {
         for (profile, variables, expected) in cases {
             assert_eq!(told(profile, variables), expected);
         }
+    }
+
+    #[test]
+    fn whether_values_are_encrypted_is_no_setting_and_is_true_or_false() {
+        let text = "[client]\nprofile = \"websocket\"\nencrypted = true";
+        assert_eq!(read(text).unwrap(), Profile::Websocket.settings());
+        let told = read("[client]\nencrypted = 'yes'").unwrap_err();
+        assert_eq!(told, ["client.encrypted: string cannot stand here; write true or false"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::file::{File, Redis};
 use super::problem::Found;
 use super::{Scenario, canary, client, expectation, given, login, through, timeline, topology};
 use crate::check::{self, Check};
-use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
+use crate::history::{MOST_INSTANCES, MOST_SESSIONS, Rules};
 use crate::load::Load;
 use crate::load::value::MIN_SIZE;
 use crate::units::{Size, format_duration, is_image};
@@ -77,9 +77,10 @@ pub(super) fn scenario(
     through::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
-    canary::check(&mut sense, &file);
+    let encrypted = asked.as_ref().is_some_and(|asked| asked.encrypted);
+    canary::check(&mut sense, &file, encrypted);
     let settings = asked?.settings;
-    let rules = file.judge.rules(&settings, &file.load, &file.phase);
+    let rules = Rules { encrypted, ..file.judge.rules(&settings, &file.load, &file.phase) };
     if sense.found.is_empty() {
         timeline::check_rest(&mut sense, &file, rules.resync_within);
     }

@@ -1,9 +1,10 @@
 //! `client.environment`: variables of the environment, under the names that the systems of the profiles use.
 
-use squall_client::{Profile, TlsOptions};
+use std::time::Duration;
+
+use squall_client::{Profile, Settings, TlsOptions};
 use toml::Value;
 
-use super::client::Asked;
 use crate::suggest;
 
 /// The key of `[client]` that they stand under.
@@ -20,8 +21,11 @@ pub(super) struct Unheeded {
     pub(super) cure: String,
 }
 
-/// What a profile and variables give together.
-pub(super) fn heed(profile: Option<Profile>, variables: &Value) -> Result<Asked, Unheeded> {
+/// The settings that a profile and variables give together, and how long sessions live, where a variable tells.
+pub(super) fn heed(
+    profile: Option<Profile>,
+    variables: &Value,
+) -> Result<(Settings, Option<Duration>), Unheeded> {
     let wrong =
         |key: String, what: &str, cure: &str| Unheeded { key, what: what.to_owned(), cure: cure.to_owned() };
     let Value::Table(variables) = variables else {
@@ -62,5 +66,5 @@ pub(super) fn heed(profile: Option<Profile>, variables: &Value) -> Result<Asked,
         wrong(name.map_or_else(|| KEY.to_owned(), |name| format!("{KEY}.{name}")), what, cure)
     })?;
     let told = variables.contains_key("REDIS_SESSION_TTL");
-    Ok(Asked { settings: configured.settings, session_ttl: told.then_some(configured.session_ttl) })
+    Ok((configured.settings, told.then_some(configured.session_ttl)))
 }

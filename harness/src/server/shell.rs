@@ -305,6 +305,15 @@ impl Server {
         Some(entry.expires().map(|when| when.saturating_sub(now / 1000)))
     }
 
+    /// The bytes under a key of that database, of whatever type, one thing after the other; seen from the side.
+    pub fn content_in(&self, db: usize, key: &[u8]) -> Option<Vec<u8>> {
+        let mut inner = self.shared.lock();
+        let now = self.shared.now(&inner);
+        inner.state.dbs.get(db)?;
+        inner.state.purge(db, now);
+        Some(inner.state.dbs[db].entry(key)?.value.content())
+    }
+
     /// The text under a key of database 0, seen from the side.
     pub fn text(&self, key: &[u8]) -> Option<Vec<u8>> {
         let mut inner = self.shared.lock();

@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use squall_client::Clock;
+use squall_client::seal::KEY_LENGTH;
 use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
@@ -85,6 +86,9 @@ pub struct Start {
     /// The interface of the client through which the operations are made. A client that lacks it starts all the same, and does
     /// not say that it can.
     pub through: Through,
+    /// The key to encrypt values with, where the scenario asks for that; all instances of a run have the same. A client that has a key
+    /// of its own may use that.
+    pub encryption: Option<[u8; KEY_LENGTH]>,
     /// Where its randomness comes from.
     pub seed: u64,
     /// The world's time.

@@ -67,6 +67,10 @@ impl World for Nowhere {
         Box::pin(async { Ok(None) })
     }
 
+    fn content<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {
         Box::pin(async { Ok(()) })
     }
@@ -113,6 +117,7 @@ pub(crate) fn start(settings: &Settings) -> Start {
         },
         settings: serde_json::to_value(settings).unwrap(),
         through: Through::Sessions,
+        encryption: None,
         seed: 7,
         clock: Clock::system(),
         observer: Arc::new(|_| {}),

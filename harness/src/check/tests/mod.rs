@@ -4,6 +4,7 @@ mod bounds;
 mod breaker;
 mod conflicts;
 mod dropped;
+mod encrypted;
 mod expectations;
 mod extremes;
 mod judging;

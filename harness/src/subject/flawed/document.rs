@@ -7,7 +7,7 @@ const HEAD: &str = "# Planted flaws
 Clients that are wrong on purpose: the reference client with one flaw each. A check that lets one of them pass has a hole. Most are bugs that real
 clients had; the column *known from* names them. The flaws sit outside the client, in `harness/src/subject/flawed/`;
 [how-to-add.md](how-to-add.md) says how another one is planted. Those whose check is an expectation tell operators what is not so; `expect.told[1]` is the second
-`[[expect.told]]` of the scenario in the last column.
+`[[expect.told]]` of the scenario in the last column. `client.encrypted` is judged where the scenario asks for it.
 
 ```sh
 squall run scenarios/ttl/kept-on-update.toml --flaw drops-every-fifth-update

@@ -120,12 +120,13 @@ impl Flaw {
         Self(&telemetry::SAYS_THAT_NOTHING_WAITS),
     ];
 
-    /// Those of what is told when somebody asks: the expectation of a scenario catches them, and no invariant can.
+    /// Those of what is told when somebody asks, or what only some scenario asks for: that catches them, and no invariant can.
     pub const WHEN_ASKED: &'static [Self] = &[
         Self(&tellings::METRICS_SAY_NOTHING_OPENED),
         Self(&tellings::HEALTH_IS_ALWAYS_WELL),
         Self(&tellings::SETTINGS_SHOW_THE_PASSWORD),
         Self(&tellings::LOG_SHOWS_THE_PASSWORD),
+        Self(&settings::STORES_IN_PLAIN),
     ];
 
     /// Every flaw that there is.

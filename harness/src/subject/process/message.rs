@@ -37,6 +37,9 @@ pub enum Op<'a> {
         /// The interface of the client that the operations are for; not said where that is the sessions themselves.
         #[serde(skip_serializing_if = "is_sessions")]
         through: Through,
+        /// Whether it is to encrypt values, with a key of its own; not said where not.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        encrypted: bool,
     },
     /// Make the session, or replace it.
     Create {
@@ -221,7 +224,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 12] = [
+pub const CAPABILITIES: [(&str, Capability); 13] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -234,6 +237,7 @@ pub const CAPABILITIES: [(&str, Capability); 12] = [
     ("store", Capability::Store),
     ("cache", Capability::Cache),
     ("http", Capability::Http),
+    ("encryption", Capability::Encryption),
 ];
 
 /// What the `ok` of a create, an update, a touch or a destroy holds.

@@ -68,6 +68,7 @@ impl Subject for Process {
                 ca: start.route.ca(),
                 settings: &start.settings,
                 through: start.through,
+                encrypted: start.encryption.is_some(),
             };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {

@@ -12,7 +12,7 @@ mod store;
 use std::sync::Arc;
 
 use squall_client::core::breaker::State;
-use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings};
+use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings};
 
 use self::interface::Interface;
 use super::operators::Operators;
@@ -57,7 +57,7 @@ impl Subject for Reference {
                     }
                 }),
                 disk: None,
-                seal: None,
+                seal: start.encryption.map(|key| Seal::new(1, &key)),
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
@@ -78,6 +78,7 @@ impl Subject for Reference {
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
+                    Capability::Encryption,
                 ],
                 ignored: Vec::new(),
             };

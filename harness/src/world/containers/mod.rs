@@ -22,7 +22,7 @@ use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
 use testcontainers_modules::testcontainers::{GenericImage, ImageExt as _};
 
 use super::authority::{self, Authority};
-use super::{Login, World, WorldError, failed};
+use super::{Login, World, WorldError, content, failed};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
@@ -278,6 +278,10 @@ impl World for Containers {
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
         Box::pin(self.server.look(key))
+    }
+
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(content::of(&self.server, key))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {

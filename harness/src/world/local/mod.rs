@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::authority::{self, Authority};
-use super::{Login, World, WorldError, quiet};
+use super::{Login, World, WorldError, content, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
@@ -269,6 +269,10 @@ impl World for Local {
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
         Box::pin(self.server.side().look(key))
+    }
+
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(content::of(self.server.side(), key))
     }
 
     fn failed(&self) -> BoxFuture<'_, WorldError> {

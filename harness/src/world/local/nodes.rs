@@ -23,7 +23,7 @@ use crate::history::Left;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
 use crate::subject::{BoxFuture, Route};
-use crate::world::{Login, World, WorldError, failed, quiet};
+use crate::world::{Login, World, WorldError, content, failed, quiet};
 
 /// The world, up. Dropped without being closed it still leaves nothing.
 pub struct Nodes {
@@ -214,6 +214,12 @@ impl World for Nodes {
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
         Box::pin(self.look_up(key))
+    }
+
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(
+            async move { content::of(self.group.servers[self.group.primary().await?].side(), key).await },
+        )
     }
 
     fn failed(&self) -> BoxFuture<'_, WorldError> {

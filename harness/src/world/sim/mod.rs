@@ -159,6 +159,11 @@ impl World for Sim {
         Box::pin(std::future::ready(Ok(left.map(|left| left.map_or(Left::Forever, Left::Millis)))))
     }
 
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        let content = self.server.content_in(self.login.database(), key.as_bytes());
+        Box::pin(std::future::ready(Ok(content)))
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {
         Box::pin(async move {
             for link in &self.links {
