@@ -14,7 +14,7 @@ use crate::answer::ServedBy;
 use crate::client::SessionClient;
 use crate::core::breaker::State;
 use crate::core::time::Time;
-use crate::event::{Ended, Event, Mode, Observer, Resync};
+use crate::event::{Ended, Event, Mode, Observer, Resync, SessionLine};
 use crate::health_check::Status;
 use crate::task::AbortOnDrop;
 
@@ -94,15 +94,7 @@ impl Log {
                 error!(error_type = "disk", error_message = why.as_str(), "the durable fallback failed");
             }
             Event::Disk { trouble: None, .. } => info!("the durable fallback works again"),
-            Event::Session { line, .. } => {
-                debug!(
-                    action = line.what,
-                    ttl_s = line.ttl.map(|ttl| ttl.as_secs()),
-                    message_count = line.messages,
-                    backend = backend(line.served_by),
-                    "session"
-                );
-            }
+            Event::Session { line, .. } => session(line),
             // Told lately, or nothing to tell.
             Event::Operation { .. } | Event::Slow { .. } | Event::Corrupt { .. } => {}
         }
@@ -179,6 +171,16 @@ async fn line(client: &SessionClient) {
 
 /// How long a kind of trouble that was written is only counted.
 const QUIET: Duration = Duration::from_secs(10);
+
+fn session(line: &SessionLine) {
+    debug!(
+        action = line.what,
+        ttl_s = line.ttl.map(|ttl| ttl.as_secs()),
+        message_count = line.messages,
+        backend = backend(line.served_by),
+        "session"
+    );
+}
 
 /// As in the lines that say who serves.
 fn backend(served_by: ServedBy) -> &'static str {
