@@ -177,6 +177,8 @@ kinds! {
     flap: Flap,
     /// Sets the server's clock.
     clock_jump: ClockJump,
+    /// Ends instances and starts others.
+    crash: Crash,
 }
 
 impl fmt::Display for Fault {

@@ -167,7 +167,12 @@ impl Link {
                     rules.answers.insert(number, answering);
                 });
             }
-            Act::Bend(_) | Act::HalfOpen | Act::Unreachable | Act::Refuse | Act::Server(_) => {}
+            Act::Bend(_)
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Refuse
+            | Act::Server(_)
+            | Act::Crash { .. } => {}
         }
     }
 
@@ -199,7 +204,12 @@ impl Link {
             Act::Answer(_) => self.change(|rules| {
                 rules.answers.remove(&number);
             }),
-            Act::Bend(_) | Act::HalfOpen | Act::Unreachable | Act::Refuse | Act::Server(_) => {}
+            Act::Bend(_)
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Refuse
+            | Act::Server(_)
+            | Act::Crash { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
-use crate::history::{Effect, PhaseSpan, Rules};
+use crate::history::{Effect, End, PhaseSpan, Rules};
 use crate::load::{Operation, Through};
 
 /// Everything that a run will do.
@@ -83,7 +83,7 @@ impl Strike {
             Act::Refuse => (true, false),
             Act::Reset { live: _, new } => (*new, false),
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Crash { .. } => (false, false),
             Act::Unreachable | Act::Server(ServerAct::Pause | ServerAct::Script { .. }) => (true, false),
             Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
             Act::Server(ServerAct::Flush) => (false, true),
@@ -106,9 +106,15 @@ impl Strike {
             | Act::Answer(_)
             | Act::SlowAccept { .. }
             | Act::HalfOpen
-            | Act::Unreachable => 0,
+            | Act::Unreachable
+            | Act::Crash { .. } => 0,
+        };
+        let ends_instances = match self.act {
+            Act::Crash { orderly: true } => Some(End::Orderly),
+            Act::Crash { orderly: false } => Some(End::Killed),
+            _ => None,
         };
         let total = stops_all && self.probability >= 1.0;
-        Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms }
+        Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms, ends_instances }
     }
 }

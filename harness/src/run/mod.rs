@@ -1,8 +1,11 @@
 //! The conductor: the one place that knows world, subject and load. It carries out a plan and returns the history.
 
 mod broken;
+mod crash;
 mod drive;
 mod finals;
+mod player;
+mod starter;
 mod timeline;
 
 use std::collections::BTreeSet;
@@ -17,8 +20,10 @@ use crate::history::{Capability, Event, Head, History, Rules, SCHEMA};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::stop::Stop;
-use crate::subject::{Hello, Instance, Said, Start, Subject, SubjectError};
+use crate::subject::{Hello, Subject, SubjectError};
 use crate::world::{World, WorldError};
+use player::Player;
+use starter::{Starter, name_of};
 
 /// How often every instance is sampled, unless that is too often for a long run.
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
@@ -100,20 +105,13 @@ pub enum RunError {
     Stopped,
 }
 
-/// An instance of a run with its number.
-pub(crate) struct Player {
-    number: u16,
-    instance: Box<dyn Instance>,
-    in_flight: std::sync::atomic::AtomicU64,
-}
-
 /// Carries out `plan` and returns what happened. The world is closed at the end, whatever the end is.
 pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
     let Stage { world, world_name, subject, recorder, progress, stop } = stage;
     let world: Arc<dyn World> = Arc::from(world);
     let outcome = {
-        let conductor =
-            Conductor { plan, world: Arc::clone(&world), world_name, subject, recorder, progress };
+        let starter = Starter { plan, world: Arc::clone(&world), subject, recorder };
+        let conductor = Conductor { starter, world_name, progress };
         tokio::select! {
             biased;
             () = stop.requested() => Err(RunError::Stopped),
@@ -128,11 +126,8 @@ pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
 }
 
 struct Conductor {
-    plan: Arc<Plan>,
-    world: Arc<dyn World>,
+    starter: Starter,
     world_name: String,
-    subject: Arc<dyn Subject>,
-    recorder: Recorder,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
@@ -145,7 +140,7 @@ impl Conductor {
             self.end_players(&players).await?;
             return Err(lacks);
         }
-        self.recorder.start();
+        self.starter.recorder.start();
         let outcome = tokio::select! {
             biased;
             outcome = self.play(&players, &key) => outcome,
@@ -154,15 +149,15 @@ impl Conductor {
         let ended = self.end_players(&players).await;
         outcome?;
         ended?;
-        Ok(History { head: self.head(&hellos), entries: self.recorder.take() })
+        Ok(History { head: self.head(&hellos), entries: self.starter.recorder.take() })
     }
 
     /// Ends every instance, and says which did not end as it should, if one did not.
     async fn end_players(&self, players: &[Arc<Player>]) -> Result<(), RunError> {
         let mut outcome = Ok(());
         for player in players {
-            let name = format!("instance-{}", player.number);
-            let ended = end(player.instance.as_ref(), &name).await;
+            let Some(life) = player.now() else { continue };
+            let ended = broken::end(life.instance.as_ref(), &name_of(player.number), SHUTDOWN_WITHIN).await;
             outcome = outcome.and(ended);
         }
         outcome
@@ -170,7 +165,7 @@ impl Conductor {
 
     /// The subject lacks the interface that the load goes through, if so.
     fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
-        let through = self.plan.through;
+        let through = self.starter.plan.through;
         through.needs().filter(|needed| !can(hellos).contains(needed))?;
         let name = through.name();
         Some(RunError::Lacks(format!(
@@ -180,47 +175,31 @@ impl Conductor {
 
     async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {
         let (mut players, mut hellos) = (Vec::new(), Vec::new());
-        for number in 0..self.plan.instances {
-            let (instance, hello) = self.start_instance(number, format!("instance-{number}")).await?;
-            players.push(Arc::new(Player { number, instance, in_flight: 0.into() }));
+        for number in 0..self.starter.plan.instances {
+            let (life, hello) = self.starter.start(number, &name_of(number)).await?;
+            players.push(Arc::new(Player::new(number, life)));
             hellos.push(hello);
         }
         Ok((players, hellos))
     }
 
-    async fn start_instance(
-        &self,
-        number: u16,
-        name: String,
-    ) -> Result<(Box<dyn Instance>, Hello), RunError> {
-        let recorder = self.recorder.clone();
-        let observer = Arc::new(move |said| recorder.record(event_of(number, said)));
-        let start = Start {
-            instance: number,
-            route: self.world.route(number),
-            settings: self.plan.settings.clone(),
-            through: self.plan.through,
-            seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            clock: self.recorder.clock().clone(),
-            observer,
-        };
-        self.subject.start(start).await.map_err(|cause| RunError::Subject { instance: name, cause })
-    }
-
     /// Everything between the start of the run and the last final read.
     async fn play(&self, players: &[Arc<Player>], key: &str) -> Result<(), RunError> {
-        let mut timeline = timeline::start(&self.plan, &self.world, &self.recorder, &self.progress);
+        let Starter { plan, world, recorder, .. } = &self.starter;
+        let mut timeline = timeline::start(&self.starter, players, &self.progress);
         let mut load = JoinSet::new();
+        // When an operation that has not ended is given up.
+        let give_up_at = nanos(plan.length() + patience(plan));
         for player in players {
-            let (plan, player) = (Arc::clone(&self.plan), Arc::clone(player));
-            load.spawn(drive::drive(plan, player, self.recorder.clone(), self.give_up_at()));
+            let (plan, player) = (Arc::clone(plan), Arc::clone(player));
+            load.spawn(drive::drive(plan, player, recorder.clone(), give_up_at));
         }
         let mut samples = JoinSet::new();
         samples.spawn(drive::sample(
             players.to_vec(),
-            Arc::clone(&self.world),
-            self.recorder.clone(),
-            SAMPLE_EVERY.max(self.plan.length() / SAMPLES),
+            Arc::clone(world),
+            recorder.clone(),
+            SAMPLE_EVERY.max(plan.length() / SAMPLES),
         ));
         while let Some(ended) = timeline.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))??;
@@ -230,33 +209,30 @@ impl Conductor {
         }
         samples.shutdown().await;
         (self.progress)(Progress::Finals);
-        self.recorder.record(Event::Phase { name: "final".to_owned() });
-        let (fresh, _) = self.start_instance(self.plan.instances, FRESH.to_owned()).await?;
-        let (world, patience) = (self.world.as_ref(), self.patience());
+        recorder.record(Event::Phase { name: "final".to_owned() });
+        self.look(players, key).await
+    }
+
+    /// The final reads.
+    async fn look(&self, players: &[Arc<Player>], key: &str) -> Result<(), RunError> {
+        let Starter { plan, world, recorder, .. } = &self.starter;
+        let (fresh, _) = self.starter.start(plan.instances, FRESH).await?;
+        let fresh = fresh.instance;
+        let (world, patience) = (world.as_ref(), patience(plan));
         let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience };
-        let reads = readers.read_all(self.plan.sessions, &self.recorder);
+        let reads = readers.read_all(plan.sessions, recorder);
         let read = tokio::select! {
             biased;
             // What has not been read by then is missing from the history, and the judgement says so.
             read = tokio::time::timeout(FINALS_WITHIN, reads) => read.unwrap_or(Ok(())).map_err(RunError::World),
             why = fresh.broken() => Err(RunError::Instance { instance: FRESH.to_owned(), why }),
         };
-        let ended = end(fresh.as_ref(), FRESH).await;
+        let ended = broken::end(fresh.as_ref(), FRESH, SHUTDOWN_WITHIN).await;
         read.and(ended)
     }
 
-    /// When an operation that has not ended is given up, in nanoseconds since the start of the run.
-    fn give_up_at(&self) -> u64 {
-        nanos(self.plan.length() + self.patience())
-    }
-
-    /// How long an operation may take before it is given up: a little more than it may take at all.
-    fn patience(&self) -> Duration {
-        self.plan.rules.response_within + Duration::from_secs(2)
-    }
-
     fn head(&self, hellos: &[Hello]) -> Head {
-        let plan = &self.plan;
+        let plan = &self.starter.plan;
         let ignored: BTreeSet<String> =
             hellos.iter().flat_map(|hello| hello.ignored.iter().cloned()).collect();
         Head {
@@ -266,7 +242,7 @@ impl Conductor {
             origin: plan.origin.clone(),
             seed: plan.seed,
             world: self.world_name.clone(),
-            world_notes: self.world.notes(),
+            world_notes: self.starter.world.notes(),
             subject: hellos.first().map(|hello| hello.name.clone()).unwrap_or_default(),
             key: hellos.first().map(|hello| hello.key.clone()).unwrap_or_default(),
             ignored: ignored.into_iter().collect(),
@@ -282,18 +258,6 @@ impl Conductor {
     }
 }
 
-/// Ends an instance; the error says that it did not end as it should.
-async fn end(instance: &dyn Instance, name: &str) -> Result<(), RunError> {
-    if tokio::time::timeout(SHUTDOWN_WITHIN, instance.shutdown()).await.is_err() {
-        let within = SHUTDOWN_WITHIN.as_secs();
-        return Err(RunError::Broken(format!("{name} did not end within {within} s")));
-    }
-    match broken::now(instance).await {
-        Some(why) => Err(RunError::Instance { instance: name.to_owned(), why }),
-        None => Ok(()),
-    }
-}
-
 /// What every instance can do.
 fn can(hellos: &[Hello]) -> BTreeSet<Capability> {
     let mut each = hellos.iter().map(|hello| hello.can.iter().copied().collect::<BTreeSet<_>>());
@@ -301,12 +265,9 @@ fn can(hellos: &[Hello]) -> BTreeSet<Capability> {
     each.fold(first, |all, one| all.intersection(&one).copied().collect())
 }
 
-fn event_of(instance: u16, said: Said) -> Event {
-    match said {
-        Said::Breaker { from, to } => Event::Breaker { instance, from, to },
-        Said::Mode(to) => Event::Mode { instance, to },
-        Said::Resync(what) => Event::Resync { instance, what },
-    }
+/// How long an operation may take before it is given up: a little more than it may take at all.
+fn patience(plan: &Plan) -> Duration {
+    plan.rules.response_within + Duration::from_secs(2)
 }
 
 fn nanos(length: Duration) -> u64 {

@@ -51,6 +51,11 @@ pub trait Instance: Send + Sync {
     fn sample(&self) -> Sample;
     /// Ends it and everything it started.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+    /// Ends it at once, as kill -9 ends a process: it says nothing more, and brings nothing to Redis. It is dropped next, which is
+    /// enough for what lives in this process and ends with its last handle.
+    fn kill(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
     /// Waits until it is of no use any more, and says why: its process ended, or does not keep to the protocol. What lives in
     /// this process cannot break that way.
     fn broken(&self) -> BoxFuture<'_, String> {

@@ -66,6 +66,14 @@ impl Instance for Running {
         })
     }
 
+    fn kill(&self) -> BoxFuture<'_, ()> {
+        self.0.host.end_tasks();
+        match self.0.host.sound() {
+            Some(sound) => sound.kill(),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+
     fn broken(&self) -> BoxFuture<'_, String> {
         match self.0.host.sound() {
             Some(sound) => sound.broken(),

@@ -187,6 +187,10 @@ impl Instance for Running {
         Box::pin(self.link.shutdown())
     }
 
+    fn kill(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.link.kill())
+    }
+
     fn broken(&self) -> BoxFuture<'_, String> {
         let mut broken = self.link.shared.broken.subscribe();
         Box::pin(async move { first_reason(&mut broken).await })

@@ -112,7 +112,12 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable | Act::Server(_) => {
+            Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Server(_)
+            | Act::Crash { .. } => {
                 Ok(())
             }
         }
@@ -142,7 +147,12 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable | Act::Server(_) => {
+            Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Server(_)
+            | Act::Crash { .. } => {
                 Ok(())
             }
         }

@@ -82,6 +82,7 @@ impl Sim {
                 self.script.begin(&self.server, *busy_after).await
             }
             Act::Server(act) => strikes::begin(&self.server, *act),
+            Act::Crash { .. } => {}
         }
     }
 
@@ -105,6 +106,7 @@ impl Sim {
                     self.links.iter().for_each(|link| link.hear());
                 }
             }
+            Act::Crash { .. } => {}
         }
     }
 
