@@ -134,5 +134,6 @@ fn named(capability: Capability) -> &'static str {
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
+        Capability::Durable => "`durable`",
     }
 }

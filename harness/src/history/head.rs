@@ -164,4 +164,6 @@ pub enum Capability {
     Cache,
     /// Has routes over HTTP, as an interface of its own.
     Http,
+    /// What it accepts locally lies on disk before it is acknowledged, and the next instance with the same folder brings it to Redis.
+    Durable,
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::RunError;
 use super::player::Player;
 use super::starter::name_of;
-use super::RunError;
 use crate::subject::Instance;
 
 /// Waits until any instance broke. Instances are asked in their order, so that the same one is named each time.

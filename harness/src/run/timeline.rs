@@ -23,9 +23,8 @@ pub(super) fn start(
     let mut tasks = JoinSet::new();
     tasks.spawn(phases(Arc::clone(plan), recorder.clone(), Arc::clone(progress)));
     for (number, strike) in (0..).zip(&plan.strikes) {
-        let meant = |player: &&Arc<Player>| {
-            strike.instances.is_empty() || strike.instances.contains(&player.number)
-        };
+        let meant =
+            |player: &&Arc<Player>| strike.instances.is_empty() || strike.instances.contains(&player.number);
         let struck = players.iter().filter(meant).map(Arc::clone).collect();
         let striking = Striking { number, strike: strike.clone(), struck, starter: starter.clone() };
         tasks.spawn(striking.carry_out());

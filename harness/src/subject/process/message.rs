@@ -211,7 +211,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 8] = [
+pub const CAPABILITIES: [(&str, Capability); 9] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -220,6 +220,7 @@ pub const CAPABILITIES: [(&str, Capability); 8] = [
     ("store", Capability::Store),
     ("cache", Capability::Cache),
     ("http", Capability::Http),
+    ("durable", Capability::Durable),
 ];
 
 /// What the `ok` of a create, an update, a touch or a destroy holds.

@@ -117,9 +117,7 @@ impl Link {
             | Act::HalfOpen
             | Act::Unreachable
             | Act::Server(_)
-            | Act::Crash { .. } => {
-                Ok(())
-            }
+            | Act::Crash { .. } => Ok(()),
         }
     }
 
@@ -152,9 +150,7 @@ impl Link {
             | Act::HalfOpen
             | Act::Unreachable
             | Act::Server(_)
-            | Act::Crash { .. } => {
-                Ok(())
-            }
+            | Act::Crash { .. } => Ok(()),
         }
     }
 
