@@ -88,12 +88,18 @@ pub async fn perform(
     if let Some(why) = setting.subject().unsupported(setting.world) {
         return Err(Trouble::Skipped(why));
     }
+    if plan.disk && setting.world == Kind::Sim {
+        return Err(Trouble::Skipped(REAL_DISK.to_owned()));
+    }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
         Kind::Local => local::perform(plan, setting, progress, stop).await,
         Kind::Sim => sim::perform(plan, setting, progress, stop).await,
     }
 }
+
+const REAL_DISK: &str =
+    "its instances keep sessions on a disk, whose time is not virtual; the local and containers worlds can do this";
 
 /// The setting with the flaw planted that a canary must find. A canary tries the checks, and for that it needs the reference client.
 fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {

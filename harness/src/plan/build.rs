@@ -45,6 +45,7 @@ impl Plan {
             origin: scenario.origin.clone(),
             seed,
             settings: serde_json::to_value(&scenario.settings).unwrap_or_default(),
+            disk: scenario.disk,
             image: scenario.redis.image.clone(),
             instances: load.instances,
             sessions: load.sessions,

@@ -22,6 +22,8 @@ pub struct Plan {
     pub seed: u64,
     /// The settings of the subject: the `[client]` table with its profile resolved.
     pub settings: serde_json::Value,
+    /// Whether instances keep on disk what they accept without Redis.
+    pub disk: bool,
     /// Image of the server that the scenario asks for.
     pub image: Option<String>,
     /// How many instances.

@@ -91,6 +91,7 @@ pub(crate) fn plan() -> Plan {
         origin: Vec::new(),
         seed: 8,
         settings: serde_json::Value::Null,
+        disk: false,
         image: None,
         instances: 2,
         sessions: 80,

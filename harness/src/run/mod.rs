@@ -2,6 +2,7 @@
 
 mod broken;
 mod crash;
+mod disk;
 mod drive;
 mod finals;
 mod player;
@@ -22,6 +23,7 @@ use crate::recorder::Recorder;
 use crate::stop::Stop;
 use crate::subject::{Hello, Subject, SubjectError};
 use crate::world::{World, WorldError};
+use disk::Disk;
 use player::Player;
 use starter::{Starter, name_of};
 
@@ -110,13 +112,16 @@ pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
     let Stage { world, world_name, subject, recorder, progress, stop } = stage;
     let world: Arc<dyn World> = Arc::from(world);
     let outcome = {
-        let starter = Starter { plan, world: Arc::clone(&world), subject, recorder };
-        let conductor = Conductor { starter, world_name, progress };
+        let conduct = async {
+            let disk = Disk::of(&plan)?;
+            let starter = Starter { plan, world: Arc::clone(&world), subject, recorder, disk };
+            Conductor { starter, world_name, progress }.conduct().await
+        };
         tokio::select! {
             biased;
             () = stop.requested() => Err(RunError::Stopped),
             error = world.failed() => Err(error.into()),
-            outcome = conductor.conduct() => outcome,
+            outcome = conduct => outcome,
         }
     };
     let closed = world.close().await;
@@ -163,14 +168,19 @@ impl Conductor {
         outcome
     }
 
-    /// The subject lacks the interface that the load goes through, if so.
+    /// The subject lacks what the scenario needs, if so.
     fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
-        let through = self.starter.plan.through;
-        through.needs().filter(|needed| !can(hellos).contains(needed))?;
-        let name = through.name();
-        Some(RunError::Lacks(format!(
-            "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
-        )))
+        let (through, can) = (self.starter.plan.through, can(hellos));
+        if through.needs().is_some_and(|needed| !can.contains(&needed)) {
+            let name = through.name();
+            return Some(RunError::Lacks(format!(
+                "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
+            )));
+        }
+        (self.starter.plan.disk && !can.contains(&Capability::Durable)).then(|| {
+            let why = "what is accepted without Redis is to outlive a crash, and the subject does not say that it does (capability `durable`)";
+            RunError::Lacks(why.to_owned())
+        })
     }
 
     async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::RunError;
+use super::disk::Disk;
 use super::player::Life;
 use crate::history::Event;
 use crate::plan::Plan;
@@ -18,6 +19,7 @@ pub(super) struct Starter {
     pub(super) world: Arc<dyn World>,
     pub(super) subject: Arc<dyn Subject>,
     pub(super) recorder: Recorder,
+    pub(super) disk: Disk,
 }
 
 impl Starter {
@@ -39,6 +41,7 @@ impl Starter {
             seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             clock: self.recorder.clock().clone(),
             observer,
+            disk: self.disk.folder(number)?,
         };
         let failed = |cause| RunError::Subject { instance: name.to_owned(), cause };
         let (instance, hello) = self.subject.start(start).await.map_err(failed)?;

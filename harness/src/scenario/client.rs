@@ -9,12 +9,31 @@ use super::problem::Found;
 use super::typed;
 use crate::suggest;
 
+/// Keys of the table that are no settings of a client: what they mean is done here.
+const OURS: [&str; 2] = ["profile", "disk"];
+
+/// Whether instances keep on disk what they accept without Redis.
+pub(super) fn disk(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> bool {
+    match client.get("disk") {
+        None => false,
+        Some(Value::Boolean(disk)) => *disk,
+        Some(other) => {
+            let path = root("client").key("disk");
+            let (key, span) = (path.to_string(), document::span(tree, &path));
+            let what = format!("{} cannot stand here", other.type_str());
+            let cure = "write disk = true, and each instance has a folder of its own in the run".to_owned();
+            found.push(Found { key, what, cure, span });
+            false
+        }
+    }
+}
+
 /// Finds keys and types that are wrong where they stand. Ranges come later, when the profile is known.
 pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
     let Some(client) = tree.get_ref().get("client") else { return };
     let DeValue::Table(table) = client.get_ref() else { return };
     let mut table = table.clone();
-    table.remove("profile");
+    OURS.iter().for_each(|key| drop(table.remove(*key)));
     typed::read::<Settings>(tree, &Spanned::new(client.span(), table), found);
 }
 
@@ -44,7 +63,7 @@ pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) 
     };
     let mut merged = Table::try_from(base).ok()?;
     merge(&mut merged, client);
-    merged.remove("profile");
+    OURS.iter().for_each(|key| drop(merged.remove(*key)));
     let settings: Settings = match Value::Table(merged).try_into() {
         Ok(settings) => settings,
         Err(error) => {
@@ -106,5 +125,20 @@ mod tests {
     fn not_a_number_is_told_by_its_key() {
         let told = read("[client]\nbreaker.jitter = nan").unwrap_err();
         assert_eq!(told, ["client.breaker.jitter: breaker.jitter is NaN; it must be from 0 to 1"]);
+    }
+
+    #[test]
+    fn a_disk_is_there_or_not() {
+        let disk = |text: &str| {
+            let (tree, table): (_, Table) = (DeTable::parse(text).unwrap(), text.parse().unwrap());
+            let mut found = Vec::new();
+            let disk = disk(table["client"].as_table().unwrap(), &tree, &mut found);
+            (disk, found.into_iter().map(|f| format!("{}: {}", f.key, f.what)).collect::<Vec<_>>())
+        };
+        assert_eq!(disk("[client]\n"), (false, Vec::new()));
+        assert_eq!(disk("[client]\ndisk = true"), (true, Vec::new()));
+        read("[client]\ndisk = true").unwrap();
+        let told = vec!["client.disk: string cannot stand here".to_owned()];
+        assert_eq!(disk("[client]\ndisk = \"/tmp/x\""), (false, told));
     }
 }

@@ -54,6 +54,7 @@ impl Sense<'_, '_> {
 /// The scenario that `file` is, if it makes sense.
 pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Scenario> {
     let settings = client::settings(&file.client, tree, found);
+    let disk = client::disk(&file.client, tree, found);
     let mut sense = Sense { tree, found };
     if !sense.counts(&file) {
         return None;
@@ -78,6 +79,7 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
         proves: file.proves,
         origin: file.origin,
         settings,
+        disk,
         redis: file.redis,
         load: file.load,
         operations: file.operation,

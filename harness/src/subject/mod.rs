@@ -10,6 +10,7 @@ pub use route::{Credentials, Route};
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -80,6 +81,9 @@ pub struct Start {
     pub clock: Clock,
     /// Told of everything the instance says happened.
     pub observer: Arc<dyn Fn(Said) + Send + Sync>,
+    /// Where it is to keep what it accepts without Redis: a folder that every instance of its number has, one after the other.
+    /// `None`: in memory only.
+    pub disk: Option<PathBuf>,
 }
 
 /// What an instance says of itself when it has started.

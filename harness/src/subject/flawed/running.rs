@@ -40,7 +40,8 @@ impl Running {
     }
 
     /// With the client, which has started.
-    pub(super) fn with(self, sound: Box<dyn Instance>, hello: &Hello) -> Box<dyn Instance> {
+    pub(super) fn with(self, sound: Box<dyn Instance>, hello: &mut Hello) -> Box<dyn Instance> {
+        self.0.wrong.hello(hello);
         self.0.host.started(sound, hello.key.clone());
         Box::new(self)
     }

@@ -1,5 +1,7 @@
 //! The messages of the protocol, one JSON object a line. `docs/protocol.md` has them all with examples.
 
+use std::path::Path;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,6 +34,9 @@ pub enum Op<'a> {
         /// The interface of the client that the operations are for; not said where that is the sessions themselves.
         #[serde(skip_serializing_if = "is_sessions")]
         through: Through,
+        /// The folder for what is accepted without Redis, the same for all processes of this `instance`; not said where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        disk: Option<&'a Path>,
     },
     /// Make the session, or replace it.
     Create {

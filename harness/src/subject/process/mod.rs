@@ -60,7 +60,8 @@ impl Subject for Process {
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
             let (settings, through) = (&start.settings, start.through);
-            let init = Op::Init { instance: &instance, redis: &redis, settings, through };
+            let disk = start.disk.as_deref();
+            let init = Op::Init { instance: &instance, redis: &redis, settings, through, disk };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {
                 Ok(hello) => Ok((Box::new(Running { link }) as Box<dyn Instance>, hello)),

@@ -50,7 +50,7 @@ impl Subject for Reference {
                         observer(said);
                     }
                 }),
-                disk: None,
+                disk: start.disk.as_ref().map(|folder| folder.join("sessions")),
                 seal: None,
             };
             let client = SessionClient::start(settings, endpoint, environment)
@@ -59,7 +59,7 @@ impl Subject for Reference {
             let hello = Hello {
                 name: concat!("squall-client ", env!("CARGO_PKG_VERSION")).to_owned(),
                 key,
-                can: vec![
+                can: [
                     Capability::Fallback,
                     Capability::Breaker,
                     Capability::Resync,
@@ -68,7 +68,10 @@ impl Subject for Reference {
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
-                ],
+                ]
+                .into_iter()
+                .chain(start.disk.map(|_| Capability::Durable))
+                .collect(),
                 ignored: Vec::new(),
             };
             Ok((Box::new(Running { client, interface }) as Box<dyn Instance>, hello))
