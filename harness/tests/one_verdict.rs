@@ -135,7 +135,7 @@ async fn seen(scenario: &Scenario, world: Kind) -> Seen {
     let seeds = if world == Kind::Sim { SIM_SEEDS } else { 1 };
     for seed in SEED..SEED + seeds {
         let (plan, setting) = (Arc::new(Plan::new(scenario, seed)), Setting::of(world));
-        let cannot = plan.strikes.iter().find_map(|strike| perform::unsupported(&setting, &strike.act));
+        let cannot = perform::beyond(&setting, &plan);
         if let Some(why) = cannot {
             return Seen { verdict: Verdict::Skipped, breakers: BTreeSet::new(), why };
         }

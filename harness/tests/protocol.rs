@@ -78,7 +78,13 @@ fn every_message_of_the_program_is_valid() {
     for settings in settings {
         let settings = &serde_json::to_value(settings).unwrap();
         for through in Through::ALL {
-            let init = Op::Init { instance: "instance-0", redis: "redis://127.0.0.1:1/0", settings, through, disk: None };
+            let init = Op::Init {
+                instance: "instance-0",
+                redis: "redis://127.0.0.1:1/0",
+                settings,
+                through,
+                disk: None,
+            };
             let line = Ask { id: 1, op: init }.line().unwrap();
             valid(&request, &line);
             assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::case::Case;
 use super::draw::Cases;
 use crate::check::{self, Finding, Verdict};
-use crate::perform::{Setting, perform, unsupported};
+use crate::perform::{Setting, beyond, perform};
 use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::stop::Stop;
@@ -63,7 +63,7 @@ impl Hunter {
     pub async fn examine(&self, case: &Case) -> Option<Examined> {
         let scenario = case.scenario("fuzz", "x").ok()?;
         let plan = Plan::new(&scenario, case.seed);
-        if let Some(why) = plan.strikes.iter().find_map(|strike| unsupported(&self.setting, &strike.act)) {
+        if let Some(why) = beyond(&self.setting, &plan) {
             return Some(Examined::Nothing(why));
         }
         let outcome =

@@ -88,8 +88,8 @@ pub async fn perform(
     if let Some(why) = setting.subject().unsupported(setting.world) {
         return Err(Trouble::Skipped(why));
     }
-    if plan.disk && setting.world == Kind::Sim {
-        return Err(Trouble::Skipped(REAL_DISK.to_owned()));
+    if let Some(why) = beyond(&setting, &plan) {
+        return Err(Trouble::Skipped(why));
     }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
@@ -98,8 +98,7 @@ pub async fn perform(
     }
 }
 
-const REAL_DISK: &str =
-    "its instances keep sessions on a disk, whose time is not virtual; the local and containers worlds can do this";
+const REAL_DISK: &str = "its instances keep sessions on a disk, whose time is not virtual; the local and containers worlds can do this";
 
 /// The setting with the flaw planted that a canary must find. A canary tries the checks, and for that it needs the reference client.
 fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
@@ -120,8 +119,16 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
+/// Why the world cannot carry out the plan; `None` when it can.
+pub fn beyond(setting: &Setting, plan: &Plan) -> Option<String> {
+    if plan.disk && setting.world == Kind::Sim {
+        return Some(REAL_DISK.to_owned());
+    }
+    plan.strikes.iter().find_map(|strike| unsupported(setting, &strike.act))
+}
+
 /// Why the world cannot carry out what a fault does; `None` when it can.
-pub fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
+fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
     match setting.world {
         Kind::Containers => containers::unsupported(act),
         Kind::Local => local::unsupported(setting, act),

@@ -1,6 +1,6 @@
 //! Instances that crash, or end in order, and those that follow: what may be lost with them, and what may not.
 
-use super::{fails, finding, passes, story};
+use super::{finding, passes, story};
 use crate::check::Verdict;
 use crate::history::{Capability, History};
 
@@ -17,6 +17,15 @@ fn in_an_outage(outcome: &str, seen: &str) -> String {
          30.1 final i0 s0 {seen}
          30.2 final i1 s0 {seen}"
     )
+}
+
+/// The check fails; returns what it says. A crash and an outage may both stand beside the witness.
+#[track_caller]
+fn fails(name: &str, text: &str) -> String {
+    let found = finding(&story::history(text), name);
+    assert_eq!(found.verdict, Verdict::Fail, "{}", found.says);
+    assert!((1..=9).contains(&found.witness.len()), "{:?}", found.witness);
+    found.says
 }
 
 fn durable(text: &str) -> History {
