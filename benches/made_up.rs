@@ -293,8 +293,9 @@ impl<R: Rng> MadeUp<R> {
             let t = t + u64::from(session) * MILLI / 100;
             let there = stored.filter(|stored| stored.expires > t);
             let left = there.map(|stored| Left::Millis((stored.expires - t) / MILLI));
-            let mut add =
-                |reader, found| self.record(t, Event::Final { reader, session: SessionId(session), found });
+            let mut add = |reader, found| {
+                self.record(t, Event::Final { reader, session: SessionId(session), found, plain: None })
+            };
             add(Reader::Redis, FinalRead::Key(left));
             let found = there.map(|stored| seen(stored, session));
             let readers = (0..INSTANCES).map(Reader::Instance).chain([Reader::Fresh]);

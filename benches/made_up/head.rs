@@ -59,5 +59,6 @@ fn rules() -> Rules {
             alone: true,
         },
         retry: Some(RetryRule { retries: 2, base: Duration::from_millis(50), cap: seconds(1) }),
+        encrypted: false,
     }
 }

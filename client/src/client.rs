@@ -113,35 +113,35 @@ impl SessionClient {
 
     /// Makes a session that lives for `ttl`; one that exists is replaced.
     pub async fn create(&self, id: &str, value: Bytes, ttl: Duration) -> Result<Ack, SessionError> {
-        self.store.told(Operation::Create, self.write(id, Write::Create { payload: value, ttl })).await
+        self.create_by(id, value, ttl, self.deadline()).await
     }
 
     /// Writes a session's value and keeps its TTL.
     pub async fn update(&self, id: &str, value: Bytes) -> Result<Ack, SessionError> {
-        self.store.told(Operation::Update, self.write(id, Write::Update { payload: value })).await
+        self.update_by(id, value, self.deadline()).await
     }
 
     /// Lets a session live for `ttl` from now on.
     pub async fn touch(&self, id: &str, ttl: Duration) -> Result<Ack, SessionError> {
-        self.store.told(Operation::Touch, self.write(id, Write::Touch { ttl })).await
+        self.touch_by(id, ttl, self.deadline()).await
     }
 
     /// Ends a session. It is fine if there is none.
     pub async fn destroy(&self, id: &str) -> Result<Ack, SessionError> {
-        self.store.told(Operation::Destroy, self.write(id, Write::Destroy)).await
+        self.store.told(Operation::Destroy, self.write(id, Write::Destroy, self.deadline())).await
     }
 
     /// Reads a session with what is left of its TTL, and changes neither.
     pub async fn get(&self, id: &str) -> Result<Lookup, SessionError> {
-        self.store.told(Operation::Get, self.read(id)).await
+        self.get_by(id, self.deadline()).await
     }
 
-    async fn read(&self, id: &str) -> Result<Lookup, SessionError> {
-        let lookup = self.look_up(id).await?;
+    pub(crate) async fn read(&self, id: &str, end: Time) -> Result<Lookup, SessionError> {
+        let lookup = self.look_up(id, end).await?;
         self.store.opened(id, lookup)
     }
 
-    async fn look_up(&self, id: &str) -> Result<Lookup, SessionError> {
+    async fn look_up(&self, id: &str, end: Time) -> Result<Lookup, SessionError> {
         self.check_id(id)?;
         if !self.store.admits() {
             let spared = self.serve_locally(id, SPARED);
@@ -149,7 +149,7 @@ impl SessionClient {
                 return Ok(spared);
             }
         }
-        match self.ask(id, self.deadline()).await {
+        match self.ask(id, end).await {
             Ok(look) => Ok(lookup(look, ServedBy::Redis)),
             Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
             Err(Unanswered::Call(error)) => Ok(self.serve_locally(id, error)),
@@ -178,13 +178,13 @@ impl SessionClient {
         Arc::clone(&self.store).close_disk().await;
     }
 
-    async fn write(&self, id: &str, write: Write) -> Result<Ack, SessionError> {
+    pub(crate) async fn write(&self, id: &str, write: Write, end: Time) -> Result<Ack, SessionError> {
         self.check_id(id)?;
         self.check_write(id, &write)?;
         let write = self.store.sealed(id, write)?;
         // Encrypted it is a little larger.
         self.check_write(id, &write)?;
-        let (store, end) = (&*self.store, self.deadline());
+        let store = &*self.store;
         let deadline = store.redis_by(end);
         let synchronised = if store.admits() { store.synchronise(deadline).await } else { Err(SPARED) };
         let begun = store.memory.lock().write(store.clock.now(), id, &write);

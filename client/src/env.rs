@@ -312,6 +312,11 @@ impl Parts {
 }
 
 impl Variable {
+    /// Whether it changes a figure of the settings and no more: neither which Redis it is, nor a secret.
+    pub fn is_figure(&self) -> bool {
+        matches!(self.set, Set::Number { .. })
+    }
+
     fn apply(&self, value: &str, configured: &mut Configured, parts: &mut Parts) -> Result<(), EnvError> {
         let wrong = || EnvError::Value { name: self.name, value: value.to_owned(), cure: self.range };
         match self.set {

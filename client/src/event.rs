@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::SessionError;
+use crate::answer::{ServedBy, SessionError};
 use crate::core::breaker::{State, Transition};
 use crate::core::circuits::Circuit;
 use crate::core::class::Class;
@@ -70,6 +70,13 @@ pub enum Event {
         /// How it ended.
         ended: Ended,
     },
+    /// A session of a [`SessionStore`](crate::SessionStore) was stored, loaded, extended or deleted.
+    Session {
+        /// When.
+        at: Time,
+        /// What a line of the log says of it.
+        line: SessionLine,
+    },
     /// An attempt of a call to Redis failed. Another attempt, or the local copy, may still save the operation.
     Failed {
         /// When.
@@ -102,6 +109,19 @@ impl Event {
             Circuit::Class(class) => Self::ClassBreaker { at, class, from, to, reason },
         }
     }
+}
+
+/// What a line of the log says of a session. Its id is not told: it lets its owner in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLine {
+    /// `stored`, `loaded`, `extended` or `deleted`.
+    pub what: &'static str,
+    /// How long it lives on, where that is known.
+    pub ttl: Option<Duration>,
+    /// Messages in it, where that is known.
+    pub messages: Option<u64>,
+    /// Who did it.
+    pub served_by: ServedBy,
 }
 
 /// What a user asks for.

@@ -35,6 +35,7 @@ mod generation;
 pub mod health_check;
 #[cfg(feature = "http")]
 pub mod http;
+mod in_time;
 mod keys;
 mod limits;
 mod lock;
@@ -79,7 +80,7 @@ pub use endpoint::{Credentials, Endpoint, EndpointError};
 pub use env::{Configured, EnvError};
 pub use environment::{Environment, StartError};
 pub use error::CallError;
-pub use event::{Ended, Event, Mode, Observer, Operation, Resync};
+pub use event::{Ended, Event, Mode, Observer, Operation, Resync, SessionLine};
 pub use health_check::{Health, SessionType, Status};
 pub use observe::Metrics;
 pub use profile::Profile;

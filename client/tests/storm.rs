@@ -197,7 +197,8 @@ fn settled(told: &redis::Told) -> bool {
         | Event::Resync { .. }
         | Event::Slow { .. }
         | Event::Corrupt { .. }
-        | Event::Disk { .. } => None,
+        | Event::Disk { .. }
+        | Event::Session { .. } => None,
         Event::ClassBreaker { .. } | Event::Operation { .. } | Event::Failed { .. } => None,
     });
     breaker.is_none_or(|state| state == State::Closed) && told.client.stats().dirty == 0

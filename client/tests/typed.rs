@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::{MINUTE, Redis, Told, eventually, quick};
 use serde::{Deserialize, Serialize};
-use squall_client::{CallError, Clock, Lookup, Opened, ServedBy, Session, SessionError, SessionStore};
+use squall_client::{CallError, Clock, Event, Lookup, Opened, ServedBy, Session, SessionError, SessionStore};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Chat {
@@ -36,6 +36,34 @@ async fn ids_of(store: &SessionStore<Chat>, user: &str) -> Vec<String> {
         store.of_user(user).await.expect("it is answered").into_iter().map(|session| session.id).collect();
     ids.sort();
     ids
+}
+
+#[tokio::test]
+async fn each_session_that_is_stored_loaded_extended_or_deleted_is_told() {
+    let Some(redis) = Redis::start().await else { return };
+    let (store, told) = store(&redis, 1);
+    store.create("s", None, &chat("first"), MINUTE).await.unwrap();
+    store.message("s").await.unwrap();
+    found(&store, "s").await;
+    store.extend("s", 2 * MINUTE).await.unwrap();
+    store.destroy("s").await.unwrap();
+    assert_eq!(store.message("s").await, Err(SessionError::NoSession));
+    let line = |event: &Event| match event {
+        Event::Session { line, .. } => {
+            Some((line.what, line.ttl.map(|ttl| ttl.as_secs_f64().round()), line.messages, line.served_by))
+        }
+        _ => None,
+    };
+    let lines: Vec<_> = told.events.lock().unwrap().iter().filter_map(line).collect();
+    let by = ServedBy::Redis;
+    let expected = [
+        ("stored", Some(60.0), Some(0), by),
+        ("stored", Some(60.0), Some(1), by),
+        ("loaded", Some(60.0), Some(1), by),
+        ("extended", Some(120.0), None, by),
+        ("deleted", None, None, by),
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[tokio::test]

@@ -269,7 +269,7 @@ fn what_no_run_shows_leaves_the_suite_unknown_while_its_runs_pass() {
 fn where_runs_have_been_is_shown_at_once_and_added_up_afterwards() {
     let program = Program::new();
     let (code, out, _) = program.run("run --coverage --quiet");
-    assert!(code == 0 && out.contains("of 624 that can be reached"), "{out}");
+    assert!(code == 0 && out.contains("of 672 that can be reached"), "{out}");
     let table = fs::read_to_string(program.path().join("reports/coverage.csv")).unwrap();
     assert!(table.contains("refuse,open,local,get,"), "{table}");
     let (code, again, _) = program.run("coverage");

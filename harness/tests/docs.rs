@@ -212,7 +212,7 @@ fn runs_in(name: &str, world: Kind) -> bool {
     let files = scenario::find(&[path]).unwrap_or_else(|error| panic!("{error}"));
     let scenario = files[0].load().unwrap_or_else(|error| panic!("{error}"));
     let (plan, setting) = (Plan::new(&scenario, 1), Setting::of(world));
-    perform::beyond(&setting, &plan).is_none()
+    perform::unsupported(&setting, &plan).is_none()
 }
 
 /// The rows of a document's tables of so many columns, without their heads.

@@ -14,10 +14,10 @@ use squall::check::{Gather, Index, judge, judge_index};
 use squall::history::{Entries as _, Entry, EntryReader, Head, History, HistoryError, read, write};
 use squall::perform::{self, Setting};
 use squall::plan::Plan;
-use squall::report::{Figures, RunResult};
+use squall::report::{Figures, Folder, RunResult};
 use squall::scenario;
 use squall::stop::Stop;
-use squall::world::Kind;
+use squall::world::{Kind, Login};
 use tokio::runtime::Builder;
 
 fn root() -> &'static Path {
@@ -279,11 +279,12 @@ fn a_history_that_changes_while_it_is_judged_is_told() {
 fn what_is_no_history_is_told_with_its_line_and_what_mends_it() {
     let good = examples();
     let head = good.lines().next().unwrap();
+    let last = format!("line {}", good.lines().count());
     let with = |line: &str| format!("{head}\n{line}\n");
     let cases: [(String, &[&str]); 13] = [
         (String::new(), &["the history is empty"]),
         (head[..200].to_owned(), &["line 1, column 200", "cut off"]),
-        (good[..good.len() - 40].to_owned(), &["line 45", "cut off"]),
+        (good[..good.len() - 40].to_owned(), &[last.as_str(), "cut off"]),
         ("# notes\n".to_owned(), &["line 1, column 1", "no history of Squall", "squall run"]),
         ("{\n  \"schema\": 1\n}\n".to_owned(), &["line 1", "no history of Squall"]),
         ("{\"schema\":1}\n".to_owned(), &["missing field", "no history of Squall"]),
@@ -316,4 +317,30 @@ fn the_head_survives_being_written_and_read() {
     let history = read(examples().as_bytes()).unwrap();
     let line = serde_json::to_string(&history.head).unwrap();
     assert_eq!(serde_json::from_str::<Head>(&line).unwrap(), history.head);
+}
+
+#[test]
+fn a_password_is_in_no_history_and_in_no_report() {
+    let (name, seed) = ("server/users-and-databases.toml", 7);
+    let history = real(name, seed);
+    let logins = |entry: &&Entry| serde_json::to_string(entry).unwrap().contains("\"AUTH\"");
+    assert!(history.entries.iter().filter(logins).count() > 3, "they do log in");
+    let wanted =
+        scenario::Redis { user: Some("chat".to_owned()), password: true, database: 3, ..Default::default() };
+    let password = Login::of(&wanted, seed).credentials().password.unwrap();
+    let mut told = Vec::new();
+    write(&history, &mut told).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let result = RunResult::new(&history, &judge(&history));
+    let reports = Folder::open(folder.path()).unwrap();
+    let run = reports.write_run(&result, Some(&history)).unwrap();
+    reports.write_summary(std::slice::from_ref(&result)).unwrap();
+    for place in [run.as_path(), reports.root()] {
+        let files =
+            fs::read_dir(place).unwrap().map(|file| file.unwrap().path()).filter(|file| file.is_file());
+        files.for_each(|file| told.extend(fs::read(file).unwrap()));
+    }
+    let told = format!("{} {result:?} {history:?}", String::from_utf8_lossy(&told));
+    assert!(told.contains("user chat with a password, database 3"));
+    assert!(!told.contains(&password));
 }

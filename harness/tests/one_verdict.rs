@@ -122,6 +122,10 @@ fn difference(sim: &Seen, real: &Seen) -> Option<String> {
     if real.verdict == Verdict::Skipped {
         return None;
     }
+    if sim.verdict == Verdict::Skipped {
+        // What only a real world can do has nothing to be compared with.
+        return (real.verdict != Verdict::Pass).then(|| format!("{:?} {}", real.verdict, real.why));
+    }
     if sim.verdict != real.verdict {
         let why = [sim.why.as_str(), real.why.as_str()].concat();
         return Some(format!("{:?} and {:?} {why}", sim.verdict, real.verdict));
@@ -135,8 +139,7 @@ async fn seen(scenario: &Scenario, world: Kind) -> Seen {
     let seeds = if world == Kind::Sim { SIM_SEEDS } else { 1 };
     for seed in SEED..SEED + seeds {
         let (plan, setting) = (Arc::new(Plan::new(scenario, seed)), Setting::of(world));
-        let cannot = perform::beyond(&setting, &plan);
-        if let Some(why) = cannot {
+        if let Some(why) = perform::unsupported(&setting, &plan) {
             return Seen { verdict: Verdict::Skipped, breakers: BTreeSet::new(), why };
         }
         match perform::perform(plan, setting, Arc::new(|_| {}), Stop::new()).await {

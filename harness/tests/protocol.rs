@@ -7,7 +7,7 @@ use std::path::Path;
 use jsonschema::Validator;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use squall::history::{SessionId, Write};
+use squall::history::{SessionId, Topic, Write};
 use squall::load::{Through, value};
 use squall::subject::process::message::{Ask, CAPABILITIES, Line, Op};
 use squall_client::{Profile, Settings};
@@ -77,17 +77,17 @@ fn every_message_of_the_program_is_valid() {
     settings.extend(Profile::ALL.map(Profile::settings));
     for settings in settings {
         let settings = &serde_json::to_value(settings).unwrap();
-        for through in Through::ALL {
-            let init = Op::Init {
-                instance: "instance-0",
-                redis: "redis://127.0.0.1:1/0",
-                settings,
-                through,
-                disk: None,
-            };
-            let line = Ask { id: 1, op: init }.line().unwrap();
-            valid(&request, &line);
-            assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
+        let (instance, redis) = ("instance-0", "rediss://127.0.0.1:1/0");
+        for (through, encrypted) in Through::ALL.into_iter().flat_map(|each| [(each, false), (each, true)]) {
+            for ca in [None, Some(Path::new("/run/ca.pem"))] {
+                let disk = ca.map(|_| Path::new("/run/disk"));
+                let init = Op::Init { instance, redis, ca, settings, through, encrypted, disk };
+                let line = Ask { id: 1, op: init }.line().unwrap();
+                valid(&request, &line);
+                assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
+                assert_eq!(line.contains("\"encrypted\":true"), encrypted, "{line}");
+                assert_eq!(line.contains("\"disk\":\"/run/disk\""), disk.is_some(), "{line}");
+            }
         }
     }
     for op in [
@@ -97,6 +97,10 @@ fn every_message_of_the_program_is_valid() {
         Op::Touch { session, ttl_ms: 1 },
         Op::Destroy { session },
         Op::Ttl { session },
+        Op::Tell { of: Topic::Metrics },
+        Op::Tell { of: Topic::Log },
+        Op::Tell { of: Topic::Health },
+        Op::Tell { of: Topic::Settings },
         Op::Shutdown,
     ] {
         valid(&request, &Ask { id: u64::MAX, op }.line().unwrap());

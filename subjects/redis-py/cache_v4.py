@@ -124,7 +124,7 @@ class Memory:
 class Cache:
     """The cache manager."""
 
-    def __init__(self, url, settings):
+    def __init__(self, url, settings, ca=None):
         self.prefix = settings["key_prefix"]
         breaker = settings["breaker"]
         self.breaker = Breaker(breaker["failures"], seconds(breaker["cool_down"]))
@@ -140,6 +140,8 @@ class Cache:
             socket_keepalive_options={getattr(socket, name): n for name, n in KEEPALIVE.items() if hasattr(socket, name)},
             # The origin retries reads only, and does it itself.
             retry=Retry(NoBackoff(), 0),
+            # Where the address is rediss://: whom to trust.
+            **({"ssl_ca_certs": ca} if ca else {}),
         )
 
     async def read(self, name, *words):
@@ -281,7 +283,7 @@ async def serve():
     while line := await stdin.readline():
         ask = json.loads(line)
         if ask["op"] == "init":
-            cache = Cache(ask["redis"], ask["settings"])
+            cache = Cache(ask["redis"], ask["settings"], ask.get("ca"))
             hello = {"name": f"redis-py {redis.__version__} as cache-v4", "key": cache.prefix + "{session}"}
             say({"id": ask["id"], "ok": {**hello, "can": ["fallback", "breaker", "ttl"], "ignored": IGNORED}})
         elif ask["op"] == "shutdown":

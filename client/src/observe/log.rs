@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use crate::answer::ServedBy;
 use crate::client::SessionClient;
 use crate::core::breaker::State;
 use crate::core::time::Time;
@@ -93,6 +94,15 @@ impl Log {
                 error!(error_type = "disk", error_message = why.as_str(), "the durable fallback failed");
             }
             Event::Disk { trouble: None, .. } => info!("the durable fallback works again"),
+            Event::Session { line, .. } => {
+                debug!(
+                    action = line.what,
+                    ttl_s = line.ttl.map(|ttl| ttl.as_secs()),
+                    message_count = line.messages,
+                    backend = backend(line.served_by),
+                    "session"
+                );
+            }
             // Told lately, or nothing to tell.
             Event::Operation { .. } | Event::Slow { .. } | Event::Corrupt { .. } => {}
         }
@@ -169,6 +179,14 @@ async fn line(client: &SessionClient) {
 
 /// How long a kind of trouble that was written is only counted.
 const QUIET: Duration = Duration::from_secs(10);
+
+/// As in the lines that say who serves.
+fn backend(served_by: ServedBy) -> &'static str {
+    match served_by {
+        ServedBy::Redis => "redis",
+        ServedBy::Local => "memory",
+    }
+}
 
 fn milliseconds(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)

@@ -183,7 +183,7 @@ impl Counts {
                 self.resynced.inc_by(*brought);
             }
             Event::Breaker { .. } | Event::ClassBreaker { .. } => {}
-            Event::Mode { .. } | Event::Resync { .. } | Event::Disk { .. } => {}
+            Event::Mode { .. } | Event::Resync { .. } | Event::Disk { .. } | Event::Session { .. } => {}
         }
     }
 }

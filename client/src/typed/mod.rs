@@ -5,6 +5,7 @@
 //! instance changes of one session wait for each other.
 
 mod aside;
+mod line;
 mod payload;
 mod session;
 mod users;
@@ -21,7 +22,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::answer::{Ack, Found, Lookup, ServedBy, SessionError};
 use crate::client::SessionClient;
+use crate::core::time::Time;
 use crate::error::CallError;
+use crate::event::SessionLine;
 use crate::limits;
 use crate::seal::SealError;
 use crate::task::AbortOnDrop;
@@ -93,7 +96,7 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         data: &T,
         ttl: Duration,
     ) -> Result<Ack, SessionError> {
-        let (_, ack) = self.create_new(id, user, data, ttl).await?;
+        let (_, ack) = self.create_new(id, user, data, ttl, self.end()).await?;
         Ok(ack)
     }
 
@@ -103,7 +106,15 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     ///
     /// As [`SessionClient::get`]; [`SessionError::Corrupt`] when its value is of another form.
     pub async fn get(&self, id: &str) -> Result<Lookup<Session<T>>, SessionError> {
-        Ok(match self.client.get(id).await? {
+        let lookup = self.get_by(id, self.end()).await?;
+        if let Lookup::Found { session, .. } = &lookup {
+            self.tell(session.line(line::LOADED));
+        }
+        Ok(lookup)
+    }
+
+    async fn get_by(&self, id: &str, end: Time) -> Result<Lookup<Session<T>>, SessionError> {
+        Ok(match self.client.get_by(id, end).await? {
             Lookup::Found { session, served_by } => {
                 Lookup::Found { session: read(id, session, served_by)?, served_by }
             }
@@ -132,8 +143,9 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         id: &str,
         change: impl FnOnce(&mut Session<T>),
     ) -> Result<Session<T>, SessionError> {
-        let _alone = self.alone(id).await?;
-        self.change_alone(id, change).await
+        let end = self.end();
+        let _alone = self.alone(id, end).await?;
+        self.change_alone(id, change, end).await
     }
 
     /// One message more, in this session: it counts, takes the next number, and notes that the client is there.
@@ -166,9 +178,11 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     ///
     /// As [`SessionClient::touch`].
     pub async fn extend(&self, id: &str, ttl: Duration) -> Result<Ack, SessionError> {
-        let ack = self.client.touch(id, ttl).await?;
+        let end = self.end();
+        let ack = self.client.touch_by(id, ttl, end).await?;
+        self.tell(line::plain(line::EXTENDED, Some(ttl), ack));
         if let Some((about, _)) = users::known(self.client.store(), id) {
-            self.index(about.user.as_deref(), id, ack).await;
+            self.index(about.user.as_deref(), id, ack, end).await;
         }
         Ok(ack)
     }
@@ -180,7 +194,9 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     /// As [`SessionClient::destroy`].
     pub async fn destroy(&self, id: &str) -> Result<Ack, SessionError> {
         // The index is not told: it is never trusted, and forgets with time.
-        self.client.destroy(id).await
+        let ack = self.client.destroy(id).await?;
+        self.tell(line::plain(line::DELETED, None, ack));
+        Ok(ack)
     }
 
     /// The session, or a new one that lives for `ttl`. One that is damaged is kept aside and begins anew.
@@ -198,19 +214,23 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
     where
         T: Default,
     {
-        let _alone = self.alone(id).await?;
-        let opened = match self.get(id).await {
-            Ok(Lookup::Found { session, .. }) => return Ok((session, Opened::Found)),
+        let end = self.end();
+        let _alone = self.alone(id, end).await?;
+        let opened = match self.get_by(id, end).await {
+            Ok(Lookup::Found { session, .. }) => {
+                self.tell(session.line(line::LOADED));
+                return Ok((session, Opened::Found));
+            }
             Ok(Lookup::Absent { .. }) => Opened::New,
             Ok(Lookup::Unknown { because }) => return Err(SessionError::Unavailable(because)),
             Err(SessionError::Corrupt(_) | SessionError::Sealed(SealError::Broken(_))) => {
-                aside::keep(self.client.store(), id).await;
+                aside::keep(self.client.store(), id, end).await;
                 Opened::Reset
             }
             Err(error) => return Err(error),
         };
         let data = T::default();
-        let (about, ack) = self.create_new(id, user, &data, ttl).await?;
+        let (about, ack) = self.create_new(id, user, &data, ttl, end).await?;
         Ok((Session::new(id, about, data, ttl, ack.served_by), opened))
     }
 
@@ -220,12 +240,14 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         user: Option<&str>,
         data: &T,
         ttl: Duration,
+        end: Time,
     ) -> Result<(About, Ack), SessionError> {
         user.map_or(Ok(()), limits::user)?;
         let about =
             About { created: self.client.unix_ms(), user: user.map(str::to_owned), ..About::default() };
-        let ack = self.client.create(id, value(&about, data)?, ttl).await?;
-        self.index(user, id, ack).await;
+        let ack = self.client.create_by(id, value(&about, data)?, ttl, end).await?;
+        self.tell(line::new(ttl, ack.served_by));
+        self.index(user, id, ack, end).await;
         Ok((about, ack))
     }
 
@@ -233,8 +255,9 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         &self,
         id: &str,
         change: impl FnOnce(&mut Session<T>),
+        end: Time,
     ) -> Result<Session<T>, SessionError> {
-        let mut session = match self.get(id).await? {
+        let mut session = match self.get_by(id, end).await? {
             Lookup::Found { session, .. } => session,
             Lookup::Absent { .. } => return Err(SessionError::NoSession),
             Lookup::Unknown { because } => return Err(SessionError::Unavailable(because)),
@@ -243,28 +266,38 @@ impl<T: Serialize + DeserializeOwned> SessionStore<T> {
         session.last_activity_unix_ms = self.client.unix_ms();
         change(&mut session);
         session.user.as_deref().map_or(Ok(()), limits::user)?;
-        let ack = self.client.update(id, value(&session.about(), &session.data)?).await?;
+        let ack = self.client.update_by(id, value(&session.about(), &session.data)?, end).await?;
         session.served_by = ack.served_by;
+        self.tell(session.line(line::STORED));
         if session.user != user {
-            self.index(session.user.as_deref(), id, ack).await;
+            self.index(session.user.as_deref(), id, ack, end).await;
         }
         Ok(session)
     }
 
-    /// Waits until nobody else changes the session, for no longer than an operation may take.
-    async fn alone(&self, id: &str) -> Result<MutexGuard<'_, ()>, SessionError> {
+    fn tell(&self, line: SessionLine) {
+        line::tell(self.client.store(), line);
+    }
+
+    /// When an operation that begins now must be over, with all its parts.
+    fn end(&self) -> Time {
+        self.client.store().deadline()
+    }
+
+    /// Waits until nobody else changes the session, until `end` at most.
+    async fn alone(&self, id: &str, end: Time) -> Result<MutexGuard<'_, ()>, SessionError> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
         let changing = &self.changing[usize::try_from(hash % LOCKS).unwrap_or(0)];
-        let store = self.client.store();
-        let waited = tokio::time::timeout_at(store.clock.instant(store.deadline()), changing.lock()).await;
+        let end = self.client.store().clock.instant(end);
+        let waited = tokio::time::timeout_at(end, changing.lock()).await;
         waited.map_err(|_| SessionError::Call(CallError::TooLate))
     }
 
     /// Notes whose session it is. What does not get there, the sweep brings.
-    async fn index(&self, user: Option<&str>, id: &str, ack: Ack) {
+    async fn index(&self, user: Option<&str>, id: &str, ack: Ack, end: Time) {
         let store = self.client.store();
         if let (Some(user), Some((_, expires))) = (user, users::known(store, id)) {
-            let noted = ack.served_by == ServedBy::Redis && users::index(store, user, id, expires).await;
+            let noted = ack.served_by == ServedBy::Redis && users::index(store, user, id, expires, end).await;
             if !noted {
                 self.missing.add(id);
             }

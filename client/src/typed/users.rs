@@ -156,10 +156,9 @@ fn not_indexed(store: &Store, error: CallError) -> SessionError {
     SessionError::of_redis(error)
 }
 
-/// Notes whose session it is. Says whether Redis took it.
-pub(super) async fn index(store: &Store, user: &str, id: &str, expires: u64) -> bool {
-    let deadline = store.deadline();
-    let noted = INDEX.run(&store.script.gateway, deadline, |command| {
+/// Notes whose session it is, by `end`. Says whether Redis took it.
+pub(super) async fn index(store: &Store, user: &str, id: &str, expires: u64, end: Time) -> bool {
+    let noted = INDEX.run(&store.script.gateway, end, |command| {
         command.arg(1).arg(index_key(store, user)).arg(id).arg(expires);
     });
     if noted.await.is_err() {
@@ -167,7 +166,7 @@ pub(super) async fn index(store: &Store, user: &str, id: &str, expires: u64) -> 
     }
     let mut command = redis::cmd("ZADD");
     command.arg(users_key(store)).arg("GT").arg(expires).arg(user);
-    ask(store, &command).await.is_ok()
+    store.script.gateway.call(&command, true, end).await.is_ok()
 }
 
 /// What is known here about a session that lives, and when it expires.
@@ -205,7 +204,7 @@ async fn bring(store: &Store, missing: &Missing) -> bool {
         for id in ids {
             let Some((about, expires)) = known(store, &id) else { continue };
             let Some(user) = about.user else { continue };
-            if !index(store, &user, &id, expires).await {
+            if !index(store, &user, &id, expires, store.deadline()).await {
                 refused.push(id);
             }
         }

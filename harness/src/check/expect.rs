@@ -1,4 +1,4 @@
-//! What a scenario expects beyond the invariants: the sequence of breaker states, and figures.
+//! What a scenario expects beyond the invariants: the sequence of breaker states, figures, and what instances tell.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::SometimesExpectation;
+use super::{SometimesExpectation, ToldExpectation};
 use crate::history::BreakerState;
 use crate::load::Kind;
 
@@ -21,6 +21,9 @@ pub struct Expect {
     /// What must happen in at least one run of the suite.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sometimes: Vec<SometimesExpectation>,
+    /// What instances tell of themselves when asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<ToldExpectation>,
 }
 
 /// `[[expect.breaker]]`: the states that a breaker goes through, first to last.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ENCRYPTED;
 use crate::history::Entry;
 
 /// The verdict of a check or of a whole run. The order is that in which they outweigh each other: the greatest counts.
@@ -40,4 +41,11 @@ pub struct Finding {
     pub witness: Vec<Entry>,
     /// The reason a scenario gives for waiving it, if it does; a waived failure does not fail the run.
     pub waived: Option<String>,
+}
+
+impl Finding {
+    /// Whether it is about what its scenario asks for beyond the invariants.
+    pub fn is_of_scenario(&self) -> bool {
+        self.check.starts_with("expect.") || self.check == ENCRYPTED
+    }
 }

@@ -111,6 +111,8 @@ impl<'h> Gather<'h> {
                 }
                 self.told.push((place, told));
             }
+            // What is expected of it names numbers, whoever has them.
+            Event::Told { .. } => self.told.push((place, entry.clone())),
             Event::Wire { instance, what, .. } => {
                 if let Wire::Struck { fault, .. } = what {
                     self.struck.insert(*fault);

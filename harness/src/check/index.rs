@@ -241,7 +241,7 @@ impl<'h> Index<'h> {
         self.changes.get(usize::from(instance)).map_or(&[], Vec::as_slice)
     }
 
-    /// What the instances told of themselves (modes, resyncs, samples), in order, with the places of the entries.
+    /// What the instances told of themselves (modes, resyncs, samples, and what they were asked for), in order, with the places of the entries.
     pub(crate) fn told(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.told.iter().map(|(place, entry)| (*place, entry))
     }

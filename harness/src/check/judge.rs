@@ -8,7 +8,8 @@ use super::cores::cores_for;
 use super::index::Index;
 use super::tally::not_judged;
 use super::{
-    Check, Finding, Verdict, all, canary, expect_breaker, expect_metric, expect_sometimes, validity,
+    Check, Finding, Verdict, all, canary, encrypted, expect_breaker, expect_metric, expect_sometimes,
+    expect_told, validity,
 };
 use crate::history::{Capability, History};
 
@@ -96,7 +97,11 @@ fn expectations(index: &Index<'_>) -> Vec<Finding> {
     let metrics = expect.metric.iter().enumerate();
     let metrics = metrics
         .map(|(place, expected)| expect_metric::judge(index, &format!("expect.metric[{place}]"), expected));
-    breakers.chain(metrics).map(|finding| waived(finding, index)).collect()
+    let told = expect.told.iter().enumerate();
+    let told =
+        told.map(|(place, expected)| expect_told::judge(index, &format!("expect.told[{place}]"), expected));
+    let encrypted = encrypted::judge(index).into_iter();
+    breakers.chain(metrics).chain(told).chain(encrypted).map(|finding| waived(finding, index)).collect()
 }
 
 /// Notes the reason that the scenario gives for waiving the check, if it does.
@@ -131,9 +136,14 @@ fn named(capability: Capability) -> &'static str {
         Capability::Resync => "`resync`",
         Capability::Ttl => "`ttl`",
         Capability::Samples => "`samples`",
+        Capability::Metrics => "`metrics`",
+        Capability::Log => "`log`",
+        Capability::Health => "`health`",
+        Capability::Settings => "`settings`",
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
+        Capability::Encryption => "`encryption`",
         Capability::Durable => "`durable`",
     }
 }

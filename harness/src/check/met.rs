@@ -71,6 +71,7 @@ fn turns<'a>(index: &'a Index<'_>) -> Vec<(usize, Turn<'a>)> {
         | Event::Resync { .. }
         | Event::Wire { .. }
         | Event::Sample { .. }
+        | Event::Told { .. }
         | Event::Final { .. } => None,
     });
     let mut turns: Vec<(usize, Turn<'a>)> = faults.chain(restarts).chain(breakers).chain(modes).collect();

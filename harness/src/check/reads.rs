@@ -14,6 +14,8 @@ pub(crate) struct Look {
     pub(crate) from: Moment,
     pub(crate) to: Moment,
     pub(crate) found: FinalRead,
+    /// Whether Redis holds it in plain, where that was looked for.
+    pub(crate) plain: Option<bool>,
     /// The operation that wrote the value found, if it is one on that session and was invoked in time.
     pub(crate) writer: Option<OperationId>,
 }
@@ -102,15 +104,15 @@ impl Looker {
     /// Takes the next entry.
     pub(crate) fn take(&mut self, event: &Event, moment: Moment) {
         match event {
-            Event::Final { reader, session, found } => {
+            Event::Final { reader, session, found, plain } => {
                 let of_run = match reader {
                     Reader::Instance(number) => *number < self.instances,
                     Reader::Fresh | Reader::Redis => true,
                 };
                 if of_run {
-                    let (reader, session, found) = (*reader, *session, found.clone());
+                    let (reader, session, found, plain) = (*reader, *session, found.clone(), *plain);
                     let from = self.before;
-                    self.looks.push(Look { reader, session, from, to: moment, found, writer: None });
+                    self.looks.push(Look { reader, session, from, to: moment, found, plain, writer: None });
                 }
                 self.before = moment;
             }
@@ -121,7 +123,8 @@ impl Looker {
             | Event::Mode { .. }
             | Event::Resync { .. }
             | Event::Wire { .. }
-            | Event::Sample { .. } => {}
+            | Event::Sample { .. }
+            | Event::Told { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@ use super::index::{Ending, Index, Operation, OperationId, nanos};
 use super::resyncs::{self, Bringing};
 use super::tally::{Tally, Words, not_judged};
 use super::wire::{Command, WireLog};
-use super::{Check, Finding, Verdict, amplification, permanent_errors, retry_runs};
+use super::{Check, Finding, Verdict, amplification, permanent_errors, refused_logins, retry_runs};
 use crate::history::{Capability, ServedBy, SessionId};
 
 /// I16.
@@ -55,6 +55,7 @@ impl Check for RetryDiscipline {
         for ((instance, wire), resyncs) in (0..).zip(index.wire()).zip(resyncs::all(index)) {
             let lane = Lane::new(index, instance, wire, &resyncs);
             permanent_errors::judge(index, &lane, wire, &mut tally);
+            refused_logins::judge(index, &lane, wire, &mut tally);
             if let Some(attempts) = attempts(index) {
                 retry_runs::judge(index, &lane, attempts, &mut tally);
                 amplification::judge(index, &lane, attempts, &mut tally);

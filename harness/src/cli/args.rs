@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::fuzz_args::{FLAWS_EXAMPLES, FLAWS_EXIT_CODES, FUZZ_EXAMPLES, FlawsArgs, FuzzArgs, flaw_parser};
+use super::fuzz_args::{FLAWS_EXAMPLES, FLAWS_EXIT_CODES, FUZZ_EXAMPLES, FlawsArgs, FuzzArgs, one_of};
 use super::server::Typed;
 use crate::subject::flawed::Flaw;
 use crate::subject::process::CommandLine;
@@ -174,7 +174,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub allow_destructive: bool,
     /// Plant a flaw in the reference client, to see the checks catch it. docs/flaws.md lists them.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), hide_possible_values = true, conflicts_with = "subject")]
+    #[arg(long, value_name = "NAME", value_parser = one_of(Flaw::every()), hide_possible_values = true, conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
     /// Make each run twice, once in another process, and compare the histories byte for byte (sim only; nothing is judged).
     #[arg(long)]
@@ -199,7 +199,7 @@ pub struct HistoriesArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
     /// Plant a flaw in the reference client.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), hide_possible_values = true)]
+    #[arg(long, value_name = "NAME", value_parser = one_of(Flaw::every()), hide_possible_values = true)]
     pub flaw: Option<Flaw>,
 }
 

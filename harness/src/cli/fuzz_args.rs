@@ -61,7 +61,7 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "COMMAND")]
     pub subject: Option<CommandLine>,
     /// Plant a flaw in the reference client, to see it found.
-    #[arg(long, value_name = "NAME", value_parser = flaw_parser(), conflicts_with = "subject")]
+    #[arg(long, value_name = "NAME", value_parser = one_of(Flaw::ALL.iter()), conflicts_with = "subject")]
     pub flaw: Option<Flaw>,
     /// The folder that notes and found scenario files go to: fuzz/ and found/ below it.
     #[arg(long, value_name = "DIR", default_value = "reports")]
@@ -81,7 +81,7 @@ pub struct FuzzArgs {
 #[derive(Debug, Args)]
 pub struct FlawsArgs {
     /// Only these flaws; docs/flaws.md lists them.
-    #[arg(value_name = "FLAW", value_parser = flaw_parser(), hide_possible_values = true)]
+    #[arg(value_name = "FLAW", value_parser = one_of(Flaw::ALL.iter()), hide_possible_values = true)]
     pub flaws: Vec<Flaw>,
     /// How many schedules each has to be caught in.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
@@ -114,7 +114,9 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
     Ok((part - 1, of))
 }
 
-/// Takes the name of a flaw.
-pub(super) fn flaw_parser() -> impl clap::builder::TypedValueParser<Value = Flaw> {
-    PossibleValuesParser::new(Flaw::ALL.iter().map(|flaw| flaw.name())).try_map(|name| name.parse::<Flaw>())
+/// Takes the name of one of `flaws`.
+pub(super) fn one_of(
+    flaws: impl Iterator<Item = &'static Flaw>,
+) -> impl clap::builder::TypedValueParser<Value = Flaw> {
+    PossibleValuesParser::new(flaws.map(|flaw| flaw.name())).try_map(|name| name.parse::<Flaw>())
 }

@@ -156,7 +156,7 @@ fn jobs(args: &RunArgs, setting: &Setting, seed: u64) -> anyhow::Result<Option<V
 }
 
 fn job(setting: &Setting, file: &ScenarioFile, plan: Plan) -> Job {
-    let skip = perform::beyond(setting, &plan);
+    let skip = perform::unsupported(setting, &plan);
     Job {
         replay: replay(setting, &file.path, plan.seed),
         world: setting.world.name().to_owned(),

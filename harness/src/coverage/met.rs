@@ -119,6 +119,7 @@ pub fn each(history: &History, mut see: impl FnMut(Met<'_>)) {
             | Event::Resync { .. }
             | Event::Wire { .. }
             | Event::Sample { .. }
+            | Event::Told { .. }
             | Event::Final { .. } => {}
         }
     }

@@ -147,6 +147,10 @@ pub enum ServerAct {
         /// Whether it shows the past; the future otherwise.
         backward: bool,
     },
+    /// It asks the instances' user for another password, and ends that user's connections once.
+    PasswordChange,
+    /// It is a replica: it answers reads, and no writes.
+    Demote,
 }
 
 impl ServerAct {
@@ -158,7 +162,9 @@ impl ServerAct {
             | Self::Flush
             | Self::Evict { .. }
             | Self::MaxClients { .. }
-            | Self::ClockJump { .. } => false,
+            | Self::ClockJump { .. }
+            | Self::PasswordChange
+            | Self::Demote => false,
         }
     }
 
@@ -172,7 +178,9 @@ impl ServerAct {
             | Self::Evict { .. }
             | Self::MaxClients { .. }
             | Self::Script { .. }
-            | Self::ClockJump { .. } => false,
+            | Self::ClockJump { .. }
+            | Self::PasswordChange
+            | Self::Demote => false,
         }
     }
 

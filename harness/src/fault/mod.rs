@@ -177,6 +177,10 @@ kinds! {
     flap: Flap,
     /// Sets the server's clock.
     clock_jump: ClockJump,
+    /// Asks for another password.
+    password_change: PasswordChange,
+    /// Demotes the server.
+    failover: Failover,
     /// Ends instances and starts others.
     crash: Crash,
 }

@@ -90,6 +90,9 @@ impl Case {
         for (key, value) in super::ranges::always().into_iter().chain(self.settings.iter().cloned()) {
             line(&mut text, &key, &value.to_string());
         }
+        if self.faults.iter().any(|line| matches!(line.fault, Fault::PasswordChange(_))) {
+            text.push_str("\n[redis]\npassword = true\n");
+        }
         text.push_str("\n[load]\n");
         line(&mut text, "instances", &self.instances.to_string());
         line(&mut text, "sessions", &self.sessions.to_string());

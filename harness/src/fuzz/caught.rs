@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::hunt::{Examined, Hunter, Span, hunt};
 use super::shrink::{MOST_RUNS, Shrunk, shrink};
 use crate::check::{self, Finding, Verdict};
-use crate::perform::{Setting, beyond, perform};
+use crate::perform::{Setting, perform, unsupported};
 use crate::plan::Plan;
 use crate::scenario::ScenarioError;
 use crate::subject::Flaw;
@@ -78,7 +78,7 @@ pub async fn again(
 ) -> Result<String, ScenarioError> {
     let case = &caught.shrunk.case;
     let plan = Plan::new(&case.scenario("found", "a flaw is caught")?, case.seed);
-    if beyond(world, &plan).is_some() {
+    if unsupported(world, &plan).is_some() {
         return Ok("cannot".to_owned());
     }
     let setting = Setting { flaw: Some(flaw), ..world.clone() };

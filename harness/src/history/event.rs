@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, ValueSeen, Write};
+use super::{SessionId, Telling, Topic, ValueSeen, Write};
 use crate::load::Kind;
 
 /// One line of a history.
@@ -103,6 +103,19 @@ pub enum Event {
         /// What was measured.
         what: Sample,
     },
+    /// An instance was asked to tell of itself, and told it, or did not.
+    Told {
+        /// The instance.
+        instance: u16,
+        /// What it was asked for.
+        of: Topic,
+        /// The phase at whose end it was asked.
+        phase: String,
+        /// When it was asked, in nanoseconds since the start of the run.
+        asked: u64,
+        /// What came back.
+        answer: Telling,
+    },
     /// After the calm phase: what a session looks like.
     Final {
         /// Who looked.
@@ -111,6 +124,10 @@ pub enum Event {
         session: SessionId,
         /// What was there.
         found: FinalRead,
+        /// Whether the text of a value of the load stands in plain in what Redis holds. Looked for by the reader `redis`, and only
+        /// where values are to be encrypted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plain: Option<bool>,
     },
 }
 

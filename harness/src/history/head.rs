@@ -105,6 +105,9 @@ pub struct Rules {
     /// How calls are tried again; `None` where a history does not tell.
     #[serde(default)]
     pub retry: Option<RetryRule>,
+    /// Whether values are to lie in Redis encrypted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// How often and how soon the subject may try a call again. Where classes of calls have rules of their own, the most that one allows.
@@ -158,12 +161,22 @@ pub enum Capability {
     Ttl,
     /// Tells samples of its queue, memory and connections.
     Samples,
+    /// Tells its metrics when asked.
+    Metrics,
+    /// Tells the lines of its log when asked.
+    Log,
+    /// Tells how it is when asked.
+    Health,
+    /// Tells its settings when asked.
+    Settings,
     /// Has sessions with data and metadata, as an interface of its own.
     Store,
     /// Has a cache, as an interface of its own.
     Cache,
     /// Has routes over HTTP, as an interface of its own.
     Http,
+    /// Encrypts values before they go to Redis.
+    Encryption,
     /// What it accepts locally lies on disk before it is acknowledged, and the next instance with the same folder brings it to Redis.
     Durable,
 }

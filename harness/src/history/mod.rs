@@ -11,6 +11,7 @@ mod file;
 mod head;
 mod reader;
 mod saved;
+mod told;
 mod value;
 
 pub use error::HistoryError;
@@ -24,6 +25,7 @@ pub use head::{
 };
 pub use reader::EntryReader;
 pub use saved::{Entries, Saved};
+pub use told::{LONGEST_TOLD, Telling, Topic};
 pub use value::{SessionId, ValueSeen, Write};
 
 /// A whole run: its head and every entry.

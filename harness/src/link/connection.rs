@@ -14,6 +14,7 @@ use super::conversation::Conversation;
 use super::pipe::{Next, Pipe};
 use super::rules::Bends;
 use super::stream::Stream;
+use super::tls::Tls;
 use super::way::{Passing, ResetBy, Side, Way};
 use super::wire::readers;
 use crate::history::{Event, Wire};
@@ -29,6 +30,8 @@ pub(super) struct Connection<C: Stream, U: Stream> {
     /// The version of the rules that it follows.
     version: Option<u64>,
     conversation: Conversation,
+    /// Where the subject speaks TLS, its end.
+    tls: Option<Box<Tls>>,
     /// Whether a strike answers commands just now.
     answering: bool,
     opened: Time,
@@ -46,10 +49,10 @@ pub(super) struct Connection<C: Stream, U: Stream> {
 }
 
 impl<C: Stream, U: Stream> Connection<C, U> {
-    /// A connection of the subject's. It is counted and recorded now, not when its task first runs.
-    pub(super) fn open(client: C, shared: Arc<Shared>) -> Self {
+    /// A connection of the subject's. It is counted, if it `counts`, and recorded now, not when its task first runs.
+    pub(super) fn open(client: C, tls: Option<Tls>, shared: Arc<Shared>, counts: bool) -> Self {
         let number = shared.opened.fetch_add(1, Ordering::SeqCst);
-        shared.open.fetch_add(1, Ordering::SeqCst);
+        shared.open.fetch_add(u64::from(counts), Ordering::SeqCst);
         let way = |source| Way {
             source,
             pipe: Pipe::default(),
@@ -67,12 +70,13 @@ impl<C: Stream, U: Stream> Connection<C, U> {
             down: way(Side::Redis),
             version: None,
             conversation: Conversation::new(readers()),
+            tls: tls.map(Box::new),
             answering: false,
             opened: shared.recorder.clock().now(),
             quiet_until: None,
             resets: false,
             spoke: false,
-            counts: true,
+            counts,
             ended_first: None,
             timer: None,
             closed: None,
@@ -121,7 +125,8 @@ impl<C: Stream, U: Stream> Connection<C, U> {
         }
         let Some(upstream) = &mut self.upstream else { return Poll::Ready(Err(ResetBy::Redis)) };
         let (shared, number, answering) = (&*self.shared, self.number, self.answering);
-        let mut link = Passing { shared, number, now, answering, conversation: &mut self.conversation };
+        let (conversation, tls) = (&mut self.conversation, self.tls.as_deref_mut());
+        let mut link = Passing { shared, number, now, answering, conversation, tls };
         loop {
             let reset = self.resets && !self.spoke;
             let up = self.up.step(context, &mut self.client, upstream, &mut link)?;
@@ -131,6 +136,9 @@ impl<C: Stream, U: Stream> Connection<C, U> {
             }
             if self.up.source_ended && std::mem::take(&mut self.counts) {
                 shared.open.fetch_sub(1, Ordering::SeqCst);
+            }
+            while let Some(answer) = link.tls.as_mut().and_then(|tls| tls.answer()) {
+                self.down.send(context, &answer, Vec::new(), &mut self.client, &mut link)?;
             }
             if let Some(answers) = link.conversation.own_answers() {
                 self.down.pass(context, &[], answers, &mut self.client, &mut link)?;
@@ -201,7 +209,8 @@ impl<C: Stream, U: Stream> Drop for Connection<C, U> {
             self.shared.open.fetch_sub(1, Ordering::SeqCst);
         }
         self.shared.forget(self.number);
-        let by = self.closed.unwrap_or("world: reset").to_owned();
+        let failure = self.tls.as_ref().and_then(|tls| tls.failure());
+        let by = failure.or(self.closed).unwrap_or("world: reset").to_owned();
         self.shared.recorder.record(Event::Wire {
             instance: self.shared.chance.instance,
             connection: self.number,

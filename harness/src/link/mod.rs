@@ -18,6 +18,7 @@ mod port;
 mod rules;
 mod stream;
 mod tcp;
+mod tls;
 mod way;
 mod wire;
 
@@ -29,6 +30,7 @@ use std::task::Waker;
 
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::fault::{Act, Bend, Direction};
 use crate::history::{Event, Wire};
@@ -37,6 +39,7 @@ use crate::recorder::Recorder;
 use answers::Answering;
 use connection::Connection;
 use rules::{Bending, Chance, Resetting, Rules};
+use tls::Tls;
 
 pub use memory::{Memory, pair};
 pub use stream::{Stream, Tcp};
@@ -54,6 +57,8 @@ pub struct Link {
 struct Shared {
     recorder: Recorder,
     chance: Chance,
+    /// What the subject is shown, where it is to speak TLS.
+    tls: Option<Arc<ServerConfig>>,
     rules: Mutex<Rules>,
     /// The version of the rules, to be read without the lock.
     version: AtomicU64,
@@ -75,9 +80,15 @@ struct Live {
 impl Link {
     /// The way of that instance. `seed` is the run's.
     pub fn new(instance: u16, seed: u64, recorder: Recorder) -> Self {
+        Self::over(None, instance, seed, recorder)
+    }
+
+    /// The same, where the subject is to speak TLS; `None` is as without it.
+    pub fn over(tls: Option<Arc<ServerConfig>>, instance: u16, seed: u64, recorder: Recorder) -> Self {
         let shared = Shared {
             recorder,
             chance: Chance { seed, instance },
+            tls,
             rules: Mutex::default(),
             version: AtomicU64::new(0),
             wakers: Mutex::default(),
@@ -94,7 +105,19 @@ impl Link {
         client: C,
         upstream: impl Future<Output = io::Result<U>> + Send + 'static,
     ) {
-        let connection = Connection::open(client, Arc::clone(&self.shared));
+        self.carry_as(client, upstream, true);
+    }
+
+    /// The same; only what counts is among the [`connections`](Self::connections).
+    fn carry_as<C: Stream, U: Stream>(
+        &self,
+        client: C,
+        upstream: impl Future<Output = io::Result<U>> + Send + 'static,
+        counts: bool,
+    ) {
+        // One that cannot be had ends the connection, and is never as if TLS were not wanted.
+        let Ok(tls) = self.shared.tls.as_ref().map(Tls::new).transpose() else { return };
+        let connection = Connection::open(client, tls, Arc::clone(&self.shared), counts);
         let number = connection.number();
         locked(&self.live).spawn(number, connection.run(upstream));
     }

@@ -23,6 +23,8 @@ pub struct Proxy {
     link: Arc<Link>,
     upstream: Arc<Mutex<SocketAddr>>,
     port: Port,
+    /// Whether connections through this port are counted.
+    counts: bool,
     accepting: tokio::sync::Mutex<Accepting>,
 }
 
@@ -45,12 +47,23 @@ impl Proxy {
         upstream: SocketAddr,
         recorder: Recorder,
     ) -> io::Result<Self> {
-        let proxy = Self {
-            link: Arc::new(Link::new(instance, seed, recorder)),
-            upstream: Arc::new(Mutex::new(upstream)),
-            port: Port::reserve()?,
-            accepting: tokio::sync::Mutex::default(),
-        };
+        Self::of(Link::new(instance, seed, recorder), upstream).await
+    }
+
+    /// Listens on a free port of 127.0.0.1 and carries every connection by `link` to `upstream`.
+    pub async fn of(link: Link, upstream: SocketAddr) -> io::Result<Self> {
+        Self::over(Arc::new(link), upstream, true).await
+    }
+
+    /// Another port of the same link, in front of another server: both have its strikes, and one wire log. Who opens connections
+    /// only to ask where to go does so through a port that does not count.
+    pub async fn beside(&self, upstream: SocketAddr, counts: bool) -> io::Result<Self> {
+        Self::over(Arc::clone(&self.link), upstream, counts).await
+    }
+
+    async fn over(link: Arc<Link>, upstream: SocketAddr, counts: bool) -> io::Result<Self> {
+        let (upstream, port) = (Arc::new(Mutex::new(upstream)), Port::reserve()?);
+        let proxy = Self { link, upstream, port, counts, accepting: tokio::sync::Mutex::default() };
         proxy.accept().await?;
         Ok(proxy)
     }
@@ -77,6 +90,15 @@ impl Proxy {
     /// When the port cannot be jammed.
     pub async fn begin(&self, number: u32, strike: &Strike) -> io::Result<()> {
         self.link.begin(number, strike).await;
+        self.begin_here(strike).await
+    }
+
+    /// What a strike does to this port, where another one [`beside`](Self::beside) it has begun it.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be jammed.
+    pub async fn begin_here(&self, strike: &Strike) -> io::Result<()> {
         if strike.act == Act::Unreachable { self.jam().await } else { Ok(()) }
     }
 
@@ -87,6 +109,15 @@ impl Proxy {
     /// When the port cannot be cleared.
     pub async fn end(&self, number: u32, strike: &Strike) -> io::Result<()> {
         self.link.end(number, strike).await;
+        self.end_here(strike).await
+    }
+
+    /// Takes [`begin_here`](Self::begin_here) back.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be cleared.
+    pub async fn end_here(&self, strike: &Strike) -> io::Result<()> {
         if strike.act == Act::Unreachable { self.clear().await } else { Ok(()) }
     }
 
@@ -120,7 +151,7 @@ impl Proxy {
         let Some(listener) = accepting.listener.clone() else { return Ok(()) };
         let fillers = self.port.clear(&listener, std::mem::take(&mut accepting.fillers))?;
         let (link, upstream) = (Arc::clone(&self.link), Arc::clone(&self.upstream));
-        accepting.task = Some(tokio::spawn(accept(listener, link, upstream, fillers)));
+        accepting.task = Some(tokio::spawn(accept(listener, (link, self.counts), upstream, fillers)));
         Ok(())
     }
 
@@ -202,7 +233,7 @@ impl Drop for Accepting {
 
 async fn accept(
     listener: Arc<TcpListener>,
-    link: Arc<Link>,
+    (link, counts): (Arc<Link>, bool),
     upstream: Arc<Mutex<SocketAddr>>,
     mut fillers: Vec<Filler>,
 ) {
@@ -216,7 +247,8 @@ async fn accept(
             continue;
         }
         let upstream = *locked(&upstream);
-        link.carry(Tcp::new(client), async move { TcpStream::connect(upstream).await.map(Tcp::new) });
+        let open = async move { TcpStream::connect(upstream).await.map(Tcp::new) };
+        link.carry_as(Tcp::new(client), open, counts);
     }
 }
 

@@ -25,6 +25,7 @@ fn strike(act: Act) -> Strike {
         what: String::new(),
         act,
         instances: Vec::new(),
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Matching::default(),

@@ -1,6 +1,7 @@
 //! One direction of a connection through a link: reads, lets faults decide, writes.
 
 use std::cell::RefCell;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,6 +15,7 @@ use super::conversation::{Conversation, Cut, Passage};
 use super::pipe::{Next, Out, Pipe};
 use super::rules::Bends;
 use super::stream::Stream;
+use super::tls::{Opened, Tls};
 use crate::history::Wire;
 
 const CHUNK: usize = 16 * 1024;
@@ -39,6 +41,10 @@ pub(super) enum ResetBy {
 }
 
 impl Side {
+    fn is_subject(self) -> bool {
+        matches!(self, Self::Subject)
+    }
+
     pub(super) fn reset(self) -> ResetBy {
         match self {
             Self::Subject => ResetBy::Subject,
@@ -66,6 +72,7 @@ pub(super) struct Passing<'a> {
     pub(super) now: Time,
     pub(super) answering: bool,
     pub(super) conversation: &'a mut Conversation,
+    pub(super) tls: Option<&'a mut Tls>,
 }
 
 impl Passing<'_> {
@@ -84,6 +91,23 @@ impl Passing<'_> {
 
     fn record(&self, marks: Vec<Wire>) {
         marks.into_iter().for_each(|wire| self.shared.record(self.number, wire));
+    }
+
+    /// The end of TLS, where bytes from that side are to be decrypted, or encrypted.
+    fn tls(&mut self, wanted: bool) -> Option<&mut Tls> {
+        self.tls.as_deref_mut().filter(|_| wanted)
+    }
+
+    /// Lets bytes from that side out. Those of a handshake are ours.
+    fn write(
+        &mut self,
+        source: Side,
+        context: &mut Context<'_>,
+        to: &mut impl Stream,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let ours = self.tls(source.is_subject()).and_then(|tls| tls.arrive(bytes.len()));
+        ours.map_or_else(|| Pin::new(to).poll_write(context, bytes), |count| Poll::Ready(Ok(count)))
     }
 }
 
@@ -108,7 +132,8 @@ impl Way {
         if self.source_ended {
             return Ok(step);
         }
-        if !self.pipe.has_room() {
+        let waits = link.tls(!self.source.is_subject()).is_some_and(|tls| tls.waits());
+        if waits || !self.pipe.has_room() {
             // Without this a reset would go unnoticed while the target takes nothing.
             return match from.poll_broken(context) {
                 Poll::Ready(()) => Err(self.source.reset()),
@@ -137,13 +162,40 @@ impl Way {
         link: &mut Passing<'_>,
     ) -> Result<usize, ResetBy> {
         if bytes.is_empty() {
-            self.source_ended = true;
-            self.pipe.end(link.now, &self.bends);
-            return Ok(0);
+            self.end(context, to, link)?;
+        } else if let Some(tls) = link.tls(self.source.is_subject()) {
+            let Opened { handshake, plain, ended } = tls.open(bytes);
+            self.send(context, &bytes[..handshake], Vec::new(), to, link)?;
+            if !plain.is_empty() {
+                let passage = link.interpret(self.source, &plain);
+                self.pass(context, &plain, passage, to, link)?;
+            }
+            if ended {
+                self.end(context, to, link)?;
+            }
+        } else {
+            let passage = link.interpret(self.source, bytes);
+            self.pass(context, bytes, passage, to, link)?;
         }
-        let passage = link.interpret(self.source, bytes);
-        self.pass(context, bytes, passage, to, link)?;
         Ok(bytes.len())
+    }
+
+    /// Takes the end.
+    fn end(
+        &mut self,
+        context: &mut Context<'_>,
+        to: &mut impl Stream,
+        link: &mut Passing<'_>,
+    ) -> Result<(), ResetBy> {
+        self.source_ended = true;
+        if let Some(tls) = link.tls(self.source.is_subject()) {
+            tls.end();
+        }
+        if let Some(goodbye) = link.tls(!self.source.is_subject()).map(Tls::goodbye) {
+            self.send(context, &goodbye, Vec::new(), to, link)?;
+        }
+        self.pipe.end(link.now, &self.bends);
+        Ok(())
     }
 
     /// Passes on what is to go on of `bytes`.
@@ -156,27 +208,13 @@ impl Way {
         link: &mut Passing<'_>,
     ) -> Result<(), ResetBy> {
         let Passage { bytes: others, mut marks, cut } = passage;
-        let upstream = matches!(self.source, Side::Subject);
         // A command is recorded when it has left the subject, before anything that it causes; a reply when it reaches it.
-        if upstream {
+        if self.source.is_subject() {
             link.record(std::mem::take(&mut marks));
         }
         let bytes = others.as_deref().unwrap_or(bytes);
-        let mut rest = bytes;
-        if self.pipe.is_empty() && self.bends.is_straight() && !bytes.is_empty() {
-            match Pin::new(&mut *to).poll_write(context, bytes) {
-                Poll::Ready(Ok(count)) => rest = &bytes[count..],
-                Poll::Ready(Err(_)) => return Err(self.target().reset()),
-                Poll::Pending => {}
-            }
-        }
-        if rest.is_empty() {
-            link.record(marks);
-        } else {
-            let chance = link.shared.chance;
-            let chance = self.chance.get_or_insert_with(|| chance.direction(link.number, upstream));
-            self.pipe.push(link.now, rest, marks, &self.bends, chance);
-        }
+        let sealed = link.tls(!self.source.is_subject()).map(|tls| tls.seal(bytes));
+        self.send(context, sealed.as_deref().unwrap_or(bytes), marks, to, link)?;
         match cut {
             Some(Cut::Reset) => self.pipe.reset(link.now),
             Some(Cut::End) => {
@@ -189,17 +227,44 @@ impl Way {
         Ok(())
     }
 
+    /// Lets bytes out as they are, or has them wait for what is before them, and for what bends the way.
+    pub(super) fn send(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        marks: Vec<Wire>,
+        to: &mut impl Stream,
+        link: &mut Passing<'_>,
+    ) -> Result<(), ResetBy> {
+        let mut rest = bytes;
+        if self.pipe.is_empty() && self.bends.is_straight() && !bytes.is_empty() {
+            match link.write(self.source, context, to, bytes) {
+                Poll::Ready(Ok(count)) => rest = &bytes[count..],
+                Poll::Ready(Err(_)) => return Err(self.target().reset()),
+                Poll::Pending => {}
+            }
+        }
+        if rest.is_empty() {
+            link.record(marks);
+        } else {
+            let (chance, upstream) = (link.shared.chance, self.source.is_subject());
+            let chance = self.chance.get_or_insert_with(|| chance.direction(link.number, upstream));
+            self.pipe.push(link.now, rest, marks, &self.bends, chance);
+        }
+        Ok(())
+    }
+
     /// Lets out what is due, as far as the target takes it. Returns whether anything came out.
     fn deliver(
         &mut self,
         context: &mut Context<'_>,
         to: &mut impl Stream,
-        link: &Passing<'_>,
+        link: &mut Passing<'_>,
     ) -> Result<bool, ResetBy> {
         let mut any = false;
         while let Next::Due(what) = self.pipe.next(link.now, &self.bends) {
             let written = match what {
-                Out::Bytes(bytes) => Pin::new(&mut *to).poll_write(context, bytes),
+                Out::Bytes(bytes) => link.write(self.source, context, to, bytes),
                 Out::End => Pin::new(&mut *to).poll_shutdown(context).map_ok(|()| 0),
                 Out::Reset => return Err(ResetBy::Fault),
             };

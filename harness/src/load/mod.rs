@@ -21,8 +21,6 @@ use crate::units::{Rate, Size, SizeRange, length};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Load {
-    /// The interface of the client through which the operations are made.
-    pub through: Through,
     /// How many instances share the load, 1 to 64.
     pub instances: u16,
     /// How many sessions the pool has, 1 to 1,000,000.
@@ -40,6 +38,8 @@ pub struct Load {
     pub keys: Keys,
     /// Whether operations of one instance on one session may overlap.
     pub overlap: bool,
+    /// The interface of the client through which the operations are made.
+    pub through: Through,
 }
 
 /// Weights of the kinds of operation. They need not add up to anything.
@@ -58,7 +58,6 @@ pub struct Mix {
 impl Default for Load {
     fn default() -> Self {
         Self {
-            through: Through::Sessions,
             instances: 2,
             sessions: 100,
             rate: Rate(100.0),
@@ -67,6 +66,7 @@ impl Default for Load {
             value: SizeRange { least: Size(200), most: Size(500) },
             keys: Keys::Uniform,
             overlap: false,
+            through: Through::Sessions,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A value is JSON, `{"w":"0-17","s":"s17","pad":"..."}`: the write, the session that it was written for, and as many letters as
 //! make it the wanted size. The letters follow from write and session, so none can be swapped unseen.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use crate::history::{SessionId, ValueSeen, Write};
@@ -32,22 +34,44 @@ pub fn seen(bytes: &[u8]) -> ValueSeen {
     ValueSeen { write, session, intact }
 }
 
+/// The first of the letters that make a value its size: whatever form of data a value is put in, they stand there as they are.
+pub type Mark = [u8; 10];
+
+/// The mark of the value of `write` for `session`.
+pub fn mark(write: Write, session: SessionId) -> Mark {
+    ten(mix(first_word(write, session)))
+}
+
+/// Whether one of these values can be read somewhere in `bytes`.
+pub fn shows(bytes: &[u8], marks: &HashSet<Mark>) -> bool {
+    bytes.windows(size_of::<Mark>()).any(|window| marks.contains(window))
+}
+
 fn build(write: Write, session: SessionId, size: usize) -> Vec<u8> {
     let mut value = Vec::with_capacity(size);
     value.extend_from_slice(format!("{{\"w\":\"{write}\",\"s\":\"{session}\",\"pad\":\"").as_bytes());
     let letters = size.saturating_sub(value.len() + 2);
-    let mut word = mix(mix(u64::from(write.instance) ^ write.number) ^ u64::from(session.0));
+    let mut word = first_word(write, session);
     let mut left = letters;
     while left > 0 {
         word = mix(word);
-        // Ten letters of six bits from each word.
-        let ten: [u8; 10] = std::array::from_fn(|index| LETTERS[((word >> (6 * index)) & 63) as usize]);
+        let ten = ten(word);
         let taken = left.min(ten.len());
         value.extend_from_slice(&ten[..taken]);
         left -= taken;
     }
     value.extend_from_slice(b"\"}");
     value
+}
+
+/// Where the letters begin.
+fn first_word(write: Write, session: SessionId) -> u64 {
+    mix(mix(u64::from(write.instance) ^ write.number) ^ u64::from(session.0))
+}
+
+/// Ten letters, of six bits of the word each.
+fn ten(word: u64) -> [u8; 10] {
+    std::array::from_fn(|index| LETTERS[((word >> (6 * index)) & 63) as usize])
 }
 
 /// The string that follows `name` and a colon, with blanks or without: a client may write JSON in its own way.
@@ -94,6 +118,23 @@ mod tests {
     fn json_written_with_blanks_names_the_write_but_is_not_what_was_written() {
         let spaced = seen(b"{\"w\": \"3-17\", \"s\": \"s5\", \"pad\": \"\"}");
         assert_eq!(spaced, ValueSeen { write: Some(WRITE), session: Some(SessionId(5)), intact: false });
+    }
+
+    #[test]
+    fn a_value_shows_itself_in_any_form_of_data_and_another_does_not() {
+        let marks = HashSet::from([mark(WRITE, SessionId(5)), mark(WRITE, SessionId(6))]);
+        let plain = value(WRITE, SessionId(5), 200);
+        let quoted = serde_json::to_vec(std::str::from_utf8(&plain).unwrap()).unwrap();
+        let parts: serde_json::Value = serde_json::from_slice(&plain).unwrap();
+        let letters = parts["pad"].as_str().unwrap().as_bytes();
+        let (long, among) = (&[b"head", &plain[..], b"tail"].concat(), &[b"\xa3pad\xd9", letters].concat());
+        for bytes in [&plain[..], &quoted, letters, long, among] {
+            assert!(shows(bytes, &marks), "{}", String::from_utf8_lossy(bytes));
+        }
+        let other = value(WRITE, SessionId(7), 200);
+        for bytes in [&other[..], &plain[..30], b"", b"{}"] {
+            assert!(!shows(bytes, &marks), "{}", String::from_utf8_lossy(bytes));
+        }
     }
 
     proptest! {

@@ -35,11 +35,12 @@ pub(super) async fn perform(
     use crate::world::containers::{Containers, Images};
 
     let recorder = crate::recorder::Recorder::new(squall_client::Clock::system());
-    let images = Images::choose(setting.image.as_deref(), plan.image.as_deref());
+    let images = Images::choose(setting.image.as_deref(), plan.redis.image.as_deref());
+    let login = crate::world::Login::of(&plan.redis, plan.seed);
     let status = |what| progress(Progress::Preparing(what));
     let world = tokio::select! {
         biased;
-        world = Containers::start(&images, plan.instances, plan.seed, &recorder, &status) => world,
+        world = Containers::start(&images, plan.instances, plan.seed, &recorder, login, &status) => world,
         () = out_of_patience(&stop) => return Err(Trouble::Stopped),
     };
     let stage = crate::run::Stage {

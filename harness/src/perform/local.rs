@@ -10,8 +10,16 @@ use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::Progress;
+use crate::scenario::Topology;
 use crate::stop::Stop;
-use crate::world::local::{self, Local, Redis, UrlError};
+use crate::subject::BoxFuture;
+use crate::world::local::{self, Local, Nodes, Redis, UrlError};
+use crate::world::{Login, World, WorldError};
+
+/// A world that is up, and what must stand before every key of the run.
+type Started = (Box<dyn World>, Option<String>);
+
+const SETTLING: &str = "waiting until the machine is quiet";
 
 /// Why the local world cannot carry out what a fault does; `None` when it can.
 pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
@@ -35,6 +43,16 @@ pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
     }
 }
 
+/// Why the local world cannot let instances log in as a scenario says; `None` when it can.
+pub(super) fn unsupported_login(setting: &Setting, plan: &Plan) -> Option<String> {
+    redis(setting).ok()?.unsupported_login(&Login::of(&plan.redis, plan.seed))
+}
+
+/// Why the local world cannot have several servers; `None` when it can.
+pub(super) fn unsupported_topology(setting: &Setting) -> Option<String> {
+    redis(setting).ok()?.unsupported_nodes()
+}
+
 pub(super) async fn perform(
     plan: Arc<Plan>,
     setting: Setting,
@@ -43,22 +61,36 @@ pub(super) async fn perform(
 ) -> Result<History, Trouble> {
     let recorder = crate::recorder::Recorder::new(squall_client::Clock::system());
     let redis = redis(&setting).map_err(Trouble::World)?;
+    let login = Login::of(&plan.redis, plan.seed);
     let status = |what| progress(Progress::Preparing(what));
-    let starting = async {
-        let world = Local::start(&redis, plan.instances, plan.seed, &recorder, &status).await;
-        let world = world.map_err(|error| Trouble::World(error.to_string()))?;
-        status("waiting until the machine is quiet".to_owned());
-        world.settle().await;
-        Ok::<_, Trouble>(world)
-    };
-    let world = tokio::select! {
+    // Boxed, for so many futures within each other are more than the compiler goes through.
+    let starting: BoxFuture<'_, Result<Started, Trouble>> = Box::pin(async {
+        let standalone = plan.redis.topology == Topology::Standalone;
+        let (instances, seed) = (plan.instances, plan.seed);
+        let world: Started = if standalone {
+            let world =
+                Local::start(&redis, instances, seed, &recorder, login, &status).await.map_err(told)?;
+            status(SETTLING.to_owned());
+            world.settle().await;
+            let prefix = world.key_prefix().map(str::to_owned);
+            (Box::new(world), prefix)
+        } else {
+            let world =
+                Nodes::start(&redis, instances, seed, &recorder, login, &status).await.map_err(told)?;
+            status(SETTLING.to_owned());
+            world.settle().await;
+            (Box::new(world), None)
+        };
+        Ok(world)
+    });
+    let (world, prefix) = tokio::select! {
         biased;
         () = stop.requested() => return Err(Trouble::Stopped),
         world = starting => world?,
     };
-    let plan = world.key_prefix().map_or_else(|| Arc::clone(&plan), |prefix| under(&plan, prefix));
+    let plan = prefix.map_or_else(|| Arc::clone(&plan), |prefix| under(&plan, &prefix));
     let stage = crate::run::Stage {
-        world: Box::new(world),
+        world,
         world_name: setting.world.name().to_owned(),
         subject: setting.subject(),
         recorder,
@@ -66,6 +98,10 @@ pub(super) async fn perform(
         stop,
     };
     Ok(crate::run::run(plan, stage).await?)
+}
+
+fn told(error: WorldError) -> Trouble {
+    Trouble::World(error.to_string())
 }
 
 /// Why no run can be made here, if so: there is no server.
@@ -136,6 +172,8 @@ mod tests {
                 ServerAct::Evict { bytes: 1, policy: Eviction::AllkeysLru },
                 ServerAct::MaxClients { clients: 1 },
                 ServerAct::Script { busy_after: Duration::ZERO },
+                ServerAct::PasswordChange,
+                ServerAct::Demote,
             ] {
                 let why = unsupported(&setting, &Act::Server(act)).unwrap();
                 assert!(why.contains("--redis-url"), "{why}");

@@ -11,11 +11,12 @@ use crate::history::History;
 use crate::plan::Plan;
 use crate::report::Trouble;
 use crate::run::{Progress, RunError};
+use crate::scenario::Topology;
 use crate::stop::Stop;
-use crate::subject::Subject;
 use crate::subject::flawed::{Flaw, Flawed};
 use crate::subject::process::{CommandLine, Process};
 use crate::subject::reference::Reference;
+use crate::subject::{Subject, SubjectError};
 use crate::world::Kind;
 use crate::world::local::Redis;
 
@@ -88,7 +89,7 @@ pub async fn perform(
     if let Some(why) = setting.subject().unsupported(setting.world) {
         return Err(Trouble::Skipped(why));
     }
-    if let Some(why) = beyond(&setting, &plan) {
+    if let Some(why) = unsupported(&setting, &plan) {
         return Err(Trouble::Skipped(why));
     }
     match setting.world {
@@ -119,16 +120,37 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
-/// Why the world cannot carry out the plan; `None` when it can.
-pub fn beyond(setting: &Setting, plan: &Plan) -> Option<String> {
-    if plan.disk && setting.world == Kind::Sim {
-        return Some(REAL_DISK.to_owned());
-    }
-    plan.strikes.iter().find_map(|strike| unsupported(setting, &strike.act))
+/// Why the world cannot carry out a plan: how its servers belong together, what one of its faults does, how instances are to reach
+/// the server, or where they keep sessions; `None` when it can.
+pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
+    let topology = unsupported_topology(setting, plan.redis.topology);
+    let login = match setting.world {
+        Kind::Local => local::unsupported_login(setting, plan),
+        Kind::Sim => plan.redis.tls.then(|| sim::NO_TLS.to_owned()),
+        Kind::Containers => None,
+    };
+    let disk = (plan.disk && setting.world == Kind::Sim).then(|| REAL_DISK.to_owned());
+    topology
+        .or(login)
+        .or(disk)
+        .or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
 }
 
-/// Why the world cannot carry out what a fault does; `None` when it can.
-fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
+fn unsupported_topology(setting: &Setting, topology: Topology) -> Option<String> {
+    if topology == Topology::Standalone {
+        return None;
+    }
+    let of_world = match setting.world {
+        Kind::Local => local::unsupported_topology(setting),
+        Kind::Containers | Kind::Sim => {
+            let (world, name) = (setting.world.name(), topology.name());
+            Some(format!("the {world} world has one server, no {name}; the local world has that"))
+        }
+    };
+    of_world.or_else(|| setting.subject().unsupported_topology(topology))
+}
+
+fn unsupported_act(setting: &Setting, act: &Act) -> Option<String> {
     match setting.world {
         Kind::Containers => containers::unsupported(act),
         Kind::Local => local::unsupported(setting, act),
@@ -157,6 +179,7 @@ impl From<RunError> for Trouble {
         match error {
             RunError::Stopped => Self::Stopped,
             RunError::Lacks(why) => Self::Skipped(why),
+            RunError::Subject { cause: SubjectError::Unsupported(why), .. } => Self::Skipped(why),
             RunError::World(_)
             | RunError::Subject { .. }
             | RunError::Instance { .. }
@@ -170,7 +193,7 @@ mod tests {
     use super::*;
     use crate::check::Canary;
     use crate::report::samples;
-    use crate::subject::{BoxFuture, Start, Started, SubjectError};
+    use crate::subject::{BoxFuture, Start, Started};
 
     fn resync_off() -> Flaw {
         "resync-off".parse().unwrap()
@@ -186,6 +209,30 @@ mod tests {
         fn unsupported(&self, world: Kind) -> Option<String> {
             (world == Kind::Sim).then(|| "it opens sockets".to_owned())
         }
+    }
+
+    struct Cannot;
+
+    impl Subject for Cannot {
+        fn start(&self, _start: Start) -> BoxFuture<'_, Started> {
+            Box::pin(async { Err(SubjectError::Unsupported("it speaks no TLS".to_owned())) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_is_skipped_when_its_subject_says_that_it_cannot_do_what_is_asked_for() {
+        let setting = Setting { tested: Tested::Own(Arc::new(Cannot)), ..Setting::of(Kind::Sim) };
+        let outcome = perform(Arc::new(samples::plan()), setting, Arc::new(|_| {}), Stop::new()).await;
+        assert_eq!(outcome.unwrap_err(), Trouble::Skipped("it speaks no TLS".to_owned()));
+    }
+
+    #[test]
+    fn tls_is_skipped_in_virtual_time() {
+        let redis = crate::scenario::Redis { tls: true, ..Default::default() };
+        let plan = Plan { redis, ..samples::plan() };
+        let why = |world| unsupported(&Setting::of(world), &plan);
+        assert!(why(Kind::Sim).unwrap().contains("the same bytes"));
+        assert_eq!((why(Kind::Local), why(Kind::Containers)), (None, None));
     }
 
     #[test]
@@ -204,6 +251,24 @@ mod tests {
         let flawed = Setting { flaw: Some(resync_off()), ..reference() };
         assert!(matches!(flaw(&canary(None), flawed.clone()), Err(Trouble::Skipped(_))));
         assert_eq!(flaw(&samples::plan(), flawed), Ok(Some(resync_off())));
+    }
+
+    #[test]
+    fn several_servers_are_for_the_local_world_and_for_clients_that_can_be_given_ways_to_them() {
+        let mut plan = samples::plan();
+        plan.redis.topology = Topology::Sentinel;
+        let why = |setting: Setting| unsupported(&setting, &plan).unwrap_or_default();
+        for world in [Kind::Sim, Kind::Containers] {
+            assert!(why(Setting::of(world)).contains("has one server, no sentinel"));
+        }
+        let own = Redis::Own { program: None };
+        let local = || Setting { redis: Some(own.clone()), ..Setting::of(Kind::Local) };
+        assert_eq!(why(local()), "");
+        assert_eq!(why(Setting { flaw: Some(resync_off()), ..local() }), "");
+        let other = Setting { tested: Tested::Own(Arc::new(NeedsSockets)), ..local() };
+        assert!(why(other).contains("past the fault links"));
+        plan.redis.topology = Topology::Standalone;
+        assert_eq!(unsupported(&Setting::of(Kind::Sim), &plan), None);
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use crate::recorder::{Pulse, Recorder};
 use crate::report::Trouble;
 use crate::run::{Stage, run};
 use crate::stop::Stop;
+use crate::world::Login;
 use crate::world::sim::{EPOCH_MS, Sim};
 
 /// How long virtual time may stand still while the wall clock goes on.
@@ -30,6 +31,9 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// How much longer than its plan a run may take, in virtual time.
 const GRACE: Duration = Duration::from_secs(600);
+
+/// Why nobody speaks TLS in virtual time.
+pub(super) const NO_TLS: &str = "TLS draws its keys from the system, so the same seed would not give the same bytes; the local world can do this";
 
 type Outcome = Result<History, Trouble>;
 
@@ -77,8 +81,9 @@ fn here(
     runtime.block_on(async {
         let recorder = Recorder::with_pulse(Clock::new(EPOCH_MS), pulse);
         let limit = plan.length() + GRACE;
+        let login = Login::of(&plan.redis, plan.seed);
         let stage = Stage {
-            world: Box::new(Sim::start(plan.instances, plan.seed, &recorder)),
+            world: Box::new(Sim::start(plan.instances, plan.seed, &recorder, login)),
             world_name: setting.world.name().to_owned(),
             subject: setting.subject(),
             recorder,

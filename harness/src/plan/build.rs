@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{Plan, Strike};
+use crate::fault::Act;
 use crate::history::{PhaseSpan, SessionId};
 use crate::load::{Operation, Step};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Topology};
 
 impl Plan {
     /// Everything that a run of `scenario` with `seed` will do. The same two give the same plan.
@@ -13,6 +14,7 @@ impl Plan {
         let load = &scenario.load;
         let setup = PhaseSpan { name: "setup".to_owned(), from: 0, to: nanos(load.setup()) };
         let mut phases = vec![setup];
+        let several = scenario.redis.topology != Topology::Standalone;
         let mut strikes = Vec::new();
         let mut start = load.setup();
         for phase in &scenario.phases {
@@ -21,6 +23,7 @@ impl Plan {
                 let strike = Strike {
                     what: fault.inject.to_string(),
                     act: fault.inject.act(),
+                    of_several: several && matches!(fault.inject.act(), Act::Server(_)),
                     instances: fault.on.iter().map(|target| target.0).collect(),
                     direction: fault.direction.unwrap_or_default(),
                     probability: fault.probability.unwrap_or(1.0),
@@ -46,7 +49,7 @@ impl Plan {
             seed,
             settings: serde_json::to_value(&scenario.settings).unwrap_or_default(),
             disk: scenario.disk,
-            image: scenario.redis.image.clone(),
+            redis: scenario.redis.clone(),
             instances: load.instances,
             sessions: load.sessions,
             overlap: load.overlap,
@@ -117,6 +120,25 @@ mod tests {
             assert_eq!(pair[1].from - pair[0].to, 700_000_000);
             assert_eq!((pair[0].to - pair[0].from, pair[1].to <= outage.to), (300_000_000, true));
         }
+    }
+
+    #[test]
+    fn a_fault_of_one_of_several_servers_stops_nobody_for_good_and_may_lose_what_was_not_sent_on() {
+        let effect = |topology: &str, fault: &str| {
+            let redis = format!("[redis]\ntopology = \"{topology}\"\n[load]");
+            let text = TEMPLATE.replace("\"refuse\"", &format!("\"{fault}\"")).replace("[load]", &redis);
+            Plan::new(&scenario(&text), 1).strikes[0].effect()
+        };
+        let told = |topology, fault| {
+            let effect = effect(topology, fault);
+            (effect.total, effect.loses_data, effect.spares_redis)
+        };
+        assert_eq!(told("standalone", "pause"), (true, false, true));
+        assert_eq!(told("sentinel", "pause"), (false, true, false));
+        assert_eq!(told("sentinel", "kill"), (false, true, false));
+        assert_eq!(told("sentinel", "flush"), (false, true, false));
+        assert_eq!(told("sentinel", "client_kill"), (false, false, true));
+        assert_eq!(effect("sentinel", "refuse"), effect("standalone", "refuse"));
     }
 
     proptest! {

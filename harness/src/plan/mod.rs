@@ -2,12 +2,19 @@
 
 mod build;
 
+use std::collections::HashSet;
 use std::time::Duration;
+
+use rand::RngExt as _;
+use squall_client::seal::KEY_LENGTH;
 
 use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, End, PhaseSpan, Rules};
+use crate::load::value::{Mark, mark};
 use crate::load::{Operation, Through};
+use crate::scenario::Redis;
+use crate::seed::fork;
 
 /// Everything that a run will do.
 #[derive(Clone, Debug)]
@@ -24,8 +31,8 @@ pub struct Plan {
     pub settings: serde_json::Value,
     /// Whether instances keep on disk what they accept without Redis.
     pub disk: bool,
-    /// Image of the server that the scenario asks for.
-    pub image: Option<String>,
+    /// The server that the scenario asks for.
+    pub redis: Redis,
     /// How many instances.
     pub instances: u16,
     /// How many sessions the pool has.
@@ -59,6 +66,8 @@ pub struct Strike {
     pub act: Act,
     /// The instances it strikes (none named: all).
     pub instances: Vec<u16>,
+    /// Whether it strikes one of several servers: whichever is the primary when it begins.
+    pub of_several: bool,
     /// Which way it bends the link.
     pub direction: Direction,
     /// The share of connections it strikes, or of commands, 0 to 1.
@@ -72,6 +81,18 @@ pub struct Strike {
 }
 
 impl Plan {
+    /// The key that instances encrypt values with, where they are to. It comes from the seed, so it stands in no file, and a plan
+    /// that runs again has the same.
+    pub fn encryption(&self) -> Option<[u8; KEY_LENGTH]> {
+        self.rules.encrypted.then(|| fork(self.seed, "encryption").random())
+    }
+
+    /// What the values of all its writes are known by.
+    pub fn marks(&self) -> HashSet<Mark> {
+        let all = self.operations.iter().flatten();
+        all.filter_map(|operation| Some(mark(operation.value?.0, operation.session))).collect()
+    }
+
     /// How long the run lasts until the final reads.
     pub fn length(&self) -> Duration {
         Duration::from_nanos(self.phases.last().map_or(0, |phase| phase.to))
@@ -81,13 +102,21 @@ impl Plan {
 impl Strike {
     /// What it does to those it strikes, for the checks. Total only when it strikes every connection.
     pub fn effect(&self) -> Effect {
+        if let (true, Act::Server(act)) = (self.of_several, &self.act) {
+            return of_one(*act);
+        }
         let (stops_all, loses_data) = match &self.act {
             Act::Refuse => (true, false),
             Act::Reset { live: _, new } => (*new, false),
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
             Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Crash { .. } => (false, false),
-            Act::Unreachable | Act::Server(ServerAct::Pause | ServerAct::Script { .. }) => (true, false),
-            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. }) => (false, false),
+            Act::Unreachable
+            | Act::Server(ServerAct::Pause | ServerAct::Script { .. } | ServerAct::PasswordChange) => {
+                (true, false)
+            }
+            Act::Server(ServerAct::KillClients | ServerAct::MaxClients { .. } | ServerAct::Demote) => {
+                (false, false)
+            }
             Act::Server(ServerAct::Flush) => (false, true),
             Act::Server(ServerAct::Evict { policy, .. }) => (false, *policy != Eviction::Noeviction),
             // What has expired by a clock that is ahead is gone when it is right again; what was written by one that is behind
@@ -118,5 +147,19 @@ impl Strike {
         };
         let total = stops_all && self.probability >= 1.0;
         Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms, ends_instances }
+    }
+}
+
+/// What a fault does that strikes one of several servers. Another takes its place while it lasts, so it stops nobody for good; and
+/// that one lacks what it had not been sent yet, so it may lose what was acknowledged.
+fn of_one(act: ServerAct) -> Effect {
+    let is_replaced = act.deafens();
+    Effect {
+        total: false,
+        loses_data: is_replaced || act == ServerAct::Flush,
+        strikes_commands: false,
+        spares_redis: !is_replaced && act != ServerAct::Flush,
+        clock_off_ms: 0,
+        ends_instances: None,
     }
 }

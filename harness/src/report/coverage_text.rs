@@ -104,17 +104,17 @@ mod tests {
         let text = coverage_text(&Coverage::of(&samples::history()));
         let shown: Vec<&str> = text.lines().take(4).collect();
         insta::assert_snapshot!(shown.join("\n"), @"
-        0.3 % of situations covered: 2 of 624 that can be reached
+        0.2 % of situations covered: 2 of 672 that can be reached
 
-                       closed redis  closed local  open local  half-open local
-        bandwidth               0/6           0/6         0/6              0/6
+                         closed redis  closed local  open local  half-open local
+        bandwidth                 0/6           0/6         0/6              0/6
         ");
         let row =
             |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-        assert_eq!(row("kill "), "kill                    1/6           0/6         1/6              0/6");
+        assert_eq!(row("kill "), "kill                      1/6           0/6         1/6              0/6");
         let empty = text.lines().find(|line| line.starts_with("  kill, open local")).unwrap();
         assert_eq!(empty, "  kill, open local: create, update, touch, destroy, ttl");
-        assert!(text.contains("312 cannot be reached (open redis, half-open redis): a client"), "{text}");
+        assert!(text.contains("336 cannot be reached (open redis, half-open redis): a client"), "{text}");
         assert!(!text.contains("met though"), "{text}");
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::escape::one_line;
 use crate::history::{
     BreakerState, Entry, Event, FinalRead, Left, Mode, Outcome, Reader, ReplyKind, Resync, Sample, Saw,
-    ServedBy, SessionId, ValueSeen, Wire,
+    ServedBy, SessionId, Telling, ValueSeen, Wire,
 };
 use crate::load::Kind;
 
@@ -49,6 +49,7 @@ fn asked(entry: &Entry) -> Option<(u64, (u16, Kind, SessionId))> {
         | Event::Resync { .. }
         | Event::Wire { .. }
         | Event::Sample { .. }
+        | Event::Told { .. }
         | Event::Final { .. } => None,
     }
 }
@@ -88,13 +89,17 @@ fn describe(event: &Event, asked: &BTreeMap<u64, (u16, Kind, SessionId)>) -> (St
             (named(instance), format!("connection {connection}: {}", wire(what)))
         }
         Event::Sample { instance, what } => (named(instance), sample(what)),
-        Event::Final { reader, session, found } => {
+        Event::Told { instance, of, phase, answer, asked: _ } => {
+            (named(instance), format!("asked for its {of} at the end of {phase}: {}", told(answer)))
+        }
+        Event::Final { reader, session, found, plain } => {
             let who = match reader {
                 Reader::Instance(instance) => named(instance),
                 Reader::Fresh => "fresh".to_owned(),
                 Reader::Redis => "redis".to_owned(),
             };
-            (who, format!("at the end, {session}: {}", found_at_end(found)))
+            let plain = if *plain == Some(true) { ", its value in plain" } else { "" };
+            (who, format!("at the end, {session}: {}{plain}", found_at_end(found)))
         }
     }
 }
@@ -164,6 +169,16 @@ fn sample(what: &Sample) -> String {
     ];
     let told = parts.iter().filter_map(|(name, value)| value.map(|value| format!("{value} {name}")));
     format!("has {}", told.collect::<Vec<_>>().join(", "))
+}
+
+fn told(answer: &Telling) -> String {
+    match answer {
+        Telling::Ok { text, cut } => {
+            let more = if *cut { ", and more" } else { "" };
+            format!("{} lines{more}", text.lines().count())
+        }
+        Telling::Error { code, text } => format!("{code}: {text}"),
+    }
 }
 
 fn found_at_end(found: &FinalRead) -> String {

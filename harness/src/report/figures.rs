@@ -152,6 +152,7 @@ impl Figures {
             | Event::Resync { .. }
             | Event::Wire { .. }
             | Event::Sample { .. }
+            | Event::Told { .. }
             | Event::Final { .. } => {}
         }
     }

@@ -163,7 +163,7 @@ impl RunResult {
 
     /// Findings that decide the verdict; none for a pass. An invariant that saw nothing counts for nothing, unless all did.
     pub fn decisive(&self) -> impl Iterator<Item = &Finding> {
-        let expectation = |finding: &Finding| finding.check.starts_with("expect.");
+        let expectation = |finding: &Finding| finding.is_of_scenario();
         let counts = move |finding: &&Finding| {
             let decides = finding.waived.is_none() && !finding.is_of_suite() && self.may_decide(finding);
             decides && finding.verdict == self.verdict && self.verdict > Verdict::Pass

@@ -92,7 +92,7 @@ pub(crate) fn plan() -> Plan {
         seed: 8,
         settings: serde_json::Value::Null,
         disk: false,
-        image: None,
+        redis: crate::scenario::Redis::default(),
         instances: 2,
         sessions: 80,
         overlap: false,
@@ -151,6 +151,7 @@ fn rules() -> Rules {
             alone: true,
         },
         retry: None,
+        encrypted: false,
     }
 }
 
@@ -172,7 +173,7 @@ fn entries() -> Vec<Entry> {
     let refused = Outcome::Failed { code: "refused".to_owned(), text: "connection refused".to_owned() };
     let late = Outcome::Unknown { code: "timeout".to_owned(), text: "no answer within 1s".to_owned() };
     let sample = Sample { connections: Some(2), dirty: Some(9), ..Sample::default() };
-    let at_end = |reader, found| Event::Final { reader, session: s17, found };
+    let at_end = |reader, found| Event::Final { reader, session: s17, found, plain: None };
     let events = [
         (1000, Event::Phase { name: "steady".to_owned() }),
         (3001, asked(4, Kind::Update, 3000)),

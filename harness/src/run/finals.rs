@@ -1,5 +1,6 @@
 //! After the calm phase: what every reader sees of every session.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::nanos;
 use super::player::Player;
 use crate::history::{Event, FinalRead, Reader, Saw, SessionId};
 use crate::load::Kind;
+use crate::load::value::{self, Mark};
 use crate::recorder::Recorder;
 use crate::subject::{Instance, Request};
 use crate::world::{World, WorldError};
@@ -26,6 +28,8 @@ pub(super) struct Readers<'a> {
     pub(super) key: &'a str,
     /// How long one read may take.
     pub(super) patience: Duration,
+    /// What no value in Redis may show, where values are to be encrypted.
+    pub(super) marks: Option<HashSet<Mark>>,
 }
 
 /// Someone who is asked, and how often nobody answered.
@@ -49,14 +53,27 @@ impl Readers<'_> {
         });
         let mut all: Vec<Asked<'_>> = std::iter::once(fresh).chain(players).collect();
         for session in (0..sessions).map(SessionId) {
-            let left = self.world.look(&self.key.replace("{session}", &session.to_string())).await?;
-            recorder.record(Event::Final { reader: Reader::Redis, session, found: FinalRead::Key(left) });
+            let key = self.key.replace("{session}", &session.to_string());
+            let left = self.world.look(&key).await?;
+            let plain = self.in_plain(&key).await?;
+            recorder.record(Event::Final {
+                reader: Reader::Redis,
+                session,
+                found: FinalRead::Key(left),
+                plain,
+            });
             for asked in &mut all {
                 let found = self.ask(asked, session, recorder).await;
-                recorder.record(Event::Final { reader: asked.reader, session, found });
+                recorder.record(Event::Final { reader: asked.reader, session, found, plain: None });
             }
         }
         Ok(())
+    }
+
+    /// Whether what Redis holds shows a value of the load; `None` where there is nothing to look at, or no reason to.
+    async fn in_plain(&self, key: &str) -> Result<Option<bool>, WorldError> {
+        let Some(marks) = &self.marks else { return Ok(None) };
+        Ok(self.world.content(key).await?.map(|content| value::shows(&content, marks)))
     }
 
     /// Reads within the patience. Who has left too many reads unanswered is asked no more.

@@ -7,6 +7,7 @@ mod drive;
 mod finals;
 mod player;
 mod starter;
+mod tell;
 mod timeline;
 
 use std::collections::BTreeSet;
@@ -140,7 +141,6 @@ impl Conductor {
     async fn conduct(&self) -> Result<History, RunError> {
         (self.progress)(Progress::Preparing("starting the subject".to_owned()));
         let (players, hellos) = self.start_players().await?;
-        let key = hellos.first().map(|hello| hello.key.clone()).unwrap_or_default();
         if let Some(lacks) = self.lacks(&hellos) {
             self.end_players(&players).await?;
             return Err(lacks);
@@ -148,7 +148,7 @@ impl Conductor {
         self.starter.recorder.start();
         let outcome = tokio::select! {
             biased;
-            outcome = self.play(&players, &key) => outcome,
+            outcome = self.play(&players, &hellos) => outcome,
             error = broken::any(&players) => Err(error),
         };
         let ended = self.end_players(&players).await;
@@ -168,33 +168,40 @@ impl Conductor {
         outcome
     }
 
-    /// The subject lacks what the scenario needs, if so.
+    /// The subject lacks what the scenario asks for, if so: the interface that the load goes through, encryption, or a disk.
     fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
-        let (through, can) = (self.starter.plan.through, can(hellos));
-        if through.needs().is_some_and(|needed| !can.contains(&needed)) {
-            let name = through.name();
-            return Some(RunError::Lacks(format!(
-                "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
-            )));
+        let (plan, can) = (&self.starter.plan, can(hellos));
+        let lacks = |capability: &Capability| !can.contains(capability);
+        if plan.rules.encrypted && lacks(&Capability::Encryption) {
+            return Some(RunError::Lacks(
+                "values are to be encrypted, and the subject does not say that it can do that (capability `encryption`)".to_owned(),
+            ));
         }
-        (self.starter.plan.disk && !can.contains(&Capability::Durable)).then(|| {
-            let why = "what is accepted without Redis is to outlive a crash, and the subject does not say that it does (capability `durable`)";
-            RunError::Lacks(why.to_owned())
-        })
+        if plan.disk && lacks(&Capability::Durable) {
+            return Some(RunError::Lacks(
+                "what is accepted without Redis is to outlive a crash, and the subject does not say that it does (capability `durable`)".to_owned(),
+            ));
+        }
+        plan.through.needs().filter(lacks)?;
+        let name = plan.through.name();
+        Some(RunError::Lacks(format!(
+            "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
+        )))
     }
 
     async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {
         let (mut players, mut hellos) = (Vec::new(), Vec::new());
         for number in 0..self.starter.plan.instances {
             let (life, hello) = self.starter.start(number, &name_of(number)).await?;
-            players.push(Arc::new(Player::new(number, life)));
+            let secrets = self.starter.world.route(number).secrets();
+            players.push(Arc::new(Player::new(number, secrets, life)));
             hellos.push(hello);
         }
         Ok((players, hellos))
     }
 
     /// Everything between the start of the run and the last final read.
-    async fn play(&self, players: &[Arc<Player>], key: &str) -> Result<(), RunError> {
+    async fn play(&self, players: &[Arc<Player>], hellos: &[Hello]) -> Result<(), RunError> {
         let Starter { plan, world, recorder, .. } = &self.starter;
         let mut timeline = timeline::start(&self.starter, players, &self.progress);
         let mut load = JoinSet::new();
@@ -211,15 +218,20 @@ impl Conductor {
             recorder.clone(),
             SAMPLE_EVERY.max(plan.length() / SAMPLES),
         ));
+        let mut questions = tell::start(plan, players, &can(hellos), recorder);
         while let Some(ended) = timeline.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))??;
         }
         while let Some(ended) = load.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))?;
         }
+        while let Some(ended) = questions.join_next().await {
+            ended.map_err(|cause| RunError::Broken(cause.to_string()))?;
+        }
         samples.shutdown().await;
         (self.progress)(Progress::Finals);
         recorder.record(Event::Phase { name: "final".to_owned() });
+        let key = hellos.first().map(|hello| hello.key.as_str()).unwrap_or_default();
         self.look(players, key).await
     }
 
@@ -229,7 +241,8 @@ impl Conductor {
         let (fresh, _) = self.starter.start(plan.instances, FRESH).await?;
         let fresh = fresh.instance;
         let (world, patience) = (world.as_ref(), patience(plan));
-        let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience };
+        let marks = plan.rules.encrypted.then(|| plan.marks());
+        let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience, marks };
         let reads = readers.read_all(plan.sessions, recorder);
         let read = tokio::select! {
             biased;

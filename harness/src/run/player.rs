@@ -11,6 +11,8 @@ use crate::subject::Instance;
 /// A number of a run, with the instance that has it just now, if any.
 pub(super) struct Player {
     pub(super) number: u16,
+    /// What whoever has it may know and must be shown nowhere.
+    pub(super) secrets: Vec<String>,
     life: watch::Sender<Option<Arc<Life>>>,
 }
 
@@ -28,8 +30,8 @@ pub(super) struct Handed(Arc<Life>);
 
 impl Player {
     /// With its first instance.
-    pub(super) fn new(number: u16, life: Life) -> Self {
-        Self { number, life: watch::Sender::new(Some(Arc::new(life))) }
+    pub(super) fn new(number: u16, secrets: Vec<String>, life: Life) -> Self {
+        Self { number, secrets, life: watch::Sender::new(Some(Arc::new(life))) }
     }
 
     /// Who has the number; `None` while nobody does.
@@ -89,6 +91,13 @@ impl Life {
         *self.in_flight.borrow()
     }
 
+    /// Waits until it is let go.
+    pub(super) async fn cut(&self) {
+        let mut cut = self.cut.subscribe();
+        // It has the sender itself.
+        let _ = cut.wait_for(|cut| *cut).await;
+    }
+
     /// Waits until everything that it was handed has ended, but no longer than that.
     pub(super) async fn idle(&self, patience: Duration) {
         let mut in_flight = self.in_flight.subscribe();
@@ -120,9 +129,7 @@ impl Handed {
 
     /// Waits until the instance is gone, with the operation.
     pub(super) async fn cut(&self) {
-        let mut cut = self.0.cut.subscribe();
-        // It has the sender itself.
-        let _ = cut.wait_for(|cut| *cut).await;
+        self.0.cut().await;
     }
 }
 

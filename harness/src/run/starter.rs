@@ -38,6 +38,7 @@ impl Starter {
             route: self.world.route(number),
             settings: self.plan.settings.clone(),
             through: self.plan.through,
+            encryption: self.plan.encryption(),
             seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             clock: self.recorder.clock().clone(),
             observer,

@@ -7,8 +7,8 @@ use crate::check::{self, Check};
 use crate::subject::Flaw;
 use crate::suggest;
 
-/// Checks the canary of `file`, if it is one.
-pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File) {
+/// Checks the canary of `file`, if it is one; `encrypted` says whether it asks for values that are.
+pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File, encrypted: bool) {
     let Some(canary) = &file.canary else { return };
     let path = root("canary");
     // Of flaws a scenario knows nothing but their names.
@@ -19,6 +19,8 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File) {
         check::all().map(Check::name).iter().map(|name| (*name).to_owned()).collect();
     names.extend((0..file.expect.breaker.len()).map(|place| format!("expect.breaker[{place}]")));
     names.extend((0..file.expect.metric.len()).map(|place| format!("expect.metric[{place}]")));
+    names.extend((0..file.expect.told.len()).map(|place| format!("expect.told[{place}]")));
+    names.extend(encrypted.then(|| check::ENCRYPTED.to_owned()));
     if !names.contains(&canary.fails) {
         wrong(sense, &path.key("fails"), &suggest::unknown("check", &canary.fails, &names));
     }

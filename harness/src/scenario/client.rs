@@ -1,4 +1,6 @@
-//! The `[client]` table: settings of the subject over a named profile.
+//! The `[client]` table: settings of the subject over a named profile, and over variables of the environment.
+
+use std::time::Duration;
 
 use squall_client::{Profile, Settings};
 use toml::de::DeValue;
@@ -6,27 +8,17 @@ use toml::{Spanned, Table, Value};
 
 use super::document::{self, Tree, root};
 use super::problem::Found;
-use super::typed;
+use super::{typed, variables};
 use crate::suggest;
 
-/// Keys of the table that are no settings of a client: what they mean is done here.
-const OURS: [&str; 2] = ["profile", "disk"];
+/// The key of `[client]` that asks for values that are encrypted.
+const ENCRYPTED: &str = "encrypted";
 
-/// Whether instances keep on disk what they accept without Redis.
-pub(super) fn disk(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> bool {
-    match client.get("disk") {
-        None => false,
-        Some(Value::Boolean(disk)) => *disk,
-        Some(other) => {
-            let path = root("client").key("disk");
-            let (key, span) = (path.to_string(), document::span(tree, &path));
-            let what = format!("{} cannot stand here", other.type_str());
-            let cure = "write disk = true, and each instance has a folder of its own in the run".to_owned();
-            found.push(Found { key, what, cure, span });
-            false
-        }
-    }
-}
+/// The key of `[client]` that gives instances a folder each.
+const DISK: &str = "disk";
+
+/// Keys of the table that are no settings of a client: what they mean is done here.
+const OURS: [&str; 4] = ["profile", variables::KEY, ENCRYPTED, DISK];
 
 /// Finds keys and types that are wrong where they stand. Ranges come later, when the profile is known.
 pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
@@ -37,17 +29,30 @@ pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
     typed::read::<Settings>(tree, &Spanned::new(client.span(), table), found);
 }
 
-/// The settings that `client` asks for; `None` when something about them is wrong.
-pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Settings> {
+/// What a `[client]` table asks for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The settings of the subject.
+    pub(super) settings: Settings,
+    /// How long sessions live unless the load says otherwise, where a variable tells.
+    pub(super) session_ttl: Option<Duration>,
+    /// Whether values are to lie in Redis encrypted.
+    pub(super) encrypted: bool,
+    /// Whether instances keep on disk what they accept without Redis.
+    pub(super) disk: bool,
+}
+
+/// What `client` asks for; `None` when something about it is wrong.
+pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Asked> {
     let mut wrong = |key: &str, what: String, cure: String| {
         let path = root("client").key(key);
         found.push(Found { key: path.to_string(), what, cure, span: document::span(tree, &path) });
     };
     let names = Profile::ALL.map(Profile::name);
-    let base = match client.get("profile") {
-        None => Settings::default(),
+    let profile = match client.get("profile") {
+        None => None,
         Some(Value::String(name)) => match Profile::named(name) {
-            Some(profile) => profile.settings(),
+            Some(profile) => Some(profile),
             None => {
                 let told = suggest::unknown("profile", name, &names);
                 let (what, cure) = told.rsplit_once("; ").unwrap_or((&told, ""));
@@ -61,7 +66,28 @@ pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) 
             return None;
         }
     };
-    let mut merged = Table::try_from(base).ok()?;
+    let mut yes = |key: &str| match client.get(key) {
+        None => Some(false),
+        Some(Value::Boolean(yes)) => Some(*yes),
+        Some(other) => {
+            let what = format!("{} cannot stand here", other.type_str());
+            wrong(key, what, "write true or false".to_owned());
+            None
+        }
+    };
+    let (encrypted, disk) = (yes(ENCRYPTED)?, yes(DISK)?);
+    let settings = profile.map(Profile::settings).unwrap_or_default();
+    let mut base = Asked { settings, session_ttl: None, encrypted, disk };
+    if let Some(variables) = client.get(variables::KEY) {
+        match variables::heed(profile, variables) {
+            Ok((settings, session_ttl)) => base = Asked { settings, session_ttl, encrypted, disk },
+            Err(unheeded) => {
+                wrong(&unheeded.key, unheeded.what, unheeded.cure);
+                return None;
+            }
+        }
+    }
+    let mut merged = Table::try_from(base.settings).ok()?;
     merge(&mut merged, client);
     OURS.iter().for_each(|key| drop(merged.remove(*key)));
     let settings: Settings = match Value::Table(merged).try_into() {
@@ -75,7 +101,7 @@ pub(super) fn settings(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) 
     for problem in &problems {
         wrong(&problem.key, format!("{} is {}", problem.key, problem.value), problem.cure.clone());
     }
-    problems.is_empty().then_some(settings)
+    problems.is_empty().then_some(Asked { settings, ..base })
 }
 
 fn merge(base: &mut Table, over: &Table) {
@@ -101,8 +127,9 @@ mod tests {
         types(&tree, &mut found);
         let table: Table = text.parse().unwrap();
         let client = table["client"].as_table().unwrap();
-        let settings = settings(client, &tree, &mut found);
-        settings
+        let asked = asked(client, &tree, &mut found);
+        asked
+            .map(|asked| asked.settings)
             .ok_or_else(|| found.into_iter().map(|f| format!("{}: {}; {}", f.key, f.what, f.cure)).collect())
     }
 
@@ -113,6 +140,66 @@ mod tests {
         assert_eq!(settings.breaker.cool_down.as_secs(), 1);
         assert_eq!(settings.breaker.failures, profile.breaker.failures);
         assert_eq!(settings.pool, profile.pool);
+    }
+
+    #[test]
+    fn variables_go_over_the_profile_and_keys_over_both() {
+        let text = "[client]\nprofile = \"cache-v4\"\nenvironment = { CACHE_MAX_RETRIES = \"0\", \
+                    CACHE_SOCKET_TIMEOUT_MS = \"300\" }\noperation_timeout = \"200ms\"";
+        let settings = read(text).unwrap();
+        let profile = Profile::CacheV4.settings();
+        assert_eq!((settings.retry.retries, settings.operation_timeout.as_millis()), (0, 200));
+        assert_eq!(settings.retry.base, profile.retry.base);
+    }
+
+    #[test]
+    fn variables_that_are_none_are_told() {
+        let told = |profile: &str, variables: &str| {
+            read(&format!("[client]\n{profile}\nenvironment = {{ {variables} }}")).unwrap_err().join(" ")
+        };
+        let cases = [
+            (
+                "",
+                "CACHE_MAX_RETRIES = '1'",
+                r#"client.environment: variables without a profile mean nothing; name the profile whose variables they are: profile = "cache-v4""#,
+            ),
+            (
+                "profile = 'cache-v4'",
+                "CACHE_MAX_RETRY = '1'",
+                r#"client.environment.CACHE_MAX_RETRY: unknown variable "CACHE_MAX_RETRY"; did you mean "CACHE_MAX_RETRIES"?"#,
+            ),
+            (
+                "profile = 'cache-v4'",
+                "CACHE_MAX_RETRIES = '101'",
+                r#"client.environment.CACHE_MAX_RETRIES: CACHE_MAX_RETRIES is "101"; it must be a whole number from 0 to 100"#,
+            ),
+            (
+                "profile = 'cache-v4'",
+                "CACHE_MAX_RETRIES = 1",
+                r#"client.environment.CACHE_MAX_RETRIES: integer cannot stand here; write the value of a variable as a text: "2""#,
+            ),
+            (
+                "profile = 'companion'",
+                "REDIS_PASSWORD = 'hush'",
+                "client.environment.REDIS_PASSWORD: REDIS_PASSWORD is no figure of the settings; remove it: which Redis it is says the world, and `[redis]` the rest",
+            ),
+            (
+                "profile = 'chatbot'",
+                "SESSION_ENCRYPTION_KEYS = '1:hush'",
+                "client.environment.SESSION_ENCRYPTION_KEYS: SESSION_ENCRYPTION_KEYS is no figure of the settings; remove it: which Redis it is says the world, and `[redis]` the rest",
+            ),
+        ];
+        for (profile, variables, expected) in cases {
+            assert_eq!(told(profile, variables), expected);
+        }
+    }
+
+    #[test]
+    fn whether_values_are_encrypted_is_no_setting_and_is_true_or_false() {
+        let text = "[client]\nprofile = \"websocket\"\nencrypted = true";
+        assert_eq!(read(text).unwrap(), Profile::Websocket.settings());
+        let told = read("[client]\nencrypted = 'yes'").unwrap_err();
+        assert_eq!(told, ["client.encrypted: string cannot stand here; write true or false"]);
     }
 
     #[test]
@@ -131,14 +218,12 @@ mod tests {
     fn a_disk_is_there_or_not() {
         let disk = |text: &str| {
             let (tree, table): (_, Table) = (DeTable::parse(text).unwrap(), text.parse().unwrap());
-            let mut found = Vec::new();
-            let disk = disk(table["client"].as_table().unwrap(), &tree, &mut found);
-            (disk, found.into_iter().map(|f| format!("{}: {}", f.key, f.what)).collect::<Vec<_>>())
+            asked(table["client"].as_table().unwrap(), &tree, &mut Vec::new()).unwrap().disk
         };
-        assert_eq!(disk("[client]\n"), (false, Vec::new()));
-        assert_eq!(disk("[client]\ndisk = true"), (true, Vec::new()));
-        read("[client]\ndisk = true").unwrap();
-        let told = vec!["client.disk: string cannot stand here".to_owned()];
-        assert_eq!(disk("[client]\ndisk = \"/tmp/x\""), (false, told));
+        assert!(!disk("[client]\n"));
+        assert!(disk("[client]\ndisk = true"));
+        assert_eq!(read("[client]\ndisk = true").unwrap(), Settings::default());
+        let told = read("[client]\ndisk = '/tmp/x'").unwrap_err();
+        assert_eq!(told, ["client.disk: string cannot stand here; write true or false"]);
     }
 }

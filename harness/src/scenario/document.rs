@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) type Tree<'i> = Spanned<DeTable<'i>>;
 
 /// Where lists stand in a scenario. Serde would take a list for any table, its values in the order of the keys.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 12] = [
     "origin",
     "operation",
     "phase.[].faults.[].match.command",
@@ -21,6 +21,7 @@ const LISTS: [&str; 11] = [
     "expect.breaker.[].sequence",
     "expect.metric",
     "expect.sometimes",
+    "expect.told",
     "allow",
 ];
 

@@ -26,6 +26,12 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, expect: &Expect, phases: &[&str],
         on(sense, &path, sometimes.on, instances);
         some_run(sense, &path, sometimes);
     }
+    for (index, told) in expect.told.iter().enumerate() {
+        let path = root("expect").key("told").index(index);
+        during(sense, &path, told.during.as_deref(), phases);
+        on(sense, &path, told.on, instances);
+        line(sense, &path.key("line"), &told.line);
+    }
 }
 
 /// One that names a situation, or a figure with its bound, and not both.
@@ -55,6 +61,15 @@ fn bound(sense: &mut Sense<'_, '_>, path: &Path, of: Metric, bound: &Comparison)
     } else if !bound.is_duration && !(0.0..=1.0).contains(&bound.bound) {
         let what = format!("{of} is a share, and {:?} is none", bound.bound);
         sense.wrong(path, what, "write a bound from 0 to 1, such as \">= 0.99\"");
+    }
+}
+
+/// A pattern that some line can fit and some cannot.
+fn line(sense: &mut Sense<'_, '_>, path: &Path, pattern: &str) {
+    let cure = "write a part of the line between asterisks, such as \"*circuit_open_total*\"";
+    sense.words(path, pattern, cure);
+    if !pattern.is_empty() && pattern.chars().all(|c| c == '*') {
+        sense.wrong(path, "every line fits it", cure);
     }
 }
 

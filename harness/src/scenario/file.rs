@@ -12,6 +12,7 @@ use crate::load::Load;
 use crate::units::{self, length, optional_length};
 
 use super::given::Given;
+use super::login;
 
 /// A whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,6 +40,15 @@ pub struct Redis {
     pub topology: Topology,
     /// Container image of the server, such as `valkey/valkey:8.1.1`; the world's own when absent.
     pub image: Option<String>,
+    /// The ACL user that instances log in as; the default one when absent.
+    pub user: Option<String>,
+    /// Whether instances must log in, with a password that is made up from the seed.
+    #[serde(deserialize_with = "login::made_up")]
+    pub password: bool,
+    /// The database that they use.
+    pub database: u32,
+    /// Whether they speak TLS.
+    pub tls: bool,
 }
 
 /// How the servers belong together.
@@ -48,7 +58,7 @@ pub enum Topology {
     /// One server.
     #[default]
     Standalone,
-    /// One primary, two replicas, three sentinels. Not supported yet.
+    /// One primary, two replicas, three sentinels.
     Sentinel,
     /// Three primaries, three replicas. Not supported yet.
     Cluster,

@@ -50,6 +50,7 @@ impl Judge {
                 alone: breaker.per_class.is_empty(),
             },
             retry: Some(retry(&settings.retry)),
+            encrypted: false,
         }
     }
 }

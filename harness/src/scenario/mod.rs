@@ -11,12 +11,15 @@ mod file;
 mod find;
 mod given;
 mod judge;
+mod login;
 mod problem;
 mod sense;
 mod syntax;
 mod through;
 mod timeline;
+mod topology;
 mod typed;
+mod variables;
 
 use std::fs::File as FsFile;
 use std::io::Read as _;
@@ -29,6 +32,7 @@ use toml::de::DeTable;
 pub use file::{Phase, PhaseFault, Redis, Target, Topology};
 pub use find::{ScenarioFile, find};
 pub use given::Given;
+pub use login::SIDE_USER;
 pub use problem::{Place, Problem, ScenarioError};
 
 use self::problem::Found;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::document::{self, Path, Tree, root};
-use super::file::{File, Redis, Topology};
+use super::file::{File, Redis};
 use super::problem::Found;
-use super::{Scenario, canary, client, expectation, given, through, timeline};
+use super::{Scenario, canary, client, expectation, given, login, through, timeline, topology};
 use crate::check::{self, Check};
-use crate::history::{MOST_INSTANCES, MOST_SESSIONS};
+use crate::history::{MOST_INSTANCES, MOST_SESSIONS, Rules};
 use crate::load::Load;
 use crate::load::value::MIN_SIZE;
 use crate::units::{Size, format_duration, is_image};
@@ -52,10 +52,19 @@ impl Sense<'_, '_> {
 }
 
 /// The scenario that `file` is, if it makes sense.
-pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<Found>) -> Option<Scenario> {
-    let settings = client::settings(&file.client, tree, found);
-    let disk = client::disk(&file.client, tree, found);
+pub(super) fn scenario(
+    name: &str,
+    mut file: File,
+    tree: &Tree<'_>,
+    found: &mut Vec<Found>,
+) -> Option<Scenario> {
+    let asked = client::asked(&file.client, tree, found);
     let mut sense = Sense { tree, found };
+    if let Some(ttl) = asked.as_ref().and_then(|asked| asked.session_ttl)
+        && !sense.is_written(&root("load").key("ttl"))
+    {
+        file.load.ttl = ttl;
+    }
     if !sense.counts(&file) {
         return None;
     }
@@ -68,9 +77,10 @@ pub(super) fn scenario(name: &str, file: File, tree: &Tree<'_>, found: &mut Vec<
     through::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
-    canary::check(&mut sense, &file);
-    let settings = settings?;
-    let rules = file.judge.rules(&settings, &file.load, &file.phase);
+    let (encrypted, disk) = asked.as_ref().map_or((false, false), |asked| (asked.encrypted, asked.disk));
+    canary::check(&mut sense, &file, encrypted);
+    let settings = asked?.settings;
+    let rules = Rules { encrypted, ..file.judge.rules(&settings, &file.load, &file.phase) };
     if sense.found.is_empty() {
         timeline::check_rest(&mut sense, &file, rules.resync_within);
     }
@@ -109,6 +119,7 @@ impl Sense<'_, '_> {
         most(expect.key("breaker"), file.expect.breaker.len(), 200);
         most(expect.key("metric"), file.expect.metric.len(), 200);
         most(expect.key("sometimes"), file.expect.sometimes.len(), 200);
+        most(expect.key("told"), file.expect.told.len(), 200);
         most(phases.clone(), file.phase.len(), 200);
         for (index, phase) in file.phase.iter().enumerate().take(200) {
             most(phases.index(index).key("faults"), phase.faults.len(), 100);
@@ -143,17 +154,12 @@ impl Sense<'_, '_> {
 
     fn redis(&mut self, redis: &Redis) {
         let path = root("redis");
-        match redis.topology {
-            Topology::Standalone => {}
-            Topology::Sentinel | Topology::Cluster => {
-                let cure = "use topology = \"standalone\"";
-                self.wrong(&path.key("topology"), "this version runs one server only", cure);
-            }
-        }
+        topology::check(self, redis);
         if let Some(image) = redis.image.as_ref().filter(|image| !is_image(image)) {
             let cure = "write it as Docker does, such as \"valkey/valkey:8.1.1\"";
             self.wrong(&path.key("image"), format!("{image:?} is no image"), cure);
         }
+        login::check(self, redis);
     }
 
     fn load(&mut self, load: &Load) {

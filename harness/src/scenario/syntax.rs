@@ -48,7 +48,8 @@ fn in_our_words(message: &str, line: &str) -> (String, String) {
 }
 
 /// Headers of lists, written as if there were but one.
-const LISTS: [&str; 4] = ["[phase]", "[expect.breaker]", "[expect.metric]", "[expect.sometimes]"];
+const LISTS: [&str; 5] =
+    ["[phase]", "[expect.breaker]", "[expect.metric]", "[expect.sometimes]", "[expect.told]"];
 
 /// The key or the header that a line begins with.
 fn key(line: &str) -> String {

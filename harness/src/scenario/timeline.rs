@@ -6,7 +6,8 @@ use super::document::{Path, root};
 use super::file::{File, Phase, PhaseFault};
 use super::judge::last_fault;
 use super::sense::Sense;
-use crate::fault::Act;
+use super::topology;
+use crate::fault::{Act, ServerAct};
 use crate::units::format_duration;
 
 /// The longest run, setup aside.
@@ -36,6 +37,11 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File) {
             window(sense, &path, fault, phase);
             targets(sense, &path, fault, file.load.instances);
             parameters(sense, &path, fault);
+            topology::check_fault(sense, &path, fault, file.redis.topology);
+            if matches!(fault.inject.act(), Act::Server(ServerAct::PasswordChange)) && !file.redis.password {
+                let cure = "have instances log in: [redis] with password = true";
+                sense.wrong(&path.key("inject"), "there is no password that could be changed", cure);
+            }
             if phase.faults[..number].iter().any(|other| clash(other, fault, phase, file.load.instances)) {
                 let what = format!(
                     "{} meets another fault on the same target at the same time",

@@ -13,6 +13,7 @@ const QUEUE_MAX: usize = 512 << 20;
 
 pub(crate) const BUSY: &str =
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+pub(crate) const READ_ONLY: &str = "READONLY You can't write against a read only replica.";
 pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
 /// Runs one command of a client.
@@ -22,6 +23,7 @@ pub(crate) fn exec(state: &mut State, session: &mut Session, now: u64, argv: &[&
     }
     session.last_active = now;
     state.stats.commands += 1;
+    state.stats.pace.count(now);
     let found = find(argv);
     let admitted = found.and_then(|command| {
         session.last_command = command.name;
@@ -116,6 +118,9 @@ fn admit(
             return Err(OUT_OF_MEMORY.into());
         }
     }
+    if state.replica && writes(session, command) {
+        return Err(READ_ONLY.into());
+    }
     if session.subscriptions() > 0 && !session.resp3 {
         let names = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ping", "quit", "reset"];
         if !names.contains(&command.name) {
@@ -131,6 +136,13 @@ fn admit(
         return Err(BUSY.into());
     }
     Ok(())
+}
+
+/// Whether the command changes data, by itself or by what its transaction has gathered.
+fn writes(session: &Session, command: &Command) -> bool {
+    let is_write = |argv: &Vec<Vec<u8>>| command::find(&argv[0]).is_some_and(|found| found.has(flag::WRITE));
+    let gathered = session.queue.iter().flat_map(|queue| &queue.commands);
+    command.has(flag::WRITE) || command.name == "exec" && gathered.into_iter().any(is_write)
 }
 
 /// Why the ACL forbids a command.

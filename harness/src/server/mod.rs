@@ -20,6 +20,7 @@ mod exec;
 mod key;
 mod lua;
 mod number;
+mod pace;
 mod random;
 mod reply;
 mod request;
@@ -37,4 +38,5 @@ mod value;
 mod zset;
 
 pub use settings::Policy;
+pub(crate) use sha256::hex_digest;
 pub use shell::{Clock, Config, Server};

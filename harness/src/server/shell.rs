@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::acl::User;
 use super::connection::Connection;
 use super::db::Db;
 use super::evict;
+use super::session::Ending;
 use super::settings::Policy;
 use super::state::State;
 
@@ -202,6 +204,27 @@ impl Server {
         self.shared.lock().state.end_sessions();
     }
 
+    /// Changes a user by rules of the ACL, as `ACL SETUSER` does; one that is not there is made. What is no rule does nothing.
+    pub fn set_user(&self, name: &str, rules: &[String]) {
+        let users = &mut self.shared.lock().state.users;
+        let user = users.0.entry(name.as_bytes().to_vec()).or_insert_with(User::new);
+        for rule in rules {
+            let _ = user.apply(rule.as_bytes());
+        }
+    }
+
+    /// Makes it a replica of a primary that cannot be reached, as `REPLICAOF` does, or a primary again. Its data stay.
+    pub fn demote(&self, replica: bool) {
+        self.shared.lock().state.replica = replica;
+    }
+
+    /// Ends the connections of one user, as `CLIENT KILL USER` does.
+    pub fn kill_user(&self, name: &str) {
+        let mut inner = self.shared.lock();
+        let of_user = inner.state.sessions().filter(|session| session.user == name.as_bytes());
+        of_user.for_each(|session| session.end(Ending::Now));
+    }
+
     /// Sets how many connections there may be; further ones are refused.
     pub fn set_max_clients(&self, most: usize) {
         self.shared.lock().state.settings.set("maxclients", &most.to_string());
@@ -280,6 +303,15 @@ impl Server {
         inner.state.purge(db, now);
         let entry = inner.state.dbs[db].entry(key)?;
         Some(entry.expires().map(|when| when.saturating_sub(now / 1000)))
+    }
+
+    /// The bytes under a key of that database, of whatever type, one thing after the other; seen from the side.
+    pub fn content_in(&self, db: usize, key: &[u8]) -> Option<Vec<u8>> {
+        let mut inner = self.shared.lock();
+        let now = self.shared.now(&inner);
+        inner.state.dbs.get(db)?;
+        inner.state.purge(db, now);
+        Some(inner.state.dbs[db].entry(key)?.value.content())
     }
 
     /// The text under a key of database 0, seen from the side.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::acl::Users;
 use super::db::Db;
+use super::pace::Pace;
 use super::random::Random;
 use super::reply::Reply;
 use super::script::Scripts;
@@ -22,6 +23,7 @@ pub(crate) struct Stats {
     pub(crate) connections: u64,
     pub(crate) rejected_connections: u64,
     pub(crate) commands: u64,
+    pub(crate) pace: Pace,
     pub(crate) expired: u64,
     pub(crate) evicted: u64,
     pub(crate) hits: u64,
@@ -46,6 +48,8 @@ pub(crate) struct State {
     pub(crate) started: u64,
     /// A script runs for long: nearly everything is answered `-BUSY`.
     pub(crate) busy: bool,
+    /// It is a replica of a primary that cannot be reached: it takes no writes.
+    pub(crate) replica: bool,
     /// Memory was full, and nothing could be evicted, when the current command began.
     pub(crate) full: bool,
     sessions: Vec<Option<Box<Session>>>,
@@ -83,6 +87,7 @@ impl State {
         self.run_id = self.random.hex40();
         self.started = now;
         self.busy = false;
+        self.replica = false;
         self.next_id = 1;
         self.sessions.clear();
         self.free_slots.clear();

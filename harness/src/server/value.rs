@@ -29,6 +29,23 @@ impl Value {
         }
     }
 
+    /// Its bytes, one thing after the other.
+    pub(crate) fn content(&self) -> Vec<u8> {
+        let mut content = Vec::new();
+        let mut add = |part: &[u8]| content.extend_from_slice(part);
+        match self {
+            Self::Text(text) => add(text),
+            Self::Hash(hash) => hash.fields().iter().for_each(|(field, value)| {
+                add(field);
+                add(value);
+            }),
+            Self::Set(set) => set.members().iter().for_each(|member| add(member)),
+            Self::Zset(zset) => zset.scores().keys().for_each(|member| add(member)),
+            Self::List(list) => list.items().iter().for_each(|item| add(item)),
+        }
+        content
+    }
+
     /// A value that no key may hold: the key goes with the last member.
     pub(crate) fn is_empty(&self) -> bool {
         match self {

@@ -1,6 +1,7 @@
 //! Subjects: clients under test.
 
 pub mod flawed;
+mod operators;
 pub mod process;
 pub mod reference;
 mod route;
@@ -15,10 +16,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use squall_client::Clock;
+use squall_client::seal::KEY_LENGTH;
 use thiserror::Error;
 
-use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId};
+use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
 use crate::load::{Kind, Through};
+use crate::scenario::Topology;
 use crate::world;
 
 /// A future that owns or borrows what it needs and can move between threads.
@@ -36,7 +39,16 @@ pub trait Subject: Send + Sync {
     fn unsupported(&self, _world: world::Kind) -> Option<String> {
         None
     }
+    /// Why it cannot find its way where several servers belong together so, if so; its runs are then skipped with the reason. Each
+    /// instance reaches each server by a way of its own, which is not at the address that the servers name.
+    fn unsupported_topology(&self, topology: Topology) -> Option<String> {
+        (topology != Topology::Standalone).then(|| NO_WAYS.to_owned())
+    }
 }
+
+/// Why a client that opens its own sockets, or knows one address only, cannot be tested before several servers.
+const NO_WAYS: &str = "this client would follow the addresses that servers and sentinels name, past the fault links; the reference \
+                       client can be given another way to each";
 
 impl fmt::Debug for dyn Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +62,11 @@ pub trait Instance: Send + Sync {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>>;
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
+    /// What it tells of itself: its metrics, log, health or settings, in lines. Asked only where it says that it can.
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        let text = format!("it has no {of} to tell");
+        Box::pin(std::future::ready(Err(OperationError { code: "invalid".to_owned(), definite: true, text })))
+    }
     /// Ends it and everything it started.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
     /// Ends it at once, as kill -9 ends a process: it says nothing more, and brings nothing to Redis. It is dropped next, which is
@@ -75,6 +92,9 @@ pub struct Start {
     /// The interface of the client through which the operations are made. A client that lacks it starts all the same, and does
     /// not say that it can.
     pub through: Through,
+    /// The key to encrypt values with, where the scenario asks for that; all instances of a run have the same. A client that has a key
+    /// of its own may use that.
+    pub encryption: Option<[u8; KEY_LENGTH]>,
     /// Where its randomness comes from.
     pub seed: u64,
     /// The world's time.
@@ -158,4 +178,7 @@ pub enum SubjectError {
     /// It did not start.
     #[error("the subject did not start: {0}")]
     Start(String),
+    /// The scenario asks for what it cannot do, such as TLS; the run is then skipped with the reason.
+    #[error("the subject cannot do what the scenario asks for: {0}")]
+    Unsupported(String),
 }

@@ -1,9 +1,13 @@
 //! How an instance reaches Redis, and as whom.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use squall_client::Connect;
+use squall_client::settings::KeepaliveSettings;
+use squall_client::{Connect, ConnectTo, Sentinel, Tcp, Tls, TlsOptions};
+
+use super::SubjectError;
 
 /// How an instance reaches Redis.
 #[derive(Clone)]
@@ -16,9 +20,28 @@ pub enum Route {
         port: u16,
         /// As whom.
         credentials: Credentials,
+        /// Where TLS is to be spoken: the file (PEM) of the authority to trust.
+        ca: Option<PathBuf>,
     },
     /// By streams that never leave this process, in virtual time.
-    Streams(Arc<dyn Connect>),
+    Streams {
+        /// Opens them.
+        connect: Arc<dyn Connect>,
+        /// As whom.
+        credentials: Credentials,
+    },
+    /// By sentinels, which know who the primary is. They and the servers name each other by addresses of their own; whoever connects
+    /// to one of these goes by the instance's own way to it.
+    Sentinel {
+        /// Hosts and ports of the sentinels.
+        sentinels: Vec<(String, u16)>,
+        /// The name that they know the primary by.
+        name: String,
+        /// Opens streams to a sentinel or a server of this address.
+        connect_to: Arc<ConnectTo>,
+        /// As whom to speak to the primary.
+        credentials: Credentials,
+    },
 }
 
 /// As whom to speak to Redis, and to which database of it.
@@ -33,9 +56,46 @@ pub struct Credentials {
 }
 
 impl Route {
+    /// As whom.
+    pub fn credentials(&self) -> &Credentials {
+        match self {
+            Self::Tcp { credentials, .. }
+            | Self::Streams { credentials, .. }
+            | Self::Sentinel { credentials, .. } => credentials,
+        }
+    }
+
+    /// Where TLS is to be spoken: the file (PEM) of the authority to trust.
+    pub fn ca(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp { ca, .. } => ca.as_deref(),
+            Self::Streams { .. } | Self::Sentinel { .. } => None,
+        }
+    }
+
+    /// What opens connections, with TLS where it is to be spoken.
+    ///
+    /// # Errors
+    ///
+    /// When the authority's file is of no use.
+    pub fn connect(&self, keepalive: &KeepaliveSettings) -> Result<Arc<dyn Connect>, SubjectError> {
+        let (host, port, ca) = match self {
+            Self::Streams { connect, .. } => return Ok(Arc::clone(connect)),
+            Self::Sentinel { sentinels, name, connect_to, .. } => {
+                return Ok(Arc::new(Sentinel::new(sentinels.clone(), name.clone(), Arc::clone(connect_to))));
+            }
+            Self::Tcp { host, port, ca, .. } => (host.clone(), *port, ca.clone()),
+        };
+        let tcp = Tcp { host, port, keepalive: keepalive.clone() };
+        let Some(ca) = ca else { return Ok(Arc::new(tcp)) };
+        let tls = Tls::new(tcp, TlsOptions { ca_file: Some(ca), ..TlsOptions::default() });
+        Ok(Arc::new(tls.map_err(|error| SubjectError::Start(error.to_string()))?))
+    }
+
     /// The URL of a route by TCP, password included: for the client under test alone, never to be shown.
     pub fn url(&self) -> Option<String> {
-        let Self::Tcp { host, port, credentials } = self else { return None };
+        let Self::Tcp { host, port, credentials, ca } = self else { return None };
+        let scheme = if ca.is_some() { "rediss" } else { "redis" };
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let username = credentials.username.as_deref().map(escaped).unwrap_or_default();
         let user = match &credentials.password {
@@ -43,7 +103,14 @@ impl Route {
             None if username.is_empty() => String::new(),
             None => format!("{username}@"),
         };
-        Some(format!("redis://{user}{host}:{port}/{}", credentials.database))
+        Some(format!("{scheme}://{user}{host}:{port}/{}", credentials.database))
+    }
+
+    /// What must be shown nowhere: the password, as it is and as the URL has it.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let Self::Tcp { credentials, .. } = self else { return Vec::new() };
+        let password = credentials.password.as_deref().filter(|password| !password.is_empty());
+        password.map(|password| vec![password.to_owned(), escaped(password)]).unwrap_or_default()
     }
 }
 
@@ -70,10 +137,24 @@ impl fmt::Debug for Credentials {
 mod tests {
     use super::*;
 
-    fn url(host: &str, username: Option<&str>, password: Option<&str>) -> Option<String> {
+    fn route(host: &str, username: Option<&str>, password: Option<&str>) -> Route {
         let (username, password) = (username.map(str::to_owned), password.map(str::to_owned));
         let credentials = Credentials { username, password, database: 3 };
-        Route::Tcp { host: host.to_owned(), port: 6379, credentials }.url()
+        Route::Tcp { host: host.to_owned(), port: 6379, credentials, ca: None }
+    }
+
+    fn url(host: &str, username: Option<&str>, password: Option<&str>) -> Option<String> {
+        route(host, username, password).url()
+    }
+
+    #[test]
+    fn tls_shows_in_the_url_and_needs_an_authority_that_is_there() {
+        let mut route = route("h", None, Some("x"));
+        let Route::Tcp { ca, .. } = &mut route else { panic!("it is by TCP") };
+        *ca = Some("/none/ca.pem".into());
+        assert_eq!(route.url().as_deref(), Some("rediss://:x@h:6379/3"));
+        let error = route.connect(&KeepaliveSettings::default()).err().unwrap().to_string();
+        assert!(error.contains("/none/ca.pem"), "{error}");
     }
 
     #[test]

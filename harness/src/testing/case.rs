@@ -75,7 +75,7 @@ fn run(file: &ScenarioFile, world: Kind, case: &str, shared: &Shared) -> Result<
     let scenario = file.load().map_err(|error| Failed::from(error.to_string()))?;
     let plan = Arc::new(Plan::new(&scenario, shared.seed));
     let setting = shared.options.setting(world);
-    if let Some(why) = perform::beyond(&setting, &plan) {
+    if let Some(why) = perform::unsupported(&setting, &plan) {
         return Ok(ignored_with(&why));
     }
     let run = perform::perform(Arc::clone(&plan), setting, Arc::new(|_| {}), shared.stop.clone());

@@ -1,8 +1,11 @@
 //! Worlds: where a run takes place. A world starts Redis, gives every instance a route to it, and carries out faults.
 
+pub(crate) mod authority;
 #[cfg(feature = "containers")]
 pub mod containers;
+mod content;
 pub mod local;
+mod login;
 mod orders;
 mod quiet;
 mod side;
@@ -10,6 +13,8 @@ pub mod sim;
 
 use clap::ValueEnum;
 use thiserror::Error;
+
+pub use login::Login;
 
 use crate::history::Left;
 use crate::plan::Strike;
@@ -30,6 +35,9 @@ pub trait World: Send + Sync {
     fn end<'a>(&'a self, number: u32, strike: &'a Strike) -> BoxFuture<'a, Result<(), WorldError>>;
     /// What Redis holds under `key`, straight from the side; `None` when there is no such key.
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>>;
+    /// The bytes that Redis holds under `key`, of whatever type it is, straight from the side; `None` when there is no such key, or its
+    /// type is one that is not known.
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>>;
     /// Returns when the world has failed by itself, without a strike: a run that goes on then would mean nothing. Most worlds
     /// never do.
     fn failed(&self) -> BoxFuture<'_, WorldError> {

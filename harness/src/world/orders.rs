@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use super::{WorldError, failed, quiet};
+use super::login::Rules;
+use super::{Login, WorldError, failed, quiet};
 use crate::fault::{Eviction, ServerAct};
 
 /// How long until a script that was killed has ended.
@@ -15,6 +16,10 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The same in Redis 6 and all that came later, where it has another name as well.
 const BUSY_AFTER: &str = "lua-time-limit";
+
+/// A primary that nobody is: one that never answers has no data of its own to put in the place of the replica's.
+const NOWHERE: [&str; 2] = ["127.0.0.1", "1"];
+const NOBODY: [&str; 2] = ["NO", "ONE"];
 
 /// A server that can be asked from the side.
 pub(super) trait Ask {
@@ -29,8 +34,10 @@ pub(super) trait Ask {
 }
 
 /// What was told and is to be taken back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Orders {
+    /// As whom instances speak to the server.
+    login: Login,
     /// Parameters with what they were.
     before: Mutex<Vec<(&'static str, String)>>,
     /// The connection that runs an endless script.
@@ -38,6 +45,24 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// For a server that instances log in to so.
+    pub(super) fn new(login: Login) -> Self {
+        Self { login, before: Mutex::default(), script: Mutex::default() }
+    }
+
+    /// As whom instances speak to the server.
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// Has a server that has just started, and that is open to everybody, ask for what the scenario wants.
+    pub(super) async fn admit(&self, open: &impl Ask) -> Result<(), WorldError> {
+        for user in self.login.users() {
+            set_user(open, &user).await?;
+        }
+        Ok(())
+    }
+
     /// Begins what commands can do; the rest is none of its business. The fault lasts for so long.
     pub(super) async fn begin(
         &self,
@@ -58,6 +83,8 @@ impl Orders {
             }
             // A script that is silent for longer than the fault lasts could not be killed in time.
             ServerAct::Script { busy_after } => self.block(server, busy_after.min(lasts)).await,
+            ServerAct::PasswordChange => self.lock_out(server).await,
+            ServerAct::Demote => replicate(server, NOWHERE).await,
             ServerAct::Pause | ServerAct::Kill | ServerAct::Restart { .. } | ServerAct::ClockJump { .. } => {
                 Ok(())
             }
@@ -76,6 +103,11 @@ impl Orders {
                 self.unblock(server).await?;
                 self.restore(server, BUSY_AFTER).await
             }
+            ServerAct::PasswordChange => match self.login.restored() {
+                Some(user) => set_user(server, &user).await,
+                None => Ok(()),
+            },
+            ServerAct::Demote => replicate(server, NOBODY).await,
             ServerAct::KillClients
             | ServerAct::Flush
             | ServerAct::Pause
@@ -83,6 +115,15 @@ impl Orders {
             | ServerAct::Restart { .. }
             | ServerAct::ClockJump { .. } => Ok(()),
         }
+    }
+
+    /// As an operator would: first another password, then an end to the connections that the old one opened.
+    async fn lock_out(&self, server: &impl Ask) -> Result<(), WorldError> {
+        let Some(user) = self.login.changed() else {
+            return Err(failed("change the password")("nobody logs in"));
+        };
+        set_user(server, &user).await?;
+        server.ask::<i64>(redis::cmd("CLIENT").arg("KILL").arg("USER").arg(&user.user)).await.map(drop)
     }
 
     async fn evict(&self, server: &impl Ask, bytes: u64, policy: Eviction) -> Result<(), WorldError> {
@@ -128,6 +169,14 @@ impl Orders {
         let Some((_, value)) = before else { return Ok(()) };
         server.ask(redis::cmd("CONFIG").arg("SET").arg(name).arg(value)).await
     }
+}
+
+async fn replicate(server: &impl Ask, whom: [&str; 2]) -> Result<(), WorldError> {
+    server.ask(redis::cmd("REPLICAOF").arg(&whom)).await
+}
+
+async fn set_user(server: &impl Ask, Rules { user, rules }: &Rules) -> Result<(), WorldError> {
+    server.ask(redis::cmd("ACL").arg("SETUSER").arg(user).arg(rules)).await
 }
 
 /// The memory that is used for other things than data, from what INFO says.

@@ -24,7 +24,19 @@ pub(super) async fn wait(stream: &mut TcpStream) {
 
 /// Asks with PING, and returns the line that is the answer. One that only says who may ask is as good as any.
 pub(super) async fn ping(stream: &mut TcpStream) -> io::Result<String> {
-    stream.write_all(b"PING\r\n").await?;
+    ask(stream, "PING").await
+}
+
+/// Logs in. Neither name nor password may have blanks.
+pub(super) async fn log_in(stream: &mut TcpStream, user: &str, password: &str) -> io::Result<()> {
+    match ask(stream, &format!("AUTH {user} {password}")).await?.as_str() {
+        "+OK" => Ok(()),
+        refused => Err(io::Error::other(refused.to_owned())),
+    }
+}
+
+async fn ask(stream: &mut TcpStream, command: &str) -> io::Result<String> {
+    stream.write_all(format!("{command}\r\n").as_bytes()).await?;
     let mut line = Vec::new();
     loop {
         let byte = stream.read_u8().await?;

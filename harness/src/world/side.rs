@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, RedisError};
+use redis::{
+    Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisError,
+};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::orders::Ask;
-use super::{WorldError, failed};
+use super::{WorldError, failed, quiet};
 use crate::history::Left;
+use crate::subject::Credentials;
 
 /// How long one question from the side may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -19,6 +22,20 @@ pub(super) fn version(info: &str) -> String {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let valkey = field("valkey_version:").map(|version| format!("valkey {version}"));
     valkey.unwrap_or_else(|| format!("redis {}", field("redis_version:").unwrap_or("of unknown version")))
+}
+
+/// How to connect to a server by TCP.
+pub(super) fn info(host: String, port: u16, credentials: &Credentials) -> Result<ConnectionInfo, RedisError> {
+    let Credentials { username, password, database } = credentials;
+    let info = (host, port).into_connection_info()?;
+    let mut redis = info.redis_settings().clone().set_db(*database);
+    if let Some(username) = username {
+        redis = redis.set_username(username);
+    }
+    if let Some(password) = password {
+        redis = redis.set_password(password);
+    }
+    Ok(info.set_redis_settings(redis))
 }
 
 /// What PTTL's answer means.
@@ -79,7 +96,12 @@ impl Side {
         let ConnectionAddr::Tcp(host, port) = self.info.addr() else {
             return Err(failed(DOING)("it is not reached by TCP"));
         };
-        TcpStream::connect((host.as_str(), *port)).await.map_err(failed(DOING))
+        let mut stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed(DOING))?;
+        let redis = self.info.redis_settings();
+        if let (Some(user), Some(password)) = (redis.username(), redis.password()) {
+            quiet::log_in(&mut stream, user, password).await.map_err(failed(DOING))?;
+        }
+        Ok(stream)
     }
 
     /// Gives the connection up: the server that it led to is no more.

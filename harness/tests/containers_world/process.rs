@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use squall::recorder::Recorder;
-use squall::world::WorldError;
 use squall::world::containers::{Containers, Images, sweep};
+use squall::world::{Login, WorldError};
 use squall_client::Clock;
 
 const ROLE: &str = "SQUALL_TEST_ROLE";
@@ -36,7 +36,7 @@ fn say(what: &str) {
 }
 
 async fn world(images: Images) -> Result<Containers, WorldError> {
-    Containers::start(&images, 1, 1, &Recorder::new(Clock::system()), &|_| {}).await
+    Containers::start(&images, 1, 1, &Recorder::new(Clock::system()), Login::default(), &|_| {}).await
 }
 
 /// No test of its own: what other tests start as a process.

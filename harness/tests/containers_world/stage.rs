@@ -8,7 +8,7 @@ use squall::plan::Strike;
 use squall::recorder::Recorder;
 use squall::subject::Route;
 use squall::world::containers::{Containers, Images};
-use squall::world::{World, WorldError};
+use squall::world::{Login, World, WorldError};
 use squall_client::Clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 /// A world with two instances; `None` where there is no Docker and there need be none.
 pub(crate) async fn world() -> Option<Containers> {
     let images = Images::choose(None, None);
-    match Containers::start(&images, 2, 1, &Recorder::new(Clock::system()), &|_| {}).await {
+    match Containers::start(&images, 2, 1, &Recorder::new(Clock::system()), Login::default(), &|_| {}).await {
         Ok(world) => Some(world),
         Err(WorldError::Missing { what, cure }) if std::env::var_os("CI").is_none() => {
             say(&format!("skipped: {what}; {cure}"));
@@ -35,6 +35,7 @@ pub(crate) fn strike(act: Act, instances: &[u16]) -> Strike {
         what: String::new(),
         act,
         instances,
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Default::default(),

@@ -10,8 +10,8 @@ use squall::link::Proxy;
 use squall::plan::Strike;
 use squall::recorder::Recorder;
 use squall::subject::Route;
-use squall::world::World as _;
 use squall::world::local::{Local, Redis};
+use squall::world::{Login, World as _};
 use squall_client::{Clock, Endpoint, Environment, Event, SessionClient, Settings, Tcp, Time};
 
 /// How long anything may take that takes no time.
@@ -49,7 +49,9 @@ impl Stage {
     pub(crate) async fn start() -> Self {
         let clock = Clock::system();
         let (recorder, beside) = (Recorder::new(clock.clone()), Recorder::new(clock.clone()));
-        let server = Local::start(&Redis::Own { program: None }, 1, 1, &beside, &|_| {}).await.unwrap();
+        let server = Local::start(&Redis::Own { program: None }, 1, 1, &beside, Login::default(), &|_| {})
+            .await
+            .unwrap();
         let upstream = ([127, 0, 0, 1], port(&server)).into();
         let proxy = Proxy::listen(0, 1, upstream, recorder.clone()).await.unwrap();
         Self { server, proxy, recorder, seen: Mutex::default(), strikes: AtomicU32::new(0), clock }
@@ -153,6 +155,7 @@ pub(crate) fn strike(act: Act) -> Strike {
         what: String::new(),
         act,
         instances: Vec::new(),
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Default::default(),
@@ -180,6 +183,6 @@ pub(crate) async fn within<F: Future<Output = bool>>(limit: Duration, what: &str
 fn port(server: &Local) -> u16 {
     match server.route(1) {
         Route::Tcp { port, .. } => port,
-        Route::Streams(_) => panic!("this world is reached by TCP"),
+        Route::Streams { .. } | Route::Sentinel { .. } => panic!("this world is reached by TCP"),
     }
 }

@@ -40,10 +40,15 @@ struct Program {
 
 impl Program {
     fn new() -> Self {
+        Self::with(SCENARIO)
+    }
+
+    /// For another scenario.
+    fn with(scenario: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("scenarios")).unwrap();
         std::fs::create_dir_all(folder.path().join("temporary")).unwrap();
-        std::fs::write(folder.path().join("scenarios/short.toml"), SCENARIO).unwrap();
+        std::fs::write(folder.path().join("scenarios/short.toml"), scenario).unwrap();
         Self { folder }
     }
 
@@ -113,6 +118,25 @@ fn nothing_is_left_when_it_is_interrupted_once_or_twice() {
 }
 
 #[test]
+fn nothing_is_left_of_several_servers_when_it_is_interrupted() {
+    if !there_is_a_server() {
+        return;
+    }
+    let program = Program::with(&SCENARIO.replace("[load]", "[redis]\ntopology = \"sentinel\"\n[load]"));
+    for (when, count) in [("starting the servers", None), ("phase outage", Some(12))] {
+        let mut child = program.run(&[]);
+        hears(&mut child, when);
+        if let Some(count) = count {
+            assert_eq!(left(&program.temporary()).len(), count, "folders and processes");
+        }
+        signal("INT", &child.id().to_string());
+        let (code, said) = ends(child);
+        assert_eq!(code, Some(130), "{said}");
+        assert_eq!(left(&program.temporary()), [""; 0]);
+    }
+}
+
+#[test]
 fn a_server_that_dies_by_itself_makes_a_run_invalid_and_its_last_words_are_quoted() {
     if !there_is_a_server() {
         return;
@@ -126,6 +150,25 @@ fn a_server_that_dies_by_itself_makes_a_run_invalid_and_its_last_words_are_quote
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("it ended by itself") && said.contains("User requested shutdown"), "{said}");
     assert_eq!(left(&program.temporary()), [""; 0]);
+}
+
+#[test]
+fn a_client_that_tells_the_password_is_caught_and_its_history_shows_none() {
+    let Some(foreign) = Foreign::start() else { return };
+    let program = Program::new();
+    let canary = r#"canary = { flaw = "settings-show-the-password", fails = "expect.told[0]" }"#;
+    let told = r#"
+[[expect.told]]
+of = "settings"
+line = "*<the password of redis>*"
+never = true
+"#;
+    std::fs::write(program.folder.path().join("scenarios/short.toml"), format!("{canary}\n{SCENARIO}{told}"))
+        .unwrap();
+    let (code, said) = ends(program.run(&[("SQUALL_REDIS_URL", &foreign.url(PASSWORD, 2))]));
+    assert_eq!(code, Some(0), "{said}");
+    let shown = said + &everything_below(&program.folder.path().join("reports"));
+    assert!(shown.contains("<the password of redis>") && !shown.contains("s3cret"), "{shown}");
 }
 
 #[test]

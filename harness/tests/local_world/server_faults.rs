@@ -153,3 +153,23 @@ async fn who_cannot_be_reached_holds_bytes_and_lets_connects_hang_until_it_ends(
     }
     world.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demoted_server_answers_reads_alone_and_has_its_data_when_it_is_the_primary_again() {
+    let Some(world) = world().await else { return };
+    let mut stream = working(&world, 0).await;
+    says(&mut stream, "SET kept 1").await;
+    says(&mut stream, "SET ends 1 PX 200").await;
+    let demoted = server(ServerAct::Demote);
+    world.begin(0, &demoted).await.unwrap();
+    assert!(says(&mut stream, "SET kept 2").await.starts_with("-READONLY"));
+    assert!(says(&mut stream, "INFO replication").await.contains("role:slave"));
+    // It ends though a replica removes nothing by itself.
+    tokio::time::timeout(SOON, async { while world.look("ends").await.unwrap().is_some() {} }).await.unwrap();
+    assert_eq!(says(&mut stream, "GET kept").await, "$1\r\n1\r\n");
+    world.end(0, &demoted).await.unwrap();
+    assert_eq!(says(&mut stream, "GET ends").await, "$-1\r\n");
+    assert_eq!(says(&mut stream, "GET kept").await, "$1\r\n1\r\n");
+    assert_eq!(says(&mut stream, "SET kept 2").await, "+OK\r\n");
+    world.close().await.unwrap();
+}

@@ -8,7 +8,7 @@ use squall::plan::Strike;
 use squall::recorder::Recorder;
 use squall::subject::Route;
 use squall::world::local::{Local, Redis};
-use squall::world::{World, WorldError};
+use squall::world::{Login, World, WorldError};
 use squall_client::Clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -35,7 +35,12 @@ pub(crate) fn there_is_a_server() -> bool {
 }
 
 pub(crate) async fn start(redis: &Redis) -> Result<Local, WorldError> {
-    Local::start(redis, 2, 1, &Recorder::new(Clock::system()), &|_| {}).await
+    Local::start(redis, 2, 1, &Recorder::new(Clock::system()), Login::default(), &|_| {}).await
+}
+
+/// A world whose instances log in so.
+pub(crate) async fn start_with(login: Login) -> Result<Local, WorldError> {
+    Local::start(&own(), 2, 1, &Recorder::new(Clock::system()), login, &|_| {}).await
 }
 
 /// A world with two instances; `None` where there is no server and there need be none.
@@ -52,6 +57,7 @@ pub(crate) fn strike(act: Act, instances: &[u16]) -> Strike {
         what: String::new(),
         act,
         instances,
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Default::default(),

@@ -7,7 +7,7 @@ use squall::history::{Event, FinalRead, SessionId};
 use squall::load::Kind;
 use squall::run::RunError;
 use squall::stop::Stop;
-use squall::subject::{Request, Route, Start, Subject as _, SubjectError};
+use squall::subject::{Credentials, Request, Route, Start, Subject as _, SubjectError};
 use squall_client::{Settings, Tcp};
 
 use crate::stage::{SOON, leftovers, mark, run_of, start, subject};
@@ -19,7 +19,9 @@ async fn invalid(way: &str) -> String {
     assert_eq!(leftovers(&mark).await, Vec::<String>::new(), "{way}");
     match &error {
         RunError::Subject { .. } | RunError::Instance { .. } => error.to_string(),
-        RunError::World(_) | RunError::Broken(_) | RunError::Stopped => panic!("{way}: {error}"),
+        RunError::World(_) | RunError::Lacks(_) | RunError::Broken(_) | RunError::Stopped => {
+            panic!("{way}: {error}")
+        }
     }
 }
 
@@ -189,7 +191,7 @@ async fn a_program_that_is_not_there_is_told() {
 #[tokio::test]
 async fn streams_of_the_simulated_world_are_refused() {
     let connect = Tcp { host: String::new(), port: 1, keepalive: Settings::default().keepalive };
-    let route = Route::Streams(Arc::new(connect));
+    let route = Route::Streams { connect: Arc::new(connect), credentials: Credentials::default() };
     let started = subject("sound", "").start(Start { route, ..start(&Settings::default()) }).await;
     let Some(SubjectError::Start(why)) = started.err() else { panic!("it must not start") };
     assert!(why.contains("use --world local or --world containers"), "{why}");
@@ -201,4 +203,13 @@ async fn init_may_take_the_connect_timeout_and_a_second() {
     let started = subject("hangs-on-init", "").start(start(&settings)).await;
     let error = started.err().expect("it does not start").to_string();
     assert!(error.contains("within 1.1s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_speak_tls_says_so() {
+    let mut start = start(&Settings::default());
+    let Route::Tcp { ca, .. } = &mut start.route else { panic!("it is by TCP") };
+    *ca = Some("/run/ca.pem".into());
+    let error = subject("sound", "").start(start).await.err().expect("it does not start");
+    assert_eq!(error, SubjectError::Unsupported("this subject has no TLS".to_owned()));
 }

@@ -7,3 +7,4 @@ mod bad;
 mod conformance;
 mod leftovers;
 mod stage;
+mod told;

@@ -34,6 +34,9 @@ resync_within = "100ms"
 [[phase]]
 name = "calm"
 for = "1s"
+[[expect.told]]
+of = "settings"
+line = "*\"deadline\": \"500ms\"*"
 "#;
 
 /// A world without Redis: there is a port, and nobody listens on it.
@@ -45,7 +48,7 @@ impl World for Nowhere {
     }
 
     fn route(&self, _instance: u16) -> Route {
-        Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() }
+        Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default(), ca: None }
     }
 
     fn connections(&self, _instance: u16) -> u64 {
@@ -62,6 +65,10 @@ impl World for Nowhere {
 
     fn look<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
         Box::pin(async { Ok(None) })
+    }
+
+    fn content<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {
@@ -102,9 +109,15 @@ pub(crate) async fn run_of(way: &str, mark: &str, stop: Stop) -> Result<History,
 pub(crate) fn start(settings: &Settings) -> Start {
     Start {
         instance: 0,
-        route: Route::Tcp { host: "127.0.0.1".to_owned(), port: 1, credentials: Credentials::default() },
+        route: Route::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            credentials: Credentials::default(),
+            ca: None,
+        },
         settings: serde_json::to_value(settings).unwrap(),
         through: Through::Sessions,
+        encryption: None,
         seed: 7,
         clock: Clock::system(),
         observer: Arc::new(|_| {}),

@@ -55,6 +55,8 @@ def refusal(code, definite, text=""):
 def serve(redis, ask):
     """The answer to a request, without its id."""
     op = ask["op"]
+    if op == "tell" and ask["of"] == "settings":
+        return {"ok": {"text": json.dumps(settings, indent=2)}}
     if op not in OPERATIONS:
         return refusal("invalid", True, f"unknown operation {op}")
     key = "session:" + ask["session"]
@@ -114,6 +116,8 @@ def misbehave(ask, answer):
         os._exit(1)
     elif WAY == "wrong-answer":
         answer = {"ok": {"served_by": "memory"}}
+    elif WAY == "tells-no-text" and ask["op"] == "tell":
+        answer = {"ok": {}}
     elif WAY == "resets-ttl" and ask["op"] == "update":
         redis.call("PEXPIRE", "session:" + ask["session"], 5_000)
     elif WAY == "knows-all" and "error" in answer:
@@ -127,11 +131,13 @@ def greet(ask):
         for_ever(lambda: time.sleep(60))
     if WAY == "exits-on-init":
         sys.exit("no module named redis")
+    if "ca" in ask:
+        return {"error": {"code": "unsupported", "definite": True, "text": "this subject has no TLS"}}
     if WAY == "refuses-init":
         return refusal("invalid", True, "no such profile")
     if WAY == "has-a-child":
         subprocess.Popen(["sh", "-c", "sleep 600; true", "child", MARK])
-    hello = {"name": "small 1", "key": "session:{session}", "can": ["ttl"]}
+    hello = {"name": "small 1", "key": "session:{session}", "can": ["ttl", "settings"]}
     if WAY == "misspells":
         hello["can"] = ["braker"]
     if WAY == "wrong-key":
@@ -141,7 +147,7 @@ def greet(ask):
     return {"ok": hello}
 
 
-redis = None
+redis, settings = None, None
 if WAY == "prepares":
     say({"event": "preparing"})
     time.sleep(2.5)
@@ -149,11 +155,13 @@ if WAY == "prepares":
 for line in sys.stdin:
     ask = json.loads(line)
     if ask["op"] == "init":
-        redis = Redis(ask["redis"])
+        redis, settings = Redis(ask["redis"]), ask["settings"]
         say({"id": ask["id"], **greet(ask)})
     elif ask["op"] == "shutdown":
         if WAY != "ignores-shutdown":
             break
+    elif WAY == "hangs-when-asked" and ask["op"] == "tell":
+        pass
     elif WAY != "answers-no-more":
         say({"id": ask["id"], **misbehave(ask, serve(redis, ask))})
 if WAY == "ignores-shutdown":

@@ -2,9 +2,12 @@
 
 mod faults;
 mod form;
+mod login;
 mod meaning;
 mod suite;
+mod telling;
 mod through;
+mod topology;
 
 use std::path::Path;
 

@@ -53,6 +53,9 @@ impl Subject for RedisRs {
             let config = ConnectionManagerConfig::new()
                 .set_connection_timeout(length("connect_timeout"))
                 .set_response_timeout(length("operation_timeout"));
+            if start.route.ca().is_some() {
+                return Err(SubjectError::Unsupported("it is built without redis-rs' TLS".to_owned()));
+            }
             let url = start.route.url().ok_or_else(|| SubjectError::Start("it needs TCP".to_owned()))?;
             let lazy = |client| ConnectionManager::new_lazy_with_config(client, config);
             // Lazy, so that it starts when Redis is down too: the first command waits for the connection.

@@ -67,7 +67,8 @@ impl Bench {
             | Event::Resync { .. }
             | Event::Slow { .. }
             | Event::Corrupt { .. }
-            | Event::Disk { .. } => None,
+            | Event::Disk { .. }
+            | Event::Session { .. } => None,
             Event::ClassBreaker { .. } | Event::Operation { .. } | Event::Failed { .. } => None,
         });
         to.collect()

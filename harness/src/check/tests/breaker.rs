@@ -91,6 +91,8 @@ fn only_so_many_probes_at_once() {
     passes("I13", &wire("18.1 wire i0 c1 > HELLO\n18.1 wire i0 c1 > CLIENT\n18.2 wire i0 c1 > PING"));
     passes("I13", &wire("18.1 wire i0 c1 > PING\n18.2 wire i0 c1 < value\n18.3 wire i0 c1 > PING"));
     fails("I13", &wire("18.1 wire i0 c1 > PING\n18.2 wire i0 c2 > GET"));
+    // Every sentinel is asked at once where to go.
+    passes("I13", &wire("18.1 wire i0 c1 > SENTINEL\n18.1 wire i0 c2 > SENTINEL\n18.2 wire i0 c3 > PING"));
     // A probe that was given up makes room.
     passes("I13", &wire("18.1 wire i0 c1 > PING\n19.2 wire i0 c2 > PING"));
 }

@@ -5,6 +5,7 @@ mod breaker;
 mod conflicts;
 mod crashes;
 mod dropped;
+mod encrypted;
 mod expectations;
 mod extremes;
 mod judging;
@@ -17,6 +18,7 @@ mod retries;
 mod sometimes;
 mod story;
 mod telemetry;
+mod told;
 mod ttl;
 mod values;
 

@@ -146,3 +146,32 @@ fn what_the_history_does_not_tell_is_not_judged() {
     unknown("I16", CREATED);
     unknown("I16", &get(&sent("EVALSHA session:s0", 2_010, 1, "error NOSCRIPT")));
 }
+
+#[test]
+fn a_refused_login_is_no_reason_to_try_again() {
+    for (login, error) in
+        [("AUTH", "error WRONGPASS"), ("HELLO", "error WRONGPASS"), ("HELLO", "error NOAUTH")]
+    {
+        // That of the operation, and as many of the instance's own as open its breaker.
+        passes("I16", &get(&sent(login, 2_010, 4, error)));
+        let says = fails("I16", &get(&sent(login, 2_010, 5, error)));
+        assert!(says.contains("it logged in 5 times, 4 of them on no operation's account"), "{says}");
+    }
+    // Another reason, or another operation.
+    unknown("I16", &get(&sent("AUTH", 2_010, 9, "error LOADING")));
+    let each: String = (0..9_u64).map(|call| format!("2.{call}5-2.{call}9 i0 get s0 -> failed\n")).collect();
+    passes("I16", &format!("{CREATED}\n{each}{}", sent("AUTH", 2_951, 12, "error WRONGPASS")));
+    fails("I16", &format!("{CREATED}\n{each}{}", sent("AUTH", 2_951, 13, "error WRONGPASS")));
+    // One that went well begins a new count.
+    let between = format!(
+        "{}2.06 wire i0 c1 > AUTH\n2.061 wire i0 c1 < value\n",
+        sent("AUTH", 2_010, 4, "error WRONGPASS")
+    );
+    passes("I16", &get(&format!("{between}{}", sent("AUTH", 2_100, 3, "error WRONGPASS"))));
+    // What the breaker of the instance probes, one a cool-down.
+    let probes = |every: u64| -> String {
+        (0..12).map(|probe| sent("AUTH", 10_000 + probe * every, 1, "error WRONGPASS")).collect()
+    };
+    passes("I16", &format!("{CREATED}\n{}", probes(1_600)));
+    fails("I16", &format!("{CREATED}\n{}", probes(800)));
+}

@@ -119,6 +119,7 @@ fn rules() -> Rules {
             base: Duration::from_millis(100),
             cap: Duration::from_millis(500),
         }),
+        encrypted: false,
     }
 }
 
@@ -277,5 +278,10 @@ fn look(words: &[&str]) -> Event {
         (Reader::Redis, _) => FinalRead::Key(setting(words, "left").map(|left| Left::Millis(millis(left)))),
         (Reader::Fresh | Reader::Instance(_), word) => FinalRead::Value(value(word, session)),
     };
-    Event::Final { reader, session, found }
+    let plain = match words.last() {
+        Some(&"plain") => Some(true),
+        Some(&"sealed") => Some(false),
+        _ => None,
+    };
+    Event::Final { reader, session, found, plain }
 }

@@ -111,7 +111,7 @@ fn hello(call: &mut Call<'_>) -> Outcome {
         (text("proto"), Reply::Int(if resp3 { 3 } else { 2 })),
         (text("id"), Reply::Int(i64::try_from(call.session.id).unwrap_or(i64::MAX))),
         (text("mode"), text("standalone")),
-        (text("role"), text("master")),
+        (text("role"), text(if call.state.replica { "replica" } else { "master" })),
         (text("modules"), Reply::Array(Vec::new())),
     ]))
 }

@@ -6,6 +6,9 @@ use super::super::call::{Call, Outcome, SYNTAX};
 use super::super::command::{Command, Keys, flag, row};
 use super::super::reply::Reply;
 
+/// The primary that a replica names, and that cannot be reached.
+const NOWHERE: (&str, i64) = ("127.0.0.1", 1);
+
 pub(crate) const COMMANDS: &[Command] = &[
     row("info", -1, flag::DANGEROUS | flag::ALL_DBS, Keys::None, info),
     row("lastsave", 1, flag::ADMIN | flag::DANGEROUS | flag::FAST, Keys::None, lastsave),
@@ -28,7 +31,13 @@ fn wait(call: &mut Call<'_>) -> Outcome {
     Ok(Reply::Int(0))
 }
 
-fn role(_: &mut Call<'_>) -> Outcome {
+fn role(call: &mut Call<'_>) -> Outcome {
+    let text = |text: &str| Reply::bulk(text.as_bytes());
+    if call.state.replica {
+        let primary = [text(NOWHERE.0), Reply::Int(NOWHERE.1)];
+        let state = [text("connect"), Reply::Int(-1)];
+        return Ok(Reply::Array([text("slave")].into_iter().chain(primary).chain(state).collect()));
+    }
     Ok(Reply::Array(vec![Reply::bulk(b"master"), Reply::Int(0), Reply::Array(Vec::new())]))
 }
 
@@ -124,12 +133,13 @@ fn stats(call: &Call<'_>, out: &mut String) -> std::fmt::Result {
     let stats = call.state.stats;
     write!(
         out,
-        "total_connections_received:{}\r\ntotal_commands_processed:{}\r\ninstantaneous_ops_per_sec:0\r\n\
+        "total_connections_received:{}\r\ntotal_commands_processed:{}\r\ninstantaneous_ops_per_sec:{}\r\n\
          total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\nrejected_connections:{}\r\nexpired_keys:{}\r\n\
          evicted_keys:{}\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_channels:{}\r\npubsub_patterns:{}\r\n\
          total_error_replies:{}\r\n",
         stats.connections,
         stats.commands,
+        stats.pace.per_second(call.now),
         stats.input_bytes,
         stats.output_bytes,
         stats.rejected_connections,
@@ -144,6 +154,14 @@ fn stats(call: &Call<'_>, out: &mut String) -> std::fmt::Result {
 }
 
 fn replication(call: &Call<'_>, out: &mut String) -> std::fmt::Result {
+    if call.state.replica {
+        return write!(
+            out,
+            "role:slave\r\nmaster_host:{}\r\nmaster_port:{}\r\nmaster_link_status:down\r\nslave_read_only:1\r\n\
+             connected_slaves:0\r\nmaster_replid:{}\r\nmaster_repl_offset:0\r\n",
+            NOWHERE.0, NOWHERE.1, call.state.run_id
+        );
+    }
     write!(
         out,
         "role:master\r\nconnected_slaves:0\r\nmaster_failover_state:no-failover\r\nmaster_replid:{}\r\n\
@@ -176,12 +194,37 @@ mod tests {
         let mut client = Client::new();
         client.run("SET k v EX 10");
         let all = shown(&client.run("INFO"));
-        for line in ["redis_version:7.0.15\r\n", "role:master\r\n", "db0:keys=1,expires=1,avg_ttl=0\r\n"] {
+        for line in [
+            "redis_version:7.0.15\r\n",
+            "role:master\r\n",
+            "db0:keys=1,expires=1,avg_ttl=0\r\n",
+            "per_sec:2\r\n",
+        ] {
             assert!(all.contains(line), "{all}");
         }
         let server = shown(&client.run("INFO server"));
         assert!(server.starts_with("# Server\r\n") && !server.contains("# Clients"));
         client.check("INFO nothing", "");
+    }
+
+    #[test]
+    fn a_replica_says_so_and_takes_no_writes() {
+        let mut client = Client::new();
+        client.run("SET k v");
+        client.run("MULTI");
+        client.run("SET k w");
+        client.state.replica = true;
+        let refused = "READONLY You can't write against a read only replica.";
+        client.check("EXEC", &format!("-EXECABORT Transaction discarded because of: {refused}"));
+        client.check("SET k w", &format!("-{refused}"));
+        client.check("GET k", "v");
+        client.check("EVAL return_redis.pcall('set',KEYS[1],'w') 1 k", &format!("-{refused}"));
+        client.check("EVAL return_redis.call('get',KEYS[1]) 1 k", "v");
+        client.check("ROLE", "[slave, 127.0.0.1, :1, connect, :-1]");
+        let told = shown(&client.run("INFO replication"));
+        assert!(told.contains("role:slave\r\n") && told.contains("master_link_status:down\r\n"), "{told}");
+        client.state.replica = false;
+        client.check("SET k w", "+OK");
     }
 
     #[test]

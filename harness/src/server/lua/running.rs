@@ -50,6 +50,7 @@ impl Running {
             Ok(command) => {
                 self.wrote |= command.has(flag::WRITE);
                 self.state.stats.commands += 1;
+                self.state.stats.pace.count(self.now);
                 let ran = exec::run(&mut self.state, &mut self.session, self.now, command, argv);
                 ran.unwrap_or_else(Reply::from)
             }
@@ -91,6 +92,9 @@ impl Running {
         }
         if self.read_only && command.has(flag::WRITE) {
             return Err("ERR Write commands are not allowed from read-only scripts.".into());
+        }
+        if self.state.replica && command.has(flag::WRITE) {
+            return Err(exec::READ_ONLY.into());
         }
         // Once it has written, a script may finish: half of it would be worse than too much memory.
         if self.state.full && !self.wrote && command.has(flag::DENY_OOM) {

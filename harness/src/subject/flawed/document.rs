@@ -6,7 +6,8 @@ const HEAD: &str = "# Planted flaws
 
 Clients that are wrong on purpose: the reference client with one flaw each. A check that lets one of them pass has a hole. Most are bugs that real
 clients had; the column *known from* names them. The flaws sit outside the client, in `harness/src/subject/flawed/`;
-[how-to-add.md](how-to-add.md) says how another one is planted.
+[how-to-add.md](how-to-add.md) says how another one is planted. Those whose check is an expectation tell operators what is not so; `expect.told[1]` is the second
+`[[expect.told]]` of the scenario in the last column. `client.encrypted` is judged where the scenario asks for it.
 
 ```sh
 squall run scenarios/ttl/kept-on-update.toml --flaw drops-every-fifth-update
@@ -26,6 +27,6 @@ pub fn document() -> String {
         let needs = if needs.is_empty() { "any load" } else { needs };
         format!("| `{name}` | {check} | {wrong} | {known_from} | {needs} | `{shown_in}` |\n")
     };
-    let rows: String = Flaw::ALL.iter().map(row).collect();
+    let rows: String = Flaw::every().map(row).collect();
     format!("{HEAD}{rows}")
 }

@@ -22,6 +22,7 @@ mod running;
 mod settings;
 mod state;
 mod telemetry;
+mod tellings;
 #[cfg(test)]
 mod tests;
 mod ttl;
@@ -38,6 +39,7 @@ use running::Running;
 use wrong::Wrong;
 
 use super::{BoxFuture, Start, Started, Subject};
+use crate::scenario::Topology;
 use crate::world;
 
 /// A planted flaw.
@@ -56,7 +58,7 @@ struct Described {
 }
 
 impl Flaw {
-    /// Every flaw.
+    /// Every flaw that an invariant catches.
     pub const ALL: &'static [Self] = &[
         Self(&writes::DROPS_EVERY_FIFTH_UPDATE),
         Self(&writes::WRITE_BEHIND),
@@ -111,6 +113,7 @@ impl Flaw {
         Self(&lateness::QUEUES_UNTIL_REDIS_IS_BACK),
         Self(&retries::ASKS_FORTY_TIMES),
         Self(&retries::RETRIES_WHAT_IS_REFUSED_FOR_GOOD),
+        Self(&retries::LOGS_IN_FOR_EVER),
         Self(&resources::LEAKS_CONNECTIONS),
         Self(&resources::GIVES_UP_WITHOUT_CLOSING),
         Self(&resources::KEEPS_EVERY_VERSION),
@@ -118,6 +121,20 @@ impl Flaw {
         Self(&telemetry::SAYS_REDIS_SERVED_IT),
         Self(&telemetry::SAYS_THAT_NOTHING_WAITS),
     ];
+
+    /// Those of what is told when somebody asks, or what only some scenario asks for: that catches them, and no invariant can.
+    pub const WHEN_ASKED: &'static [Self] = &[
+        Self(&tellings::METRICS_SAY_NOTHING_OPENED),
+        Self(&tellings::HEALTH_IS_ALWAYS_WELL),
+        Self(&tellings::SETTINGS_SHOW_THE_PASSWORD),
+        Self(&tellings::LOG_SHOWS_THE_PASSWORD),
+        Self(&settings::STORES_IN_PLAIN),
+    ];
+
+    /// Every flaw that there is.
+    pub fn every() -> impl Iterator<Item = &'static Self> {
+        Self::ALL.iter().chain(Self::WHEN_ASKED)
+    }
 
     /// The name that the program takes.
     pub fn name(self) -> &'static str {
@@ -168,9 +185,9 @@ impl FromStr for Flaw {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|flaw| flaw.name() == name);
+        let found = Self::every().find(|flaw| flaw.name() == name);
         found.copied().ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|flaw| flaw.name()).collect();
+            let names: Vec<&str> = Self::every().map(|flaw| flaw.name()).collect();
             crate::suggest::unknown("flaw", name, &names)
         })
     }
@@ -203,5 +220,9 @@ impl Subject for Flawed {
 
     fn unsupported(&self, world: world::Kind) -> Option<String> {
         self.sound.unsupported(world)
+    }
+
+    fn unsupported_topology(&self, topology: Topology) -> Option<String> {
+        self.sound.unsupported_topology(topology)
     }
 }

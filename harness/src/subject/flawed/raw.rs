@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 use squall_client::settings::KeepaliveSettings;
-use squall_client::{BoxStream, Connect, Connecting, Tcp};
+use squall_client::{BoxStream, Connect, Connecting};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::subject::{Credentials, Route};
@@ -57,24 +57,33 @@ impl Raw {
 
 /// Opens connections by the route, logged in where that is needed.
 pub(super) fn connector(route: &Route) -> Arc<dyn Connect> {
-    match route {
-        Route::Streams(connect) => Arc::clone(connect),
-        Route::Tcp { host, port, credentials } => {
-            let keepalive = KeepaliveSettings::default();
-            let tcp = Tcp { host: host.clone(), port: *port, keepalive };
-            Arc::new(LoggedIn { tcp, credentials: credentials.clone() })
-        }
+    Arc::new(LoggedIn { plain: plain(route), credentials: route.credentials().clone() })
+}
+
+/// Opens connections by the route, and no more.
+pub(super) fn plain(route: &Route) -> Arc<dyn Connect> {
+    Arc::new(Plain(route.clone()))
+}
+
+struct Plain(Route);
+
+impl Connect for Plain {
+    fn connect(&self) -> Connecting<'_> {
+        Box::pin(async {
+            let connect = self.0.connect(&KeepaliveSettings::default()).map_err(io::Error::other)?;
+            connect.connect().await
+        })
     }
 }
 
 struct LoggedIn {
-    tcp: Tcp,
+    plain: Arc<dyn Connect>,
     credentials: Credentials,
 }
 
 impl LoggedIn {
     async fn open(&self) -> io::Result<BoxStream> {
-        let mut raw = Raw::open(&self.tcp).await?;
+        let mut raw = Raw::open(self.plain.as_ref()).await?;
         let Credentials { username, password, database } = &self.credentials;
         if let Some(password) = password {
             let words = [Some("AUTH"), username.as_deref(), Some(password)];

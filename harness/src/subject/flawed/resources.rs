@@ -104,8 +104,9 @@ impl Wrong for KeepsAll {
 type Given = Arc<Mutex<Vec<BoxStream>>>;
 
 fn kept_open(start: &mut Start) -> Box<dyn Wrong> {
-    let (sound, given_up) = (raw::connector(&start.route), Given::default());
-    start.route = Route::Streams(Arc::new(KeepsOpen { sound, given_up }));
+    let (sound, given_up) = (raw::plain(&start.route), Given::default());
+    let credentials = start.route.credentials().clone();
+    start.route = Route::Streams { connect: Arc::new(KeepsOpen { sound, given_up }), credentials };
     Box::new(Elsewhere)
 }
 

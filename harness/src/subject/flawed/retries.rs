@@ -1,19 +1,25 @@
 //! More on the wire than was asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis_protocol::resp2::types::OwnedFrame;
+use tokio::time::sleep;
 
 use super::Described;
 use super::answers::Reply;
 use super::host::Host;
 use super::state::Turns;
 use super::wrong::Wrong;
+use crate::history::BreakerState;
 use crate::load::Kind;
-use crate::subject::{BoxFuture, Request};
+use crate::subject::{BoxFuture, Request, Said};
 
 /// How often one get is sent besides.
 const TIMES: usize = 40;
+
+/// How long it waits before it logs in again.
+const LOGS_IN_EVERY: Duration = Duration::from_millis(20);
 
 /// How often a command that was refused is sent again.
 const AGAIN: u32 = 5;
@@ -37,6 +43,34 @@ pub(super) const RETRIES_WHAT_IS_REFUSED_FOR_GOOD: Described = Described {
     shown_in: "reset/idle-connections",
     plant: |_| Box::<AsksInVain>::default(),
 };
+
+pub(super) const LOGS_IN_FOR_EVER: Described = Described {
+    name: "logs-in-for-ever",
+    check: "I16",
+    wrong: "Takes every error for one that passes: once its breaker has opened it logs in again every 20 ms, until all is well.",
+    known_from: "",
+    needs: "a password that is changed",
+    shown_in: "server/password-changed",
+    plant: |_| Box::new(LogsIn),
+};
+
+struct LogsIn;
+
+impl Wrong for LogsIn {
+    fn said(&self, host: &Arc<Host>, said: Said) {
+        if let Said::Breaker { from: BreakerState::Closed, to: BreakerState::Open } = said {
+            let own = Arc::clone(host);
+            host.spawn(async move {
+                while own.breaker() != BreakerState::Closed {
+                    // Let in or not, it goes on with the client's own connections.
+                    drop(own.connection().await);
+                    sleep(LOGS_IN_EVERY).await;
+                }
+            });
+        }
+        host.say(said);
+    }
+}
 
 struct AsksOften;
 

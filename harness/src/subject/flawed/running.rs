@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::answers::Reply;
 use super::host::Host;
 use super::wrong::Wrong;
-use crate::history::Sample;
-use crate::subject::{BoxFuture, Hello, Instance, Request, Said};
+use crate::history::{Sample, Topic};
+use crate::subject::{BoxFuture, Hello, Instance, OperationError, Request, Said};
 
 /// How long the client may take to end. A flaw may leave it with calls that never do, and the run must go on.
 const ENDS_WITHIN: Duration = Duration::from_secs(3);
@@ -55,6 +55,16 @@ impl Instance for Running {
     fn sample(&self) -> Sample {
         let sample = self.0.host.sound().map(Instance::sample).unwrap_or_default();
         self.0.wrong.sample(sample)
+    }
+
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        Box::pin(async move {
+            let text = match self.0.host.sound() {
+                Some(sound) => sound.tell(of).await?,
+                None => String::new(),
+            };
+            Ok(self.0.wrong.tell(&self.0.host, of, text))
+        })
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

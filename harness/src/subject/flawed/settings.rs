@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Described;
 use super::wrong::{Elsewhere, Wrong};
+use crate::check::ENCRYPTED;
 use crate::subject::Start;
 
 pub(super) const RESYNC_OFF: Described = Described {
@@ -14,6 +15,19 @@ pub(super) const RESYNC_OFF: Described = Described {
     needs: "an outage with writes",
     shown_in: "breaker/opens-and-closes",
     plant: |start| patched(start, "resync", &[("enabled", json!(false))]),
+};
+
+pub(super) const STORES_IN_PLAIN: Described = Described {
+    name: "stores-in-plain",
+    check: ENCRYPTED,
+    wrong: "Says that it encrypts values, and writes them as they are.",
+    known_from: "",
+    needs: "a scenario whose values are to be encrypted",
+    shown_in: "interfaces/encrypted-through-an-outage",
+    plant: |start| {
+        start.encryption = None;
+        Box::new(Elsewhere)
+    },
 };
 
 pub(super) const BREAKER_NEVER_OPENS: Described = Described {

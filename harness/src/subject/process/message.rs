@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId};
+use crate::history::{BreakerState, Capability, Mode, Resync, Sample, ServedBy, SessionId, Topic};
 use crate::load::Through;
 use crate::suggest;
 
@@ -27,13 +27,19 @@ pub enum Op<'a> {
     Init {
         /// The instance's name, such as `instance-0`.
         instance: &'a str,
-        /// Where Redis is, as `redis://HOST:PORT/DATABASE`.
+        /// Where Redis is, as `redis://HOST:PORT/DATABASE`; `rediss://` where TLS is to be spoken.
         redis: &'a str,
+        /// Where TLS is to be spoken: the file (PEM) of the authority to trust.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ca: Option<&'a Path>,
         /// The `[client]` table with its profile resolved; durations are strings with units.
         settings: &'a serde_json::Value,
         /// The interface of the client that the operations are for; not said where that is the sessions themselves.
         #[serde(skip_serializing_if = "is_sessions")]
         through: Through,
+        /// Whether it is to encrypt values, with a key of its own; not said where not.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        encrypted: bool,
         /// The folder for what is accepted without Redis, the same for all processes of this `instance`; not said where there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
         disk: Option<&'a Path>,
@@ -75,6 +81,11 @@ pub enum Op<'a> {
     Ttl {
         /// The session.
         session: SessionId,
+    },
+    /// Tell of itself.
+    Tell {
+        /// What.
+        of: Topic,
     },
     /// End the process.
     Shutdown,
@@ -216,15 +227,20 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 9] = [
+pub const CAPABILITIES: [(&str, Capability); 14] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
     ("ttl", Capability::Ttl),
     ("samples", Capability::Samples),
+    ("metrics", Capability::Metrics),
+    ("log", Capability::Log),
+    ("health", Capability::Health),
+    ("settings", Capability::Settings),
     ("store", Capability::Store),
     ("cache", Capability::Cache),
     ("http", Capability::Http),
+    ("encryption", Capability::Encryption),
     ("durable", Capability::Durable),
 ];
 
@@ -247,6 +263,14 @@ pub struct ValueReply {
     /// Who answered; Redis, when absent.
     #[serde(default = "redis")]
     pub served_by: ServedBy,
+}
+
+/// What the `ok` of a tell holds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TellReply {
+    /// The lines.
+    pub text: String,
 }
 
 /// What the `ok` of a ttl holds.

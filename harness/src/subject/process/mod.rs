@@ -21,13 +21,13 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{
-    BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Start, Started, Subject, SubjectError,
+    BoxFuture, Done, Hello, Instance, OperationError, Request, Start, Started, Subject, SubjectError,
 };
-use crate::history::Sample;
-use crate::load::Kind;
+use crate::history::{Sample, Topic};
 use crate::world;
 use link::Link;
-use message::Op;
+use message::{Op, TellReply};
+use reading::object;
 use shared::{Shared, Stage};
 
 pub use command::{CommandError, CommandLine};
@@ -37,6 +37,9 @@ pub(crate) const INIT_SLACK: Duration = Duration::from_secs(1);
 
 /// How long a process may take between two of its `preparing` events, and from the last to `ready`.
 pub(crate) const PREPARED_WITHIN: Duration = Duration::from_secs(120);
+
+/// The error code by which a process says, when it is to start, that it cannot do what the scenario asks for.
+const UNSUPPORTED: &str = "unsupported";
 
 /// Starts one process for each instance.
 pub struct Process {
@@ -56,16 +59,22 @@ impl Subject for Process {
             let Some(redis) = start.route.url() else {
                 return Err(SubjectError::Start(NO_SOCKETS.to_owned()));
             };
-            let shared = Shared::new(start.observer, secrets(&start.route, &redis));
+            let shared = Shared::new(start.observer, start.route.secrets());
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
-            let (settings, through) = (&start.settings, start.through);
-            let disk = start.disk.as_deref();
-            let init = Op::Init { instance: &instance, redis: &redis, settings, through, disk };
+            let init = Op::Init {
+                instance: &instance,
+                redis: &redis,
+                ca: start.route.ca(),
+                settings: &start.settings,
+                through: start.through,
+                encrypted: start.encryption.is_some(),
+                disk: start.disk.as_deref(),
+            };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {
                 Ok(hello) => Ok((Box::new(Running { link }) as Box<dyn Instance>, hello)),
-                Err(why) => Err(SubjectError::Start(why)),
+                Err(why) => Err(why),
             }
         })
     }
@@ -77,15 +86,6 @@ impl Subject for Process {
 
 /// Why a process cannot be tested in the simulated world.
 pub const NO_SOCKETS: &str = "a process needs real sockets: use --world local or --world containers";
-
-/// The password of a route, as it is and as its URL has it.
-fn secrets(route: &Route, url: &str) -> Vec<String> {
-    let Route::Tcp { credentials, .. } = route else { return Vec::new() };
-    let Some(password) = credentials.password.clone().filter(|password| !password.is_empty()) else {
-        return Vec::new();
-    };
-    std::iter::once(password).chain(password_in(url)).collect()
-}
 
 /// The password of a URL, as it stands there.
 pub(crate) fn password_in(url: &str) -> Option<String> {
@@ -103,7 +103,7 @@ pub(crate) fn init_within(settings: &serde_json::Value) -> Duration {
 
 /// Sends `init` and waits for what the subject says of itself. Time counts from the start of the process; if that says that it
 /// is preparing, from when it says that it is ready.
-async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, String> {
+async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, SubjectError> {
     let (mut stage, mut broken) = (link.shared.stage.subscribe(), link.shared.broken.subscribe());
     let answer = link.ask(init);
     tokio::pin!(answer);
@@ -116,7 +116,7 @@ async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, S
         tokio::select! {
             biased;
             answer = &mut answer => break answer,
-            why = first_reason(&mut broken) => return Err(why),
+            why = first_reason(&mut broken) => return Err(SubjectError::Start(why)),
             Ok(()) = stage.changed() => {}
             () = tokio::time::sleep(patience) => {
                 link.shared.break_off(&format!("it {missing} within {patience:?} {from}"));
@@ -127,11 +127,14 @@ async fn greeted(link: &Link, init: Op<'_>, within: Duration) -> Result<Hello, S
         Ok(reply) => {
             reply::hello(&reply).map_err(|why| format!("its answer to init breaks the protocol: {why}"))
         }
+        Err(refusal) if refusal.code == UNSUPPORTED => {
+            return Err(SubjectError::Unsupported(link.shared.without_secrets(refusal.text)));
+        }
         Err(refusal) => Err(format!("it refuses init: {}", reply::refused(refusal))),
     };
     hello.map_err(|why| {
         link.shared.break_off(&why);
-        link.shared.broken.borrow().clone().unwrap_or(why)
+        SubjectError::Start(link.shared.broken.borrow().clone().unwrap_or(why))
     })
 }
 
@@ -161,16 +164,25 @@ impl Running {
         match self.link.ask(reply::op(&request, &value)).await {
             Ok(ok) => match reply::done(kind, &ok) {
                 Ok(done) => Ok(done),
-                Err(why) => self.breaks(kind, &why).await,
+                Err(why) => self.breaks(kind.name(), &why).await,
+            },
+            Err(refusal) => Err(reply::refused(refusal)),
+        }
+    }
+
+    async fn told(&self, of: Topic) -> Result<String, OperationError> {
+        match self.link.ask(Op::Tell { of }).await {
+            Ok(ok) => match object::<TellReply>(&ok.0) {
+                Ok(told) => Ok(told.text),
+                Err(why) => self.breaks("tell", &why).await,
             },
             Err(refusal) => Err(reply::refused(refusal)),
         }
     }
 
     /// The answer is none: the run ends, and the operation never does.
-    async fn breaks<T>(&self, kind: Kind, why: &str) -> T {
-        let kind = kind.name();
-        self.link.shared.break_off(&format!("its answer to a {kind} breaks the protocol: {why}"));
+    async fn breaks<T>(&self, op: &str, why: &str) -> T {
+        self.link.shared.break_off(&format!("its answer to a {op} breaks the protocol: {why}"));
         std::future::pending().await
     }
 }
@@ -182,6 +194,10 @@ impl Instance for Running {
 
     fn sample(&self) -> Sample {
         self.link.shared.sample()
+    }
+
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        Box::pin(self.told(of))
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -125,7 +125,7 @@ impl Shared {
         self.without_secrets(String::from_utf8_lossy(line).into_owned()).into_bytes()
     }
 
-    fn without_secrets(&self, text: String) -> String {
+    pub(super) fn without_secrets(&self, text: String) -> String {
         self.secrets.iter().fold(text, |text, secret| text.replace(secret, "***"))
     }
 

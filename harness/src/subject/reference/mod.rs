@@ -12,15 +12,17 @@ mod store;
 use std::sync::Arc;
 
 use squall_client::core::breaker::State;
-use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, SessionClient, Settings, Tcp};
+use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings};
 
 use self::interface::Interface;
+use super::operators::Operators;
 use super::{
     BoxFuture, Credentials, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started,
     Subject, SubjectError,
 };
-use crate::history::{self, BreakerState, Capability, Sample};
+use crate::history::{self, BreakerState, Capability, Sample, Topic};
 use crate::load::Through;
+use crate::scenario::Topology;
 
 /// Starts instances of the reference client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,6 +30,7 @@ pub struct Reference;
 
 struct Running {
     client: SessionClient,
+    operators: Operators,
     interface: Box<dyn Interface>,
 }
 
@@ -38,20 +41,23 @@ impl Subject for Reference {
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
             // Every interface keeps a session under the same key.
             let key = format!("{}{{session}}", settings.key_prefix);
-            let endpoint = endpoint(start.route, &settings);
+            let endpoint = endpoint(&start.route, &settings)?;
             let observer = start.observer;
+            let operators = Operators::new(start.clock.clone());
+            let seen = operators.observer();
             let environment = Environment {
                 clock: start.clock,
                 seed: start.seed,
                 writer: u32::from(start.instance) + 1,
                 observer: Arc::new(move |event: &Event| {
+                    seen(event);
                     heard::note(event);
                     if let Some(said) = said(event) {
                         observer(said);
                     }
                 }),
                 disk: start.disk.as_ref().map(|folder| folder.join("sessions")),
-                seal: None,
+                seal: start.encryption.map(|key| Seal::new(1, &key)),
             };
             let client = SessionClient::start(settings, endpoint, environment)
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
@@ -65,17 +71,26 @@ impl Subject for Reference {
                     Capability::Resync,
                     Capability::Ttl,
                     Capability::Samples,
+                    Capability::Metrics,
+                    Capability::Log,
+                    Capability::Health,
+                    Capability::Settings,
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
+                    Capability::Encryption,
                 ]
                 .into_iter()
                 .chain(start.disk.map(|_| Capability::Durable))
                 .collect(),
                 ignored: Vec::new(),
             };
-            Ok((Box::new(Running { client, interface }) as Box<dyn Instance>, hello))
+            Ok((Box::new(Running { client, operators, interface }) as Box<dyn Instance>, hello))
         })
+    }
+
+    fn unsupported_topology(&self, _topology: Topology) -> Option<String> {
+        None
     }
 }
 
@@ -88,16 +103,10 @@ fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interfac
     })
 }
 
-fn endpoint(route: Route, settings: &Settings) -> Endpoint {
-    match route {
-        Route::Tcp { host, port, credentials } => {
-            let connect = Arc::new(Tcp { host, port, keepalive: settings.keepalive.clone() });
-            let Credentials { username, password, database } = credentials;
-            let credentials = squall_client::Credentials::new(username, password);
-            Endpoint { connect, credentials, database }
-        }
-        Route::Streams(connect) => Endpoint::new(connect),
-    }
+fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError> {
+    let connect = route.connect(&settings.keepalive)?;
+    let Credentials { username, password, database } = route.credentials().clone();
+    Ok(Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database })
 }
 
 impl Instance for Running {
@@ -113,6 +122,10 @@ impl Instance for Running {
             dirty: Some(stats.dirty),
             ..Sample::default()
         }
+    }
+
+    fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
+        Box::pin(async move { Ok(self.operators.tell(&self.client, of).await) })
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
@@ -133,7 +146,7 @@ fn said(event: &Event) -> Option<Said> {
         // The protocol knows one breaker an instance.
         Event::ClassBreaker { .. } => None,
         Event::Operation { .. } | Event::Failed { .. } => None,
-        Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } => None,
+        Event::Slow { .. } | Event::Corrupt { .. } | Event::Disk { .. } | Event::Session { .. } => None,
     }
 }
 

@@ -10,7 +10,6 @@ use super::toxics::{Meant, RESET_STREAMS, meant_by, reset_name, reset_toxic};
 use crate::fault::Act;
 use crate::link::Proxy as Tap;
 use crate::plan::Strike;
-use crate::recorder::Recorder;
 use crate::world::{WorldError, failed};
 
 /// Ports for one link's proxies, as Toxiproxy's container knows them and as they are reached from here.
@@ -59,9 +58,9 @@ impl Link {
         number: u16,
         ports: Ports,
         upstream: String,
-        (seed, recorder): (u64, Recorder),
+        tap: crate::link::Link,
     ) -> Result<Self, WorldError> {
-        let tap = Tap::listen(number, seed, ports[0].1, recorder).await.map_err(failed("open a tap"))?;
+        let tap = Tap::of(tap, ports[0].1).await.map_err(failed("open a tap"))?;
         let (bends, resets) = (BTreeMap::new(), BTreeMap::new());
         let state = State { proxies: Vec::new(), bends, refusals: 0, enabled: true, resets };
         let link =

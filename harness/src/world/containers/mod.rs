@@ -21,12 +21,13 @@ use testcontainers_modules::testcontainers::core::{ContainerPort, ContainerReque
 use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
 use testcontainers_modules::testcontainers::{GenericImage, ImageExt as _};
 
-use super::{World, WorldError, failed};
+use super::authority::{self, Authority};
+use super::{Login, World, WorldError, content, failed};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
-use crate::subject::{BoxFuture, Credentials, Route};
+use crate::subject::{BoxFuture, Route};
 use api::Api;
 use engine::Engine;
 use link::Link;
@@ -82,6 +83,8 @@ pub struct Containers {
     server: Server,
     _toxiproxy: Started<GenericImage>,
     links: Vec<Link>,
+    /// Whom instances trust, where they speak TLS.
+    authority: Option<Authority>,
     /// Where the first link's proxy listens.
     proxy: Option<SocketAddr>,
     notes: Vec<String>,
@@ -100,6 +103,7 @@ impl Containers {
         instances: u16,
         seed: u64,
         recorder: &Recorder,
+        login: Login,
         status: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Self, WorldError> {
         let engine = Engine::connect().await?;
@@ -113,7 +117,7 @@ impl Containers {
         let started = tokio::spawn(async move {
             let _starting = owner::starting().await;
             let guard = Guard::new(engine.run());
-            Self::start_in(engine, &images, instances, (seed, &recorder), guard).await
+            Self::start_in(engine, &images, instances, (seed, &recorder, login), guard).await
         });
         let world: Self = started.await.map_err(failed("start containers"))??;
         status("waiting until the machine is quiet".to_owned());
@@ -127,15 +131,16 @@ impl Containers {
         engine: Engine,
         images: &Images,
         instances: u16,
-        (seed, recorder): (u64, &Recorder),
+        (seed, recorder, login): (u64, &Recorder, Login),
         guard: Guard,
     ) -> Result<Self, WorldError> {
+        let authority = login.tls().then(Authority::make).transpose()?;
         let network = engine.create_network().await?;
         let mut way = Way::guess(&engine, &network).await?;
         // One more than the instances: the fresh reader of the end has a link of its own.
         let count = instances + 1;
         let (mut server, mut toxiproxy) = tokio::try_join!(
-            Server::start(&engine, &network, &images.server, way),
+            Server::start(&engine, &network, &images.server, way, login),
             start_toxiproxy(&engine, &network, &images.toxiproxy, count, way)
         )?;
         let mut api = Api::start(way.address(&toxiproxy, API_PORT).await?).await;
@@ -148,21 +153,29 @@ impl Containers {
         }
         let api = api?;
         let version = api.version().await?;
+        server.admit().await?;
         let (mut links, mut first) = (Vec::new(), None);
         for number in 0..count {
             let mut ports = [(0, ([127, 0, 0, 1], 0).into()); 2];
             for (port, listen) in ports.iter_mut().zip(proxy_ports(number)) {
                 *port = (listen, way.address(&toxiproxy, listen).await?);
             }
-            links.push(Link::start(&api, number, ports, server.name(), (seed, recorder.clone())).await?);
+            let tap = crate::link::Link::over(
+                authority.as_ref().map(Authority::config),
+                number,
+                seed,
+                recorder.clone(),
+            );
+            links.push(Link::start(&api, number, ports, server.name(), tap).await?);
             first.get_or_insert(ports[0].1);
         }
-        let notes = vec![
+        let mut notes = vec![
             format!("server: {} ({})", server.version().await?, images.server),
             format!("toxiproxy: {version}"),
             way.note().to_owned(),
         ];
-        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, proxy: first, notes, guard })
+        notes.extend(authority.as_ref().map(|_| authority::NOTE.to_owned()));
+        Ok(Self { engine, server, _toxiproxy: toxiproxy, links, authority, proxy: first, notes, guard })
     }
 
     /// The run's name, which stands in the names of its containers.
@@ -251,7 +264,9 @@ impl World for Containers {
 
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
-        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: Credentials::default() }
+        let credentials = self.server.orders().login().credentials();
+        let ca = self.authority.as_ref().map(Authority::file);
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials, ca }
     }
 
     fn connections(&self, instance: u16) -> u64 {
@@ -268,6 +283,10 @@ impl World for Containers {
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
         Box::pin(self.server.look(key))
+    }
+
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(content::of(&self.server, key))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {

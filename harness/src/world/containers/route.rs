@@ -78,7 +78,7 @@ pub(super) async fn knock(proxy: SocketAddr) -> Result<(), WorldError> {
         Ok::<_, std::io::Error>((stream, answer))
     };
     let wrong = match tokio::time::timeout(ANSWERS_WITHIN, first).await {
-        Ok(Ok((mut stream, answer))) if answer == "+PONG" => {
+        Ok(Ok((mut stream, answer))) if answer == "+PONG" || answer.starts_with("-NOAUTH") => {
             quiet::wait(&mut stream).await;
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
+use redis::ConnectionInfo;
 use redis::aio::MultiplexedConnection;
 use testcontainers_modules::redis::Redis;
 use testcontainers_modules::testcontainers::runners::AsyncRunner as _;
@@ -11,11 +12,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::super::orders::{Ask, Orders};
-use super::super::{WorldError, failed, side};
+use super::super::side::{self, Side};
+use super::super::{Login, WorldError, failed};
 use super::STARTUP_WITHIN;
 use super::engine::{self, Engine, name_and_tag};
 use super::route::Way;
 use crate::history::Left;
+use crate::subject::Credentials;
 
 const PORT: u16 = 6379;
 
@@ -54,6 +57,7 @@ impl Server {
         network: &str,
         image: &str,
         way: Way,
+        login: Login,
     ) -> Result<Self, WorldError> {
         let (image_name, tag) = name_and_tag(image);
         let options = ["--protected-mode", "no", "--save", "", "--appendonly", "no"].map(str::to_owned);
@@ -79,7 +83,7 @@ impl Server {
             way,
             side: Mutex::new(None),
             struck: Mutex::default(),
-            orders: Orders::default(),
+            orders: Orders::new(login),
         })
     }
 
@@ -91,6 +95,12 @@ impl Server {
     /// The way to it from now on.
     pub(super) fn reach_by(&mut self, way: Way) {
         self.way = way;
+    }
+
+    /// Has it ask for what the scenario wants: a server that has just started is open to everybody.
+    pub(super) async fn admit(&self) -> Result<(), WorldError> {
+        let open = self.info(&Credentials::default()).await?;
+        self.orders.admit(&Side::new(open)).await
     }
 
     /// Such as `redis 7.0.15`.
@@ -163,7 +173,7 @@ impl Server {
         self.engine.start(&self.id).await?;
         self.side.lock().await.take();
         let ready = async {
-            while self.ask::<String>(&redis::cmd("PING")).await.is_err() {
+            while self.greet().await.is_err() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -175,6 +185,12 @@ impl Server {
             self.ask::<()>(&redis::cmd("FLUSHALL")).await?;
         }
         if struck.paused > 0 { self.engine.pause(&self.id).await } else { Ok(()) }
+    }
+
+    /// Makes sure that it answers, once it has just started.
+    async fn greet(&self) -> Result<(), WorldError> {
+        self.admit().await?;
+        self.ask::<String>(&redis::cmd("PING")).await.map(drop)
     }
 
     /// Asks it straight, past Toxiproxy and taps.
@@ -195,10 +211,15 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, WorldError> {
-        // Address and port may have changed with the last start: ask again.
-        let address = self.way.address(&self.container, PORT).await?;
-        let client = redis::Client::open(format!("redis://{address}")).map_err(failed("reach Redis"))?;
+        let info = self.info(&self.orders.login().side()).await?;
+        let client = redis::Client::open(info).map_err(failed("reach Redis"))?;
         client.get_multiplexed_async_connection().await.map_err(failed("reach Redis from the side"))
+    }
+
+    /// How to connect, past Toxiproxy and taps. Address and port may have changed with the last start.
+    async fn info(&self, credentials: &Credentials) -> Result<ConnectionInfo, WorldError> {
+        let address = self.way.address(&self.container, PORT).await?;
+        side::info(address.ip().to_string(), address.port(), credentials).map_err(failed("reach Redis"))
     }
 }
 
@@ -208,7 +229,6 @@ impl Ask for Server {
     }
 
     async fn dial(&self) -> Result<TcpStream, WorldError> {
-        let address = self.way.address(&self.container, PORT).await?;
-        TcpStream::connect(address).await.map_err(failed("reach Redis from the side"))
+        Side::new(self.info(&self.orders.login().side()).await?).dial().await
     }
 }

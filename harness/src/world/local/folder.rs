@@ -24,14 +24,14 @@ const QUOTED: usize = 8;
 const MADE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The folder. Dropped, it is removed.
-pub(super) struct Folder {
+pub(in crate::world) struct Folder {
     folder: TempDir,
     _lock: File,
 }
 
 impl Folder {
     /// Makes one.
-    pub(super) fn make() -> io::Result<Self> {
+    pub(in crate::world) fn make() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         let making = folder.path().join("making");
         let lock = File::create_new(&making)?;
@@ -41,7 +41,7 @@ impl Folder {
         Ok(Self { folder, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::world) fn path(&self) -> &Path {
         self.folder.path()
     }
 

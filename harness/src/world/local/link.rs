@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use tokio::sync::Mutex;
 
 use crate::fault::Act;
-use crate::link::Proxy;
+use crate::link::{self, Proxy};
 use crate::plan::Strike;
 use crate::recorder::Recorder;
+use crate::world::authority::Authority;
 use crate::world::{WorldError, failed};
 
 pub(super) struct Link {
@@ -21,8 +22,16 @@ impl Link {
         seed: u64,
         server: SocketAddr,
         recorder: Recorder,
+        tls: Option<&Authority>,
     ) -> Result<Self, WorldError> {
-        let proxy = Proxy::listen(number, seed, server, recorder).await;
+        let link = link::Link::over(tls.map(Authority::config), number, seed, recorder);
+        let proxy = Proxy::of(link, server).await;
+        Ok(Self { proxy: proxy.map_err(failed("open a fault proxy"))?, refusals: Mutex::default() })
+    }
+
+    /// Another way of the same instance, to another server; its connections are counted or not.
+    pub(super) async fn beside(&self, server: SocketAddr, counts: bool) -> Result<Self, WorldError> {
+        let proxy = self.proxy.beside(server, counts).await;
         Ok(Self { proxy: proxy.map_err(failed("open a fault proxy"))?, refusals: Mutex::default() })
     }
 
@@ -47,6 +56,24 @@ impl Link {
             return Ok(());
         }
         self.proxy.begin(number, strike).await.map_err(failed("begin a fault"))
+    }
+
+    /// What a strike does to this way that has begun on another one of the instance.
+    pub(super) async fn begin_here(&self, strike: &Strike) -> Result<(), WorldError> {
+        if strike.act == Act::Refuse {
+            self.deafen().await;
+            self.reset().await;
+            return Ok(());
+        }
+        self.proxy.begin_here(strike).await.map_err(failed("begin a fault"))
+    }
+
+    /// What it does when it ends.
+    pub(super) async fn end_here(&self, strike: &Strike) -> Result<(), WorldError> {
+        if strike.act == Act::Refuse {
+            return self.accept().await;
+        }
+        self.proxy.end_here(strike).await.map_err(failed("end a fault"))
     }
 
     /// A strike on this link ends.

@@ -8,19 +8,25 @@ mod folder;
 mod given;
 mod link;
 mod living;
+mod nodes;
 mod own;
 mod port;
 mod process;
 mod program;
+mod role;
+mod sentinel;
 mod server;
 mod url;
+mod wait;
+mod ways;
 
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::{World, WorldError, quiet};
+use super::authority::{self, Authority};
+use super::{Login, World, WorldError, content, quiet};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
@@ -29,7 +35,13 @@ use crate::subject::{BoxFuture, Route};
 use link::Link;
 use server::Server;
 
+pub(super) use folder::Folder;
+pub use nodes::Nodes;
 pub use url::{RedisUrl, UrlError};
+
+/// Why a server of somebody else's cannot be several.
+const NO_NODES: &str =
+    "--redis-url names one server; without it as many are started as the scenario asks for";
 
 /// Which server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +82,22 @@ impl Redis {
         }
     }
 
+    /// Why it cannot be what a scenario wants to log in to; `None` when it can.
+    pub fn unsupported_login(&self, login: &Login) -> Option<String> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Given { .. } => login.note().map(|_| server::NO_LOGIN.to_owned()),
+        }
+    }
+
+    /// Why there cannot be several servers; `None` when there can.
+    pub fn unsupported_nodes(&self) -> Option<String> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Given { .. } => Some(NO_NODES.to_owned()),
+        }
+    }
+
     /// What is missing here for any run, if something is: the program.
     pub fn missing(&self) -> Option<WorldError> {
         match self {
@@ -91,6 +119,8 @@ pub struct Local {
     // Before the server, so that nobody writes any more when the run's keys are removed.
     links: Vec<Link>,
     server: Server,
+    /// Whom instances trust, where they speak TLS.
+    authority: Option<Authority>,
     notes: Vec<String>,
 }
 
@@ -105,19 +135,26 @@ impl Local {
         instances: u16,
         seed: u64,
         recorder: &Recorder,
+        login: Login,
         status: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Self, WorldError> {
         folder::sweep_dead();
         status("starting the server".to_owned());
-        let server = Server::start(redis).await?;
+        let server = Server::start(redis, login.clone()).await?;
+        let authority = login.tls().then(Authority::make).transpose()?;
         let mut links = Vec::new();
         // One more than the instances: the fresh reader of the end has a link of its own.
         for number in 0..=instances {
-            links.push(Link::start(number, seed, server.address(), recorder.clone()).await?);
+            links.push(
+                Link::start(number, seed, server.address(), recorder.clone(), authority.as_ref()).await?,
+            );
         }
         let proxy = "route: Squall's own fault proxy, in this process; refusals and resets are true";
-        let notes = vec![server.note().await, proxy.to_owned()];
-        Ok(Self { links, server, notes })
+        let server_note = server.note().await;
+        let tls = authority.as_ref().map(|_| authority::NOTE.to_owned());
+        let notes =
+            [server_note].into_iter().chain(login.note()).chain([proxy.to_owned()]).chain(tls).collect();
+        Ok(Self { links, server, authority, notes })
     }
 
     /// Waits until the server answers at once for a while: other runs that are starting would be taken for faults.
@@ -214,7 +251,8 @@ impl World for Local {
 
     fn route(&self, instance: u16) -> Route {
         let port = self.links.get(usize::from(instance)).map_or(0, Link::port);
-        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: self.server.credentials() }
+        let ca = self.authority.as_ref().map(Authority::file);
+        Route::Tcp { host: "127.0.0.1".to_owned(), port, credentials: self.server.credentials(), ca }
     }
 
     fn connections(&self, instance: u16) -> u64 {
@@ -231,6 +269,10 @@ impl World for Local {
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
         Box::pin(self.server.side().look(key))
+    }
+
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        Box::pin(content::of(self.server.side(), key))
     }
 
     fn failed(&self) -> BoxFuture<'_, WorldError> {

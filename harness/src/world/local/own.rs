@@ -6,18 +6,20 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo as _};
+use redis::RedisError;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 
 use super::super::orders::Orders;
-use super::super::side::Side;
-use super::super::{WorldError, failed, quiet};
+use super::super::side::{self, Side};
+use super::super::{Login, WorldError, failed, quiet};
 use super::folder::Folder;
 use super::living::{self, Home};
 use super::port::Port;
 use super::process::Process;
 use super::program::Program;
+use super::role::{DATA, Role};
+use crate::subject::Credentials;
 
 /// How long it may take to answer, its data loaded.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -25,9 +27,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How long an orderly end may take before it is killed, and how long until what was killed is gone.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where an orderly end saves what is kept.
-const DATA: &str = "dump.rdb";
 
 pub(super) struct Own {
     program: Program,
@@ -37,6 +36,7 @@ pub(super) struct Own {
     struck: Mutex<Struck>,
     orders: Orders,
     side: Side,
+    role: Mutex<Role>,
 }
 
 /// How many strikes keep it stopped or paused just now.
@@ -50,22 +50,34 @@ struct Struck {
 
 impl Own {
     /// Starts it on a free port.
-    pub(super) async fn start(program: Program) -> Result<Self, WorldError> {
+    pub(super) async fn start(program: Program, login: Login) -> Result<Self, WorldError> {
+        Self::start_as(program, login, Role::alone()).await
+    }
+
+    /// Starts it on a free port, to be this.
+    pub(super) async fn start_as(program: Program, login: Login, role: Role) -> Result<Self, WorldError> {
         const DOING: &str = "make ready for a server";
         let home = living::enter(Folder::make().map_err(failed(DOING))?);
         let port = Port::take().map_err(failed(DOING))?;
-        let address = port.address();
-        let info = (address.ip().to_string(), address.port()).into_connection_info();
-        let info: ConnectionInfo = info.map_err(failed(DOING))?;
         let died = watch::Sender::new(None);
-        let side = Side::new(info);
-        let own =
-            Self { program, port, home, died, struck: Mutex::default(), orders: Orders::default(), side };
+        let side = side_of(port.address(), &login.side()).map_err(failed(DOING))?;
+        let orders = Orders::new(login);
+        let own = Self {
+            program,
+            port,
+            home,
+            died,
+            struck: Mutex::default(),
+            orders,
+            side,
+            role: Mutex::new(role),
+        };
         own.launch().await.map_err(|cause| WorldError::Missing {
             what: format!("{} does not start as a server: {cause}", own.program.path.display()),
             cure: "see that it is Redis or Valkey, or name another one (--server, SQUALL_REDIS_SERVER)"
                 .to_owned(),
         })?;
+        own.admit().await?;
         Ok(own)
     }
 
@@ -75,6 +87,11 @@ impl Own {
 
     pub(super) fn side(&self) -> &Side {
         &self.side
+    }
+
+    /// What it is to be when it next starts.
+    pub(super) async fn become_next(&self, role: Role) {
+        *self.role.lock().await = role;
     }
 
     /// What it is told by commands.
@@ -169,6 +186,7 @@ impl Own {
             self.home.remove(DATA).map_err(failed(DOING))?;
         }
         self.launch().await.map_err(failed(DOING))?;
+        self.admit().await?;
         if struck.paused > 0 { self.hold(true) } else { Ok(()) }
     }
 
@@ -181,9 +199,11 @@ impl Own {
 
     /// Starts the process and waits until it answers.
     async fn launch(&self) -> Result<(), String> {
+        let arguments = self.role.lock().await.arguments(self.address().port(), self.folder());
+        let arguments = arguments.map_err(|error| error.to_string())?;
         self.home
-            .start(&self.program.path, &self.arguments(), self.died.clone())
-            .map_err(|e| e.to_string())?;
+            .start(&self.program.path, &arguments, self.died.clone())
+            .map_err(|error| error.to_string())?;
         let mut died = self.died.subscribe();
         let dies = async { died.wait_for(Option::is_some).await.ok().and_then(|status| *status) };
         let answers = async {
@@ -202,20 +222,10 @@ impl Own {
         Err(format!("{cause}; {}", self.home.last_lines()))
     }
 
-    /// With no persistence of its own accord: what is kept over a restart is the fault's decision.
-    fn arguments(&self) -> Vec<String> {
-        let port = self.address().port().to_string();
-        let folder = self.home.path().display().to_string();
-        let pairs = [
-            ("--port", port.as_str()),
-            ("--bind", "127.0.0.1"),
-            ("--dir", &folder),
-            ("--dbfilename", DATA),
-            ("--save", ""),
-            ("--appendonly", "no"),
-            ("--daemonize", "no"),
-        ];
-        pairs.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]).collect()
+    /// Has it ask for what the scenario wants: a server that has just started is open to everybody.
+    async fn admit(&self) -> Result<(), WorldError> {
+        let open = side_of(self.address(), &Credentials::default());
+        self.orders.admit(&open.map_err(failed("reach the server"))?).await
     }
 
     /// Pauses it or lets it go on.
@@ -236,6 +246,11 @@ impl Own {
         self.side.forget().await;
         Ok(())
     }
+}
+
+/// The way to the server past every fault.
+fn side_of(address: SocketAddr, credentials: &Credentials) -> Result<Side, RedisError> {
+    Ok(Side::new(side::info(address.ip().to_string(), address.port(), credentials)?))
 }
 
 /// Whether a server answers there.

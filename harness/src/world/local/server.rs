@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::side::Side;
-use super::super::{WorldError, failed};
+use super::super::{Login, WorldError, failed};
 use super::given::Given;
 use super::own::Own;
 use super::{Redis, program};
@@ -12,15 +12,22 @@ use crate::fault::ServerAct;
 use crate::subject::Credentials;
 
 pub(super) enum Server {
-    Own(Own),
-    Given(Given),
+    Own(Box<Own>),
+    Given(Box<Given>),
 }
 
 impl Server {
-    pub(super) async fn start(redis: &Redis) -> Result<Self, WorldError> {
+    pub(super) async fn start(redis: &Redis, login: Login) -> Result<Self, WorldError> {
         match redis {
-            Redis::Own { program } => Own::start(program::find(program.as_deref())?).await.map(Self::Own),
-            Redis::Given { url, .. } => Given::start(url.clone()).await.map(Self::Given),
+            Redis::Own { program } => {
+                let own = Own::start(program::find(program.as_deref())?, login).await?;
+                Ok(Self::Own(Box::new(own)))
+            }
+            Redis::Given { .. } if login.note().is_some() => Err(failed("start the server")(NO_LOGIN)),
+            Redis::Given { url, .. } => {
+                let given = Given::start(url.clone()).await?;
+                Ok(Self::Given(Box::new(given)))
+            }
         }
     }
 
@@ -41,7 +48,7 @@ impl Server {
     /// As whom instances speak to it.
     pub(super) fn credentials(&self) -> Credentials {
         match self {
-            Self::Own(_) => Credentials::default(),
+            Self::Own(own) => own.orders().login().credentials(),
             Self::Given(given) => given.credentials().clone(),
         }
     }
@@ -66,7 +73,9 @@ impl Server {
             | ServerAct::Evict { .. }
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
-            | ServerAct::ClockJump { .. } => own.orders().begin(own.side(), act, lasts).await,
+            | ServerAct::ClockJump { .. }
+            | ServerAct::PasswordChange
+            | ServerAct::Demote => own.orders().begin(own.side(), act, lasts).await,
         }
     }
 
@@ -81,7 +90,9 @@ impl Server {
             | ServerAct::Evict { .. }
             | ServerAct::MaxClients { .. }
             | ServerAct::Script { .. }
-            | ServerAct::ClockJump { .. } => own.orders().end(own.side(), act).await,
+            | ServerAct::ClockJump { .. }
+            | ServerAct::PasswordChange
+            | ServerAct::Demote => own.orders().end(own.side(), act).await,
         }
     }
 
@@ -109,6 +120,10 @@ impl Server {
     }
 }
 
+/// Why a scenario cannot say as whom instances speak to a server that somebody else runs.
+pub(super) const NO_LOGIN: &str = "user, password and database of a server that --redis-url names are those of that address; without \
+                                   --redis-url one is started that has what the scenario says";
+
 /// Why this cannot be done to a server that somebody else runs.
 pub(super) fn not_ours(act: ServerAct) -> String {
     let what = match act {
@@ -120,6 +135,8 @@ pub(super) fn not_ours(act: ServerAct) -> String {
         ServerAct::Evict { .. } | ServerAct::MaxClients { .. } => "given other settings",
         ServerAct::Script { .. } => "kept busy",
         ServerAct::ClockJump { .. } => "given another clock",
+        ServerAct::PasswordChange => "given another password",
+        ServerAct::Demote => "demoted",
     };
     format!("a server that --redis-url names cannot be {what}; without --redis-url one is started that can")
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use thiserror::Error;
 
+use super::super::side;
 use crate::subject::Credentials;
 
 /// The address of a server that somebody else runs, such as `redis://user:password@10.0.0.7:6379/2`. It shows no password.
@@ -75,16 +76,7 @@ impl RedisUrl {
 
     /// How to connect.
     pub(super) fn info(&self) -> Result<ConnectionInfo, redis::RedisError> {
-        let Credentials { username, password, database } = &self.credentials;
-        let info = (self.host.clone(), self.port).into_connection_info()?;
-        let mut redis = info.redis_settings().clone().set_db(*database);
-        if let Some(username) = username {
-            redis = redis.set_username(username);
-        }
-        if let Some(password) = password {
-            redis = redis.set_password(password);
-        }
-        Ok(info.set_redis_settings(redis))
+        side::info(self.host.clone(), self.port, &self.credentials)
     }
 
     /// `text` with the password made unreadable, should somebody quote it.

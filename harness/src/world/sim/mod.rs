@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use squall_client::Clock;
 
-use super::{World, WorldError};
+use super::{Login, World, WorldError};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::link::Link;
@@ -34,6 +34,7 @@ const VERSION: &str = "7.0.15";
 /// The world, up.
 pub struct Sim {
     server: Server,
+    login: Login,
     links: Vec<Arc<Link>>,
     clock: Clock,
     script: Script,
@@ -41,13 +42,15 @@ pub struct Sim {
 
 impl Sim {
     /// A world for so many instances and the fresh one of the final reads. `seed` is the run's.
-    pub fn start(instances: u16, seed: u64, recorder: &Recorder) -> Self {
+    pub fn start(instances: u16, seed: u64, recorder: &Recorder, login: Login) -> Self {
         let clock = recorder.clock().clone();
         let told = clock.clone();
         let time = Arc::new(move || EPOCH_MS * 1000 + told.now().as_nanos() / 1000);
         let server = Server::new(Config::new(VERSION, seed, time));
+        login.users().iter().for_each(|user| server.set_user(&user.user, &user.rules));
         let link = |number| Arc::new(Link::new(number, seed, recorder.clone()));
-        Self { server, links: (0..=instances).map(link).collect(), clock, script: Script::default() }
+        let links = (0..=instances).map(link).collect();
+        Self { server, login, links, clock, script: Script::default() }
     }
 
     /// The links that a strike bends; never the fresh reader's.
@@ -77,11 +80,13 @@ impl Sim {
                     link.reset().await;
                 }
             }
-            Act::Server(act) if act.ends_it() => self.while_shut(|server| strikes::begin(server, *act)).await,
+            Act::Server(act) if act.ends_it() => {
+                self.while_shut(|server| strikes::begin(server, &self.login, *act)).await;
+            }
             Act::Server(ServerAct::Script { busy_after }) => {
                 self.script.begin(&self.server, *busy_after).await
             }
-            Act::Server(act) => strikes::begin(&self.server, *act),
+            Act::Server(act) => strikes::begin(&self.server, &self.login, *act),
             Act::Crash { .. } => {}
         }
     }
@@ -101,7 +106,7 @@ impl Sim {
             Act::Refuse => self.struck(strike).for_each(|link| link.hear()),
             Act::Server(ServerAct::Script { .. }) => self.script.end().await,
             Act::Server(act) => {
-                strikes::end(&self.server, *act);
+                strikes::end(&self.server, &self.login, *act);
                 if act.ends_it() {
                     self.links.iter().for_each(|link| link.hear());
                 }
@@ -123,12 +128,14 @@ impl Sim {
 impl World for Sim {
     fn notes(&self) -> Vec<String> {
         let server = format!("server: embedded, speaks as redis {}", VERSION);
-        vec![server, "time: virtual; the same seed gives the same bytes".to_owned()]
+        let time = "time: virtual; the same seed gives the same bytes".to_owned();
+        [server].into_iter().chain(self.login.note()).chain([time]).collect()
     }
 
     fn route(&self, instance: u16) -> Route {
         let link = self.links.get(usize::from(instance)).map(Arc::clone);
-        Route::Streams(Arc::new(Connector::new(link, self.server.clone(), self.clock.clone())))
+        let connect = Arc::new(Connector::new(link, self.server.clone(), self.clock.clone()));
+        Route::Streams { connect, credentials: self.login.credentials() }
     }
 
     fn connections(&self, instance: u16) -> u64 {
@@ -150,8 +157,13 @@ impl World for Sim {
     }
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
-        let left = self.server.look(key.as_bytes());
+        let left = self.server.look_in(self.login.database(), key.as_bytes());
         Box::pin(std::future::ready(Ok(left.map(|left| left.map_or(Left::Forever, Left::Millis)))))
+    }
+
+    fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
+        let content = self.server.content_in(self.login.database(), key.as_bytes());
+        Box::pin(std::future::ready(Ok(content)))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), WorldError>> {

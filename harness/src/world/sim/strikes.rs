@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::fault::ServerAct;
 use crate::server::{Policy, Server};
+use crate::world::Login;
 
 /// How many connections it takes unless a fault says otherwise.
 const CLIENTS: usize = 10_000;
 
 /// Begins it. That a script runs is begun elsewhere, since it takes time.
-pub(super) fn begin(server: &Server, act: ServerAct) {
+pub(super) fn begin(server: &Server, login: &Login, act: ServerAct) {
     match act {
         ServerAct::Pause => server.pause(),
         ServerAct::Kill => server.kill(),
@@ -27,18 +28,31 @@ pub(super) fn begin(server: &Server, act: ServerAct) {
             let by = micros(by);
             server.skew(if backward { -by } else { by });
         }
+        ServerAct::PasswordChange => {
+            if let Some(user) = login.changed() {
+                server.set_user(&user.user, &user.rules);
+                server.kill_user(&user.user);
+            }
+        }
+        ServerAct::Demote => server.demote(true),
         ServerAct::Script { .. } => {}
     }
 }
 
 /// Ends it.
-pub(super) fn end(server: &Server, act: ServerAct) {
+pub(super) fn end(server: &Server, login: &Login, act: ServerAct) {
     match act {
         ServerAct::Pause => server.resume(),
         ServerAct::Kill | ServerAct::Restart { .. } => server.start(),
         ServerAct::Evict { .. } => server.set_max_memory(0, Policy::NoEviction),
         ServerAct::MaxClients { .. } => server.set_max_clients(CLIENTS),
         ServerAct::ClockJump { .. } => server.skew(0),
+        ServerAct::Demote => server.demote(false),
+        ServerAct::PasswordChange => {
+            if let Some(user) = login.restored() {
+                server.set_user(&user.user, &user.rules);
+            }
+        }
         ServerAct::KillClients | ServerAct::Flush | ServerAct::Script { .. } => {}
     }
 }

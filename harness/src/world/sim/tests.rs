@@ -12,7 +12,7 @@ use crate::fault::{Direction, Eviction};
 const SOON: Duration = Duration::from_secs(1);
 
 fn world() -> Sim {
-    Sim::start(2, 1, &Recorder::new(Clock::new(0)))
+    Sim::start(2, 1, &Recorder::new(Clock::new(0)), Login::default())
 }
 
 fn strike(act: Act) -> Strike {
@@ -20,6 +20,7 @@ fn strike(act: Act) -> Strike {
         what: String::new(),
         act,
         instances: Vec::new(),
+        of_several: false,
         direction: Direction::Both,
         probability: 1.0,
         matching: Default::default(),
@@ -33,8 +34,8 @@ fn server(act: ServerAct) -> Strike {
 }
 
 async fn connect(world: &Sim) -> BoxStream {
-    let Route::Streams(streams) = world.route(0) else { panic!("this world has streams") };
-    streams.connect().await.unwrap()
+    let Route::Streams { connect, .. } = world.route(0) else { panic!("this world has streams") };
+    connect.connect().await.unwrap()
 }
 
 /// What comes back within a second; `None` when nothing does, and nothing at all when it ended.
@@ -143,4 +144,38 @@ async fn who_cannot_be_reached_holds_bytes_and_lets_connects_hang_until_it_ends(
         assert_eq!(ask(&mut late, "PING\r\n").await, some("+PONG\r\n"));
     }
     assert_eq!(ask(&mut live, "").await, some("+PONG\r\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_password_ends_connections_and_lets_nobody_in_until_the_old_one_counts_again() {
+    let wanted = crate::scenario::Redis { password: true, database: 3, ..Default::default() };
+    let world = Sim::start(1, 1, &Recorder::new(Clock::new(0)), Login::of(&wanted, 1));
+    let password = world.route(0).credentials().password.clone().unwrap();
+    let log_in = format!("AUTH {password}\r\n");
+    let mut live = connect(&world).await;
+    assert!(ask(&mut live, "PING\r\n").await.unwrap().starts_with("-NOAUTH"));
+    assert_eq!(ask(&mut live, &log_in).await, some("+OK\r\n"));
+    ask(&mut live, "SELECT 3\r\n").await;
+    ask(&mut live, "SET kept 1\r\n").await;
+    let change = server(ServerAct::PasswordChange);
+    world.begin(0, &change).await.unwrap();
+    assert_eq!(ask(&mut live, "").await, some(""));
+    assert!(ask(&mut connect(&world).await, &log_in).await.unwrap().starts_with("-WRONGPASS"));
+    world.end(0, &change).await.unwrap();
+    assert_eq!(ask(&mut connect(&world).await, &log_in).await, some("+OK\r\n"));
+    assert_eq!(world.look("kept").await.unwrap(), Some(Left::Forever));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demoted_server_answers_reads_alone_and_has_its_data_when_it_is_the_primary_again() {
+    let world = world();
+    let mut stream = connect(&world).await;
+    ask(&mut stream, "SET kept 1\r\n").await;
+    let demoted = server(ServerAct::Demote);
+    world.begin(0, &demoted).await.unwrap();
+    assert!(ask(&mut stream, "SET kept 2\r\n").await.unwrap().starts_with("-READONLY"));
+    assert_eq!(ask(&mut stream, "GET kept\r\n").await, some("$1\r\n1\r\n"));
+    assert!(ask(&mut stream, "ROLE\r\n").await.unwrap().contains("slave"));
+    world.end(0, &demoted).await.unwrap();
+    assert_eq!(ask(&mut stream, "SET kept 2\r\n").await, some("+OK\r\n"));
 }
