@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::breaker_safe::Change;
 use super::faults::{Fault, Faults};
 use super::gather::{Gather, Twice};
-use super::lives::{Gone, Life, Lives, Who};
+use super::lives::Lives;
 pub(crate) use super::operation::{Ending, Moment, Operation, OperationId};
 use super::place::Place;
 use super::reads::{Look, Read};
@@ -16,8 +16,8 @@ use super::session::SessionLog;
 use super::spread::Spread;
 use super::wire::WireLog;
 use crate::history::{
-    Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Reader, Rules, Saw, ServedBy,
-    SessionId, ValueSeen, Write,
+    Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, ServedBy, SessionId,
+    ValueSeen, Write,
 };
 use crate::load::Kind;
 
@@ -169,56 +169,9 @@ impl<'h> Index<'h> {
         self.has_fallback
     }
 
-    /// How many instances the run had, those that followed others counted.
-    pub(crate) fn instances(&self) -> usize {
-        usize::from(self.lives.count())
-    }
-
-    /// What this instance is called.
-    pub(crate) fn who(&self, instance: impl TryInto<u16>) -> Who {
-        self.lives.who(instance.try_into().unwrap_or(u16::MAX))
-    }
-
-    /// Who looked: of the instances that had the number one after the other, the last.
-    pub(crate) fn reader(&self, look: &Look) -> Reader {
-        match look.reader {
-            Reader::Instance(number) => Reader::Instance(self.lives.last(number)),
-            Reader::Fresh | Reader::Redis => look.reader,
-        }
-    }
-
-    /// How this instance ended in the middle of the run, if it did.
-    pub(crate) fn gone(&self, instance: u16) -> Option<Gone> {
-        self.lives.gone(instance)
-    }
-
-    /// When this instance began to have its number: not before.
-    pub(crate) fn started(&self, instance: u16) -> u64 {
-        self.lives.get(instance).map_or(0, |life| life.from)
-    }
-
-    /// When the last entry was recorded that tells of this instance.
-    pub(crate) fn over_of(&self, instance: u16) -> u64 {
-        self.gone(instance).map_or(self.over, |gone| gone.asked)
-    }
-
-    /// What this instance had accepted locally before this must have outlived it.
-    pub(crate) fn brought_until(&self, instance: u16) -> u64 {
-        self.lives.get(instance).map_or(u64::MAX, Life::brought_until)
-    }
-
     /// Whether Redis acknowledged the operation.
     pub(crate) fn in_redis(&self, id: OperationId) -> bool {
         self.operation(id).served_by() == Some(ServedBy::Redis)
-    }
-
-    /// Whether what this operation wrote may have gone with the instance that had accepted it.
-    pub(crate) fn may_be_taken_along(&self, id: OperationId) -> bool {
-        let operation = self.operation(id);
-        let life = self.lives.get(operation.instance);
-        let kept_back = operation.served_by() == Some(ServedBy::Local);
-        let end = operation.end.map_or(u64::MAX, |end| end.t);
-        kept_back && life.is_some_and(|life| life.may_take_along(end))
     }
 
     /// e in nanoseconds.
@@ -241,7 +194,8 @@ impl<'h> Index<'h> {
         self.changes.get(usize::from(instance)).map_or(&[], Vec::as_slice)
     }
 
-    /// What the instances told of themselves (modes, resyncs, samples, and what they were asked for), in order, with the places of the entries.
+    /// What the instances told of themselves (modes, resyncs, samples, and what they were asked for), in order, with the places of
+    /// the entries.
     pub(crate) fn told(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.told.iter().map(|(place, entry)| (*place, entry))
     }

@@ -5,8 +5,9 @@
 use std::fmt;
 
 use super::faults::Faults;
-use super::index::Moment;
-use crate::history::End;
+use super::index::{Index, Moment, OperationId};
+use super::reads::Look;
+use crate::history::{End, Reader, ServedBy};
 
 /// An instance from its start to its end.
 #[derive(Clone, Debug)]
@@ -138,6 +139,56 @@ impl Life {
     /// Whether it lasted into the time from `from` to `to`.
     pub(crate) fn meets(&self, from: u64, to: u64) -> bool {
         self.from <= to && self.gone.is_none_or(|gone| from <= gone.at.t)
+    }
+}
+
+/// What the checks ask about lives.
+impl Index<'_> {
+    /// How many instances the run had, those that followed others counted.
+    pub(crate) fn instances(&self) -> usize {
+        usize::from(self.lives.count())
+    }
+
+    /// What this instance is called.
+    pub(crate) fn who(&self, instance: impl TryInto<u16>) -> Who {
+        self.lives.who(instance.try_into().unwrap_or(u16::MAX))
+    }
+
+    /// Who looked: of the instances that had the number one after the other, the last.
+    pub(crate) fn reader(&self, look: &Look) -> Reader {
+        match look.reader {
+            Reader::Instance(number) => Reader::Instance(self.lives.last(number)),
+            Reader::Fresh | Reader::Redis => look.reader,
+        }
+    }
+
+    /// How this instance ended in the middle of the run, if it did.
+    pub(crate) fn gone(&self, instance: u16) -> Option<Gone> {
+        self.lives.gone(instance)
+    }
+
+    /// When this instance began to have its number: not before.
+    pub(crate) fn started(&self, instance: u16) -> u64 {
+        self.lives.get(instance).map_or(0, |life| life.from)
+    }
+
+    /// When the last entry was recorded that tells of this instance.
+    pub(crate) fn over_of(&self, instance: u16) -> u64 {
+        self.gone(instance).map_or(self.over, |gone| gone.asked)
+    }
+
+    /// What this instance had accepted locally before this must have outlived it.
+    pub(crate) fn brought_until(&self, instance: u16) -> u64 {
+        self.lives.get(instance).map_or(u64::MAX, Life::brought_until)
+    }
+
+    /// Whether what this operation wrote may have gone with the instance that had accepted it.
+    pub(crate) fn may_be_taken_along(&self, id: OperationId) -> bool {
+        let operation = self.operation(id);
+        let life = self.lives.get(operation.instance);
+        let kept_back = operation.served_by() == Some(ServedBy::Local);
+        let end = operation.end.map_or(u64::MAX, |end| end.t);
+        kept_back && life.is_some_and(|life| life.may_take_along(end))
     }
 }
 
