@@ -80,11 +80,13 @@ fn every_message_of_the_program_is_valid() {
         let (instance, redis) = ("instance-0", "rediss://127.0.0.1:1/0");
         for (through, encrypted) in Through::ALL.into_iter().flat_map(|each| [(each, false), (each, true)]) {
             for ca in [None, Some(Path::new("/run/ca.pem"))] {
-                let init = Op::Init { instance, redis, ca, settings, through, encrypted };
+                let disk = ca.map(|_| Path::new("/run/disk"));
+                let init = Op::Init { instance, redis, ca, settings, through, encrypted, disk };
                 let line = Ask { id: 1, op: init }.line().unwrap();
                 valid(&request, &line);
                 assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
                 assert_eq!(line.contains("\"encrypted\":true"), encrypted, "{line}");
+                assert_eq!(line.contains("\"disk\":\"/run/disk\""), disk.is_some(), "{line}");
             }
         }
     }

@@ -64,9 +64,9 @@ fn too_many(
             operation.invoke.t <= last.t && may_send_until(index, operation) >= first.t
         });
         let says = format!(
-            "instance-{} sent {sent} commands for sessions of the load from {} to {}, and no resync was under way; the {} operations of that time \
+            "{} sent {sent} commands for sessions of the load from {} to {}, and no resync was under way; the {} operations of that time \
              need {each} each at most",
-            lane.instance,
+            index.who(lane.instance),
             words::seconds(first.t),
             words::seconds(last.t),
             operations.count(),

@@ -64,10 +64,9 @@ fn within(index: &Index<'_>, instance: u16, (entry, t, sample): (usize, u64, Sam
             None => {}
             Some(figure) if figure <= bound => tally.judged(),
             Some(figure) => tally.broken(entry, || {
-                let says = format!(
-                    "instance-{instance} had {figure} {what} at {}; the bound is {bound}",
-                    words::seconds(t)
-                );
+                let who = index.who(instance);
+                let says =
+                    format!("{who} had {figure} {what} at {}; the bound is {bound}", words::seconds(t));
                 (says, vec![entry])
             }),
         }
@@ -90,6 +89,7 @@ fn connections(
     tally: &mut Tally,
 ) {
     let (Some(figure), bound) = (sample.connections, index.rules().connections) else { return };
+    let figure = figure.saturating_sub(of_those_before(index, instance, t));
     if figure <= bound {
         *above = None;
         return tally.judged();
@@ -100,13 +100,25 @@ fn connections(
         return tally.judged();
     }
     tally.broken(entry, || {
+        let who = index.who(instance);
         let says = format!(
-            "instance-{instance} had {figure} connections at {}, and too many since {}; the bound is {bound}",
+            "{who} had {figure} connections at {}, and too many since {}; the bound is {bound}",
             words::seconds(t),
             words::seconds(since),
         );
         (says, vec![first, entry])
     });
+}
+
+/// The link is the same for all that had the number. A fault may hold the end of a connection whose instance is gone.
+fn of_those_before(index: &Index<'_>, instance: u16, t: u64) -> u64 {
+    let Some(life) = index.lives.get(instance) else { return 0 };
+    let before = index.lives.of(life.instance).take_while(|before| *before < instance);
+    let open = before.filter_map(|before| index.wire().get(usize::from(before))).map(|wire| {
+        let ended_later = wire.lives.iter().filter(|(opened, closed)| *opened <= t && t <= *closed).count();
+        (ended_later + wire.open.len()) as u64
+    });
+    open.sum()
 }
 
 /// When the load is over nothing may be in flight, and no connection beyond the bound may be open.
@@ -116,8 +128,9 @@ fn left_over(index: &Index<'_>, instance: u16, last: Option<(usize, u64, Sample)
         // Counters are read a moment after the return was recorded.
         if t > over.t.saturating_add(index.slack()) && left > 0 {
             tally.broken(entry, || {
+                let who = index.who(instance);
                 let says = format!(
-                    "instance-{instance} still had {left} operations in flight at {}, though its last had ended at {}",
+                    "{who} still had {left} operations in flight at {}, though its last had ended at {}",
                     words::seconds(t),
                     words::seconds(over.t),
                 );
@@ -132,9 +145,9 @@ fn left_over(index: &Index<'_>, instance: u16, last: Option<(usize, u64, Sample)
     }
     let newest = wire.open.values().max().copied().unwrap_or(0);
     tally.broken(newest, || {
-        let says = format!(
-            "instance-{instance} had {open} connections open at the end, by the wire log; the bound is {bound}"
-        );
+        let who = index.who(instance);
+        let says =
+            format!("{who} had {open} connections open at the end, by the wire log; the bound is {bound}");
         (says, wire.open.values().rev().take(4).copied().collect())
     });
 }

@@ -25,7 +25,7 @@ impl Check for BreakerLive {
 
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
-        for instance in 0..index.head.instances {
+        for instance in 0..index.lives.count() {
             let changes = index.changes(instance);
             for fault in index.faults.all.iter().filter(|fault| fault.effect.total && fault.strikes(instance))
             {
@@ -48,7 +48,7 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
     let (from, entry) = fault.on;
     let due = from.saturating_add(within);
     let deadline = due.saturating_add(index.slack());
-    if fault.asked_off.is_none_or(|off| off < due) {
+    if fault.asked_off.is_none_or(|off| off < due) || index.over_of(instance) < deadline {
         return;
     }
     let ever_open = state_at(changes, from) != BreakerState::Closed
@@ -62,8 +62,9 @@ fn opens(index: &Index<'_>, instance: u16, changes: &[Change], fault: &Fault, ta
         return;
     }
     tally.broken(index.operation(failed[enough - 1]).end.map_or(entry, |end| end.entry), || {
+        let who = index.who(instance);
         let says = format!(
-            "{} struck instance-{instance} at {}, and {} of its operations had each found Redis away by {}; its breaker, which opens after \
+            "{} struck {who} at {}, and {} of its operations had each found Redis away by {}; its breaker, which opens after \
              {enough}, did not open",
             fault.what,
             words::seconds(from),
@@ -188,11 +189,12 @@ impl Away {
 fn closes(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tally) {
     let healed = index.faults.end_for(instance).unwrap_or(0);
     let within = nanos(index.rules().close_within).saturating_add(index.slack());
-    if healed.saturating_add(within) > index.over {
+    let over = index.over_of(instance);
+    if healed.saturating_add(within) > over {
         return;
     }
     let too_long = |away: &Away| {
-        let until = away.closed.map_or(index.over, |closed| closed.t);
+        let until = away.closed.map_or(over, |closed| closed.t);
         until.saturating_sub(away.opened.t.max(healed)) > away.most(index)
     };
     let Some(away) = Away::all(changes).into_iter().find(too_long) else { return tally.judged() };
@@ -203,15 +205,17 @@ fn closes(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tall
     let deadline = words::seconds(deadline);
     tally.broken(last.entry, || {
         if opened.t <= healed {
+            let who = index.who(instance);
             let says = format!(
-                "the last fault on instance-{instance} ended at {}; its breaker was not closed again by {deadline}: it was {state}",
+                "the last fault on {who} ended at {}; its breaker was not closed again by {deadline}: it was {state}",
                 words::seconds(healed),
             );
             return (says, vec![last.entry]);
         }
         let closed = away.closed.map(|closed| format!(", but at {}", words::seconds(closed.t)));
+        let who = index.who(instance);
         let says = format!(
-            "the breaker of instance-{instance} opened at {}, after the last fault, and was not closed again by {deadline}{}: it was {state}",
+            "the breaker of {who} opened at {}, after the last fault, and was not closed again by {deadline}{}: it was {state}",
             words::seconds(opened.t),
             closed.unwrap_or_default(),
         );

@@ -41,7 +41,7 @@ impl Check for BreakerSafe {
         for (instance, wire) in (0..).zip(index.wire()) {
             let changes = index.changes(instance);
             let trouble = Trouble::new(index, instance, wire);
-            legal(instance, changes, &mut tally);
+            legal(index, instance, changes, &mut tally);
             for (place, change) in changes.iter().enumerate() {
                 let (before, after) = (&changes[..place], changes.get(place + 1));
                 match change.to {
@@ -68,7 +68,7 @@ impl Check for BreakerSafe {
     }
 }
 
-fn legal(instance: u16, changes: &[Change], tally: &mut Tally) {
+fn legal(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tally) {
     let (mut state, mut last) = (BreakerState::Closed, None);
     for change in changes {
         let allowed = match (change.from, change.to) {
@@ -83,8 +83,9 @@ fn legal(instance: u16, changes: &[Change], tally: &mut Tally) {
             tally.judged();
         } else {
             tally.broken(change.entry, || {
+                let who = index.who(instance);
                 let says = format!(
-                    "the breaker of instance-{instance} was {}, and at {} it said that it went from {} to {}",
+                    "the breaker of {who} was {}, and at {} it said that it went from {} to {}",
                     named(state),
                     words::seconds(change.t),
                     named(change.from),
@@ -107,7 +108,7 @@ fn opens_for_a_reason(
     tally: &mut Tally,
 ) {
     let rule = &index.rules().breaker;
-    let closed_since = before.last().map_or(0, |closed| closed.t);
+    let closed_since = before.last().map_or(0, |closed| closed.t).max(index.started(instance));
     let window = change.t.saturating_sub(nanos(rule.window));
     let succeeded = trouble.last_success(change.t).unwrap_or(0);
     // Failures before the last success count only within the window; those of before it was last closed never do.
@@ -120,8 +121,9 @@ fn opens_for_a_reason(
         return tally.judged();
     }
     tally.broken(change.entry, || {
+        let who = index.who(instance);
         let says = format!(
-            "the breaker of instance-{instance} opened at {}, though since {} no fault struck it, every operation was answered by \
+            "the breaker of {who} opened at {}, though since {} no fault struck it, every operation was answered by \
              Redis in time, and the wire shows {on_the_wire} signs of trouble (it opens after {} failures in a row)",
             words::seconds(change.t),
             words::seconds(since),
@@ -153,8 +155,9 @@ fn stays_open(index: &Index<'_>, instance: u16, opened: &Change, next: Option<&C
         return tally.judged();
     }
     tally.broken(next.entry, || {
+        let who = index.who(instance);
         let says = format!(
-            "the breaker of instance-{instance} stayed open for {} from {}; its cool-down is {} at least",
+            "the breaker of {who} stayed open for {} from {}; its cool-down is {} at least",
             words::seconds(stayed),
             words::seconds(opened.t),
             words::seconds(shortest),
@@ -193,8 +196,9 @@ fn silent(
     match work {
         None => tally.judged(),
         Some(work) => tally.broken(work.entry, || {
+            let who = index.who(instance);
             let says = format!(
-                "the breaker of instance-{instance} was open since {}, yet it sent {} at {}",
+                "the breaker of {who} was open since {}, yet it sent {} at {}",
                 words::seconds(opened.t),
                 work.name,
                 words::seconds(work.t),
@@ -230,8 +234,9 @@ fn probes(
         });
         if waiting.len() > allowed {
             return tally.broken(last.entry, || {
+                let who = index.who(instance);
                 let says = format!(
-                    "the breaker of instance-{instance} was half-open since {}, yet at {} {} commands were under way; {allowed} are \
+                    "the breaker of {who} was half-open since {}, yet at {} {} commands were under way; {allowed} are \
                      allowed",
                     words::seconds(half_open.t),
                     words::seconds(last.t),

@@ -105,7 +105,7 @@ fn may_end_meanwhile(index: &Index<'_>, log: &SessionLog, looks: &[Read]) -> boo
 fn what(index: &Index<'_>, look: &Read) -> String {
     match look.seen {
         Seen::Value(_) => match index.writer_of(look) {
-            Some(writer) => format!("has the value of {}", words::name(index.operation(writer))),
+            Some(writer) => format!("has the value of {}", words::name(index, index.operation(writer))),
             None => "has a value that nobody wrote".to_owned(),
         },
         Seen::There(_) | Seen::Alive => "is there".to_owned(),

@@ -74,7 +74,7 @@ fn one(index: &Index<'_>, instance: u16, expected: &BreakerExpectation, span: Op
         ));
     }
     let (from, to) = span.map_or((0, u64::MAX), |span| (span.from, span.to));
-    let all = index.changes(instance);
+    let all: Vec<Change> = index.lives.of(instance).flat_map(|life| index.changes(life)).copied().collect();
     let before = all.iter().rev().find(|change| change.t < from);
     let within: Vec<&Change> = all.iter().filter(|change| (from..to).contains(&change.t)).collect();
     let first = before.map_or(BreakerState::Closed, |change| change.to);
@@ -83,7 +83,9 @@ fn one(index: &Index<'_>, instance: u16, expected: &BreakerExpectation, span: Op
     seen.dedup();
     if seen == expected.sequence {
         let asked = index
-            .operations_within(instance, from, to)
+            .lives
+            .of(instance)
+            .flat_map(|life| index.operations_within(life, from, to))
             .any(|(_, operation)| (from..to).contains(&operation.invoke.t));
         return if asked || !within.is_empty() {
             Outcome::Held

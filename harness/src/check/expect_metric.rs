@@ -101,7 +101,8 @@ fn figures(index: &Index<'_>, scope: &Scope<'_>) -> (Vec<(String, Figure)>, Opti
     let per_breaker = matches!(scope.expected.of, Metric::BreakerOpenedAfter | Metric::BreakerClosedAfter);
     let groups: Vec<(String, Vec<u16>)> = if per_breaker || scope.expected.on != OnInstances::Every {
         let struck = |number: &u16| {
-            !per_breaker || scope.expected.on != OnInstances::Every || index.faults.end_for(*number).is_some()
+            let hit = || index.lives.of(*number).any(|life| index.faults.end_for(life).is_some());
+            !per_breaker || scope.expected.on != OnInstances::Every || hit()
         };
         numbers
             .into_iter()
@@ -116,7 +117,8 @@ fn figures(index: &Index<'_>, scope: &Scope<'_>) -> (Vec<(String, Figure)>, Opti
         unseen = Some("no fault struck an instance; one would make it known".to_owned());
     }
     for (whose, numbers) in groups {
-        match figure(index, scope, &numbers) {
+        let lives: Vec<u16> = numbers.iter().flat_map(|number| index.lives.of(*number)).collect();
+        match figure(index, scope, &lives) {
             Ok(figure) => found.push((whose, figure)),
             Err(why) => unseen = Some(format!("{whose}: {why}")),
         }
@@ -148,8 +150,10 @@ fn figure(index: &Index<'_>, scope: &Scope<'_>, instances: &[u16]) -> Result<Fig
             latency(index, &operations, of, thousandths)
         }
         Metric::ResyncDuration => resync_duration(index, scope, instances),
-        Metric::BreakerOpenedAfter => each(instances, |instance| opened_after(index, scope, instance)),
-        Metric::BreakerClosedAfter => each(instances, |instance| closed_after(index, scope, instance)),
+        Metric::BreakerOpenedAfter => {
+            each(instances.first(), |instance| opened_after(index, scope, instance))
+        }
+        Metric::BreakerClosedAfter => each(instances.last(), |instance| closed_after(index, scope, instance)),
     }
 }
 
@@ -183,9 +187,9 @@ impl Scope<'_> {
     }
 }
 
-fn each(instances: &[u16], figure: impl Fn(u16) -> Result<Figure, String>) -> Result<Figure, String> {
-    let first = instances.first().ok_or_else(|| "there is no such instance".to_owned())?;
-    figure(*first)
+fn each(instance: Option<&u16>, figure: impl Fn(u16) -> Result<Figure, String>) -> Result<Figure, String> {
+    let instance = instance.ok_or_else(|| "there is no such instance".to_owned())?;
+    figure(*instance)
 }
 
 fn first_entries<'a>(mut operations: impl Iterator<Item = &'a (usize, &'a Operation)>) -> Vec<usize> {
@@ -255,6 +259,8 @@ fn resync_duration(index: &Index<'_>, scope: &Scope<'_>, instances: &[u16]) -> R
             }
         }
     }
+    // One that is gone has left it to the next.
+    running.retain(|instance, _| index.gone(*instance).is_none());
     if let Some((_, entry)) = running.values().next() {
         return Ok(Figure { value: f64::INFINITY, of: count, entries: vec![*entry] });
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use super::lives::Lives;
 use crate::history::{Effect, Event};
 
 /// A fault as it struck.
@@ -10,6 +11,8 @@ pub(crate) struct Fault {
     pub(crate) number: u32,
     pub(crate) what: String,
     pub(crate) instances: Vec<u16>,
+    /// The lives that it strikes, in order; known when all faults were taken.
+    lives: Vec<u16>,
     pub(crate) effect: Effect,
     /// When the world was told to begin it.
     pub(crate) asked: u64,
@@ -31,6 +34,8 @@ pub(crate) struct Faults {
     losses: Windows,
     /// When Redis's clock may have been put off, and how far by then in all.
     clock_off: Vec<(u64, u64)>,
+    /// By number, then by life.
+    by_number: BTreeMap<u16, Windows>,
     by_instance: BTreeMap<u16, Windows>,
 }
 
@@ -41,7 +46,7 @@ struct Windows(Vec<(u64, u64)>);
 impl Fault {
     /// Whether it strikes this instance.
     pub(crate) fn strikes(&self, instance: u16) -> bool {
-        self.instances.contains(&instance)
+        self.lives.binary_search(&instance).is_ok()
     }
 
     /// Since when it surely no longer struck; never, if it never ended.
@@ -91,6 +96,7 @@ impl Faults {
                 number: *fault,
                 what: what.clone(),
                 instances: instances.clone(),
+                lives: Vec::new(),
                 effect: *effect,
                 asked,
                 on: (t, entry),
@@ -116,15 +122,24 @@ impl Faults {
             sum = sum.saturating_add(*off);
             *off = sum;
         }
-        let mut by_instance: BTreeMap<u16, Vec<&Fault>> = BTreeMap::new();
-        for fault in &self.all {
-            for instance in &fault.instances {
-                by_instance.entry(*instance).or_default().push(fault);
-            }
+        self.by_number = windows_of(&self.all, |fault| &fault.instances);
+    }
+
+    /// Finds whom each strikes.
+    pub(crate) fn strike(&mut self, lives: &Lives) {
+        for fault in &mut self.all {
+            let (asked, over) = (fault.asked, fault.over());
+            let struck = lives
+                .all()
+                .filter(|(_, life)| fault.instances.contains(&life.instance) && life.meets(asked, over));
+            fault.lives = struck.map(|(life, _)| life).collect();
         }
-        let arranged =
-            by_instance.into_iter().map(|(instance, faults)| (instance, Windows::new(faults.into_iter())));
-        self.by_instance = arranged.collect();
+        self.by_instance = windows_of(&self.all, |fault| &fault.lives);
+    }
+
+    /// The end of the last fault on the instances of this number that may have begun before `t`.
+    pub(crate) fn over_before(&self, number: u16, t: u64) -> Option<u64> {
+        self.by_number.get(&number)?.over(t.checked_sub(1)?)
     }
 
     /// H: the end of the last fault; 0 if there was none, and never if one did not end.
@@ -178,4 +193,15 @@ impl Faults {
         }
         around
     }
+}
+
+/// The windows of those whom faults strike, by whom.
+fn windows_of(faults: &[Fault], struck: impl Fn(&Fault) -> &[u16]) -> BTreeMap<u16, Windows> {
+    let mut by: BTreeMap<u16, Vec<&Fault>> = BTreeMap::new();
+    for fault in faults {
+        for one in struck(fault) {
+            by.entry(*one).or_default().push(fault);
+        }
+    }
+    by.into_iter().map(|(one, faults)| (one, Windows::new(faults.into_iter()))).collect()
 }

@@ -98,7 +98,29 @@ impl<'a> Floor<'a> {
             };
             latest = of(row.before, Acknowledged::ByRedis).filter(remembered);
         }
-        let latest = latest.max(of(row.settled, all));
+        let latest = latest.max(if self.index.gone(lane.instance).is_some() {
+            row.settled.and_then(|_| self.left_by(lane))
+        } else {
+            of(row.settled, all)
+        });
         latest.filter(|id| !self.index.may_be_dropped(*id, read.to.t))
+    }
+
+    /// What is known for good of an instance that is gone: what Redis acknowledged and has not forgotten since, for nobody may bring
+    /// it again; and what was accepted locally so early that it was brought, or lies on disk.
+    fn left_by(&self, lane: &Lane) -> Option<OperationId> {
+        let (settled, t) = (self.settled?, self.read.to.t);
+        let of = |row: Option<&Ended>, acknowledged| row.and_then(|row| row.latest(self.fact, acknowledged));
+        let remembered = |id: &OperationId| self.index.operation(*id).invoke.t >= self.forgotten;
+        let in_redis = of(lane.last(|end| end.t < settled), Acknowledged::ByRedis).filter(remembered);
+        if !self.index.brings_local_writes() {
+            return in_redis;
+        }
+        let until = self.index.brought_until(lane.instance).min(settled);
+        let kept = |id: &OperationId| {
+            let since = self.index.faults.forgetting_from(t);
+            remembered(id) || !self.index.in_redis(*id) && self.index.operation(*id).invoke.t >= since
+        };
+        in_redis.max(of(lane.last(|end| end.t < until), Acknowledged::ByAnyone).filter(kept))
     }
 }

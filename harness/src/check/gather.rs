@@ -6,6 +6,7 @@ use super::breaker_safe::Change;
 use super::faults::Faults;
 use super::ids::Ids;
 use super::index::Index;
+use super::lives::Lives;
 use super::operation::{Moment, Operation, OperationId};
 use super::reads::Looker;
 use super::spread::Spread;
@@ -30,6 +31,7 @@ pub struct Gather<'h> {
     pub(super) wire: WireReader<'h>,
     pub(super) load_over: u64,
     pub(super) struck: BTreeSet<u32>,
+    pub(super) lives: Lives,
     pub(super) changes: Vec<Vec<Change>>,
     /// What instances told of themselves but for their breakers, with the places of the entries.
     pub(super) told: Vec<(usize, Entry)>,
@@ -62,6 +64,7 @@ impl<'h> Gather<'h> {
             wire: WireReader::new(head),
             load_over: u64::MAX,
             struck: BTreeSet::new(),
+            lives: Lives::new(head.instances),
             changes: vec![Vec::new(); usize::from(head.instances)],
             told: Vec::new(),
         }
@@ -82,20 +85,41 @@ impl<'h> Gather<'h> {
                     self.operations[operation].returned(moment, outcome);
                 }
             }
-            Event::Fault { .. } => self.faults.take(&entry.e, t, place),
+            Event::Fault { instances, on, asked, effect, .. } => {
+                self.faults.take(&entry.e, t, place);
+                if let (Some(how), true) = (effect.ends_instances, *on) {
+                    instances
+                        .iter()
+                        .for_each(|instance| self.lives.end(*instance, (*asked).min(t), moment, how));
+                    self.changes.resize(usize::from(self.lives.count()), Vec::new());
+                }
+            }
             Event::Breaker { instance, from, to } => {
-                if let Some(changes) = self.changes.get_mut(usize::from(*instance)) {
+                if let Some(life) = self.lives.now(*instance) {
+                    let changes = &mut self.changes[usize::from(life)];
                     changes.push(Change { t, entry: place, from: *from, to: *to });
                 }
             }
-            Event::Mode { .. } | Event::Resync { .. } | Event::Sample { .. } | Event::Told { .. } => {
-                self.told.push((place, entry.clone()));
+            Event::Mode { .. } | Event::Resync { .. } | Event::Sample { .. } => {
+                let mut told = entry.clone();
+                if let Event::Mode { instance, .. }
+                | Event::Resync { instance, .. }
+                | Event::Sample { instance, .. } = &mut told.e
+                {
+                    // One that the run does not have stays none.
+                    *instance = self.lives.now(*instance).unwrap_or(u16::MAX);
+                }
+                self.told.push((place, told));
             }
-            Event::Wire { what, .. } => {
+            // What is expected of it names numbers, whoever has them.
+            Event::Told { .. } => self.told.push((place, entry.clone())),
+            Event::Wire { instance, what, .. } => {
                 if let Wire::Struck { fault, .. } = what {
                     self.struck.insert(*fault);
                 }
-                self.wire.take(&entry.e, t, place);
+                if let Some(life) = self.lives.now(*instance) {
+                    self.wire.take(&entry.e, t, place, life);
+                }
             }
             Event::Phase { name } => {
                 if name == "final" {
@@ -113,10 +137,9 @@ impl<'h> Gather<'h> {
     }
 
     fn invoke(&mut self, event: &Event, moment: Moment) {
-        let Some(operation) = Operation::invoked(event, moment) else { return };
-        if operation.instance >= self.head.instances {
-            return;
-        }
+        let Some(mut operation) = Operation::invoked(event, moment) else { return };
+        let Some(life) = self.lives.now(operation.instance) else { return };
+        operation.instance = life;
         let id = operation.id;
         let before = self.running.insert(id, self.operations.len());
         if self.twice.is_none() && (before.is_some() || self.returned.contains(id)) {

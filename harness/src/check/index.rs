@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::breaker_safe::Change;
 use super::faults::{Fault, Faults};
 use super::gather::{Gather, Twice};
+use super::lives::Lives;
 pub(crate) use super::operation::{Ending, Moment, Operation, OperationId};
 use super::place::Place;
 use super::reads::{Look, Read};
@@ -40,6 +41,8 @@ pub struct Index<'h> {
     /// For every operation the one that wrote the value which it read.
     writers: Vec<Place>,
     pub(crate) faults: Faults,
+    /// Wherever a check speaks of an instance it means a life.
+    pub(crate) lives: Lives,
     /// The numbers of the faults that struck commands.
     pub(crate) struck: BTreeSet<u32>,
     /// The final looks, in order.
@@ -72,6 +75,7 @@ impl<'h> Index<'h> {
             load_over,
             mut operations,
             mut faults,
+            mut lives,
             looker,
             wire,
             struck,
@@ -81,9 +85,12 @@ impl<'h> Index<'h> {
             ..
         } = gather;
         operations.shrink_to_fit();
-        faults.arrange();
         let can = |capability| head.rules.can.contains(&capability);
-        let (writes, by_instance) = (writes(&operations), by_instance(&operations, head.instances));
+        let (slack, resync_within) = (nanos(head.rules.clock_slack), nanos(head.rules.resync_within));
+        faults.arrange();
+        lives.arrange(&faults, can(Capability::Durable), resync_within.saturating_add(slack));
+        faults.strike(&lives);
+        let (writes, by_instance) = (writes(&operations), by_instance(&operations, lives.count()));
         let mut index = Self {
             head,
             source,
@@ -96,14 +103,15 @@ impl<'h> Index<'h> {
             writes,
             writers: Vec::new(),
             faults,
+            wire: wire.finish(lives.count()),
+            lives,
             struck,
             looks: looker.finish(),
             twice,
             changes,
             told,
-            wire: wire.finish(),
-            slack: nanos(head.rules.clock_slack),
-            resync_within: nanos(head.rules.resync_within),
+            slack,
+            resync_within,
             has_fallback: can(Capability::Fallback),
             brings_local_writes: can(Capability::Resync) || !can(Capability::Fallback),
         };
@@ -161,9 +169,9 @@ impl<'h> Index<'h> {
         self.has_fallback
     }
 
-    /// How many instances the run has.
-    pub(crate) fn instances(&self) -> usize {
-        usize::from(self.head.instances)
+    /// Whether Redis acknowledged the operation.
+    pub(crate) fn in_redis(&self, id: OperationId) -> bool {
+        self.operation(id).served_by() == Some(ServedBy::Redis)
     }
 
     /// e in nanoseconds.
@@ -186,7 +194,8 @@ impl<'h> Index<'h> {
         self.changes.get(usize::from(instance)).map_or(&[], Vec::as_slice)
     }
 
-    /// What the instances told of themselves (modes, resyncs, samples, and what they were asked for), in order, with the places of the entries.
+    /// What the instances told of themselves (modes, resyncs, samples, and what they were asked for), in order, with the places of
+    /// the entries.
     pub(crate) fn told(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.told.iter().map(|(place, entry)| (*place, entry))
     }

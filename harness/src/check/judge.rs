@@ -144,5 +144,6 @@ fn named(capability: Capability) -> &'static str {
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
         Capability::Encryption => "`encryption`",
+        Capability::Durable => "`durable`",
     }
 }

@@ -11,6 +11,7 @@ enum Turn<'a> {
     Ends(u32),
     Breaker(u16, BreakerState),
     Mode(u16, Mode),
+    Restarts(u16),
 }
 
 /// Shows what every operation met, in order.
@@ -27,9 +28,11 @@ pub(crate) fn each(index: &Index<'_>, mut see: impl FnMut(Met<'_>)) {
                 Turn::Ends(number) => walk.fault_ends(number),
                 Turn::Breaker(instance, to) => walk.breaker(instance, to),
                 Turn::Mode(instance, to) => walk.mode(instance, to),
+                Turn::Restarts(instance) => walk.restarts(instance),
             }
         }
-        if let Some(met) = walk.met(operation.invoke.t, operation.instance, operation.kind) {
+        let number = number(index, operation.instance);
+        if let Some(met) = walk.met(operation.invoke.t, number, operation.kind) {
             see(met);
         }
     }
@@ -50,12 +53,16 @@ fn turns<'a>(index: &'a Index<'_>) -> Vec<(usize, Turn<'a>)> {
         let ends = fault.off.map(|(_, entry)| (entry, Turn::Ends(fault.number)));
         [Some((fault.on.1, Turn::Begins(fault))), ends].into_iter().flatten()
     });
-    let breakers = (0..index.head.instances).flat_map(|instance| {
-        let changes = index.changes(instance).iter();
-        changes.map(move |change| (change.entry, Turn::Breaker(instance, change.to)))
+    let breakers = index.lives.all().flat_map(|(life, of)| {
+        let changes = index.changes(life).iter();
+        changes.map(move |change| (change.entry, Turn::Breaker(of.instance, change.to)))
+    });
+    let restarts = index.lives.all().filter_map(|(_, life)| {
+        let gone = life.gone?;
+        Some((gone.at.entry, Turn::Restarts(life.instance)))
     });
     let modes = index.told().filter_map(|(entry, line)| match line.e {
-        Event::Mode { instance, to } => Some((entry, Turn::Mode(instance, to))),
+        Event::Mode { instance, to } => Some((entry, Turn::Mode(number(index, instance), to))),
         Event::Invoke { .. }
         | Event::Return { .. }
         | Event::Fault { .. }
@@ -67,7 +74,12 @@ fn turns<'a>(index: &'a Index<'_>) -> Vec<(usize, Turn<'a>)> {
         | Event::Told { .. }
         | Event::Final { .. } => None,
     });
-    let mut turns: Vec<(usize, Turn<'a>)> = faults.chain(breakers).chain(modes).collect();
+    let mut turns: Vec<(usize, Turn<'a>)> = faults.chain(restarts).chain(breakers).chain(modes).collect();
     turns.sort_by_key(|(entry, _)| *entry);
     turns
+}
+
+/// The number in the run that this instance has.
+fn number(index: &Index<'_>, instance: u16) -> u16 {
+    index.lives.get(instance).map_or(instance, |life| life.instance)
 }

@@ -31,6 +31,7 @@ mod integrity;
 mod judge;
 mod keys;
 mod lane;
+mod lives;
 mod met;
 mod monotonic_reads;
 mod monotonic_writes;

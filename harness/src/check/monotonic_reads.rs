@@ -47,9 +47,9 @@ fn one(index: &Index<'_>, read: &Read, writer: OperationId, learnt: &Learnt, tal
             let says = format!(
                 "{} had brought back {}; yet {} brought back {}, which is older",
                 said(index, &earlier),
-                words::name(index.operation(newer)),
+                words::name(index, index.operation(newer)),
                 words::reader(index, read),
-                words::name(index.operation(writer)),
+                words::name(index, index.operation(writer)),
             );
             let mut entries = read.entries();
             entries.extend(index.operation(earlier.by).entries());
@@ -64,7 +64,7 @@ fn one(index: &Index<'_>, read: &Read, writer: OperationId, learnt: &Learnt, tal
             let says = format!(
                 "{} knew {}, then {} brought back another value; yet {} brought back the first again",
                 said(index, &turned.first),
-                words::name(index.operation(writer)),
+                words::name(index, index.operation(writer)),
                 said(index, &turned.then),
                 words::reader(index, read),
             );

@@ -90,10 +90,10 @@ fn judge(
     }
     tally.broken(read.to.entry, || {
         let says = format!(
-            "instance-{} made {}, and after it {}, which Redis had: {} brought it back; yet {} brought back the first again",
-            index.operation(writer).instance,
+            "{} made {}, and after it {}, which Redis had: {} brought it back; yet {} brought back the first again",
+            index.who(index.operation(writer).instance),
             words::operation(index, writer),
-            words::name(index.operation(later.write)),
+            words::name(index, index.operation(later.write)),
             words::reader(index, &later.read),
             words::reader(index, read),
         );

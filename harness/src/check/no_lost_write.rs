@@ -7,6 +7,7 @@ use super::session::{Fact, SessionLog};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::history::{Capability, ServedBy};
+use crate::load::Kind;
 
 /// I1.
 pub(super) struct NoLostWrite;
@@ -42,12 +43,26 @@ impl Check for NoLostWrite {
             "; writes accepted locally were not judged, for the subject has no resync".to_owned()
         };
         let held = format!(
-            "{} reads found what they had to, {local} of them at the end with writes that had been accepted locally{not_brought}",
-            tally.count()
+            "{} reads found what they had to, {local} of them at the end with writes that had been accepted locally{not_brought}{}",
+            tally.count(),
+            permitted(index),
         );
         let unseen =
             "no session with an acknowledged write was read after it; final reads would make it known";
         tally.finding(self, index, Words { held, unseen: unseen.to_owned() })
+    }
+}
+
+/// What instances that crashed may have taken along: that is permitted, and told.
+fn permitted(index: &Index<'_>) -> String {
+    let writes = index.operations.iter().enumerate().filter(|(id, operation)| {
+        !matches!(operation.kind, Kind::Get | Kind::Ttl) && index.may_be_taken_along(*id)
+    });
+    match writes.count() {
+        0 => String::new(),
+        count => format!(
+            "; permitted loss: {count} writes that instances had accepted locally and need not have brought when they ended"
+        ),
     }
 }
 
@@ -85,7 +100,7 @@ fn value(index: &Index<'_>, log: &SessionLog, read: &Read, writer: OperationId, 
                 "{} is lost: {} brought back the older {}",
                 words::operation(index, lost),
                 words::reader(index, read),
-                words::name(index.operation(writer)),
+                words::name(index, index.operation(writer)),
             );
             let mut entries = read.entries();
             entries.extend(index.operation(lost).entries());

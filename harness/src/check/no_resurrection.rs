@@ -59,7 +59,7 @@ fn after_destroy(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut T
         Some((destroy, writer)) => tally.broken(read.to.entry, || {
             let what = writer.map_or_else(
                 || format!("{} was not created again, yet it was there", log.id),
-                |writer| format!("yet its earlier {} was there", words::name(index.operation(writer))),
+                |writer| format!("yet its earlier {} was there", words::name(index, index.operation(writer))),
             );
             let says =
                 format!("{}; {what} for {}", words::operation(index, destroy), words::reader(index, read));
@@ -78,9 +78,10 @@ fn after_absence(index: &Index<'_>, log: &SessionLog, instance: usize, tally: &m
         let caught_above = || log.floor(index, read, Fact::Destruction).supersedes(index, writer).is_some();
         if let Some(turned) = turned.filter(|_| !caught_above()) {
             tally.broken(read.to.entry, || {
+                let who = index.who(instance);
                 let says = format!(
-                    "instance-{instance} knew {}, and made {}; yet that value was there again for {}",
-                    words::name(index.operation(writer)),
+                    "{who} knew {}, and made {}; yet that value was there again for {}",
+                    words::name(index, index.operation(writer)),
                     words::operation(index, turned.then.by),
                     words::reader(index, read),
                 );

@@ -58,11 +58,12 @@ fn value(
     match missed {
         None => tally.judged(),
         Some(missed) => tally.broken(read.to.entry, || {
+            let who = index.who(instance);
             let says = format!(
-                "instance-{instance} had made {}; yet {} brought back the older {}",
+                "{who} had made {}; yet {} brought back the older {}",
                 words::operation(index, missed),
                 words::reader(index, read),
-                words::name(index.operation(writer)),
+                words::name(index, index.operation(writer)),
             );
             let mut entries = read.entries();
             entries.extend(index.operation(missed).entries());
@@ -78,8 +79,9 @@ fn absent(index: &Index<'_>, log: &SessionLog, instance: usize, read: &Read, tal
         return;
     }
     tally.broken(read.to.entry, || {
+        let who = index.who(instance);
         let says = format!(
-            "instance-{instance} had made {}; nothing ended {} since, yet {} said that there is no such session",
+            "{who} had made {}; nothing ended {} since, yet {} said that there is no such session",
             words::operation(index, own),
             log.id,
             words::reader(index, read),

@@ -164,7 +164,8 @@ pub(crate) fn of_look(index: &Index<'_>, look: &Look) -> Option<Read> {
         Reader::Instance(_) if look.from.t > index.settled_after(0) => View::Redis,
         Reader::Instance(_) => without_word(index),
     };
-    let Look { reader, session, from, to, writer, .. } = *look;
+    let Look { session, from, to, writer, .. } = *look;
+    let reader = index.reader(look);
     Some(Read { session, reader, view, from, to, seen, operation: None, writer })
 }
 

@@ -23,7 +23,7 @@ pub(super) fn judge(index: &Index<'_>, tally: &mut Tally) {
     if index.faults.all.is_empty() {
         return;
     }
-    for instance in 0..index.head.instances {
+    for instance in 0..index.lives.count() {
         operations(index, instance, tally);
     }
 }
@@ -69,8 +69,9 @@ fn operations(index: &Index<'_>, instance: u16, tally: &mut Tally) {
         if let (true, Some(first)) = (mute, late.first()) {
             let operation = index.operation(*first);
             tally.broken(operation.end.map_or(operation.invoke.entry, |end| end.entry), || {
+                let who = index.who(instance);
                 let says = format!(
-                    "instance-{instance} answered none of the {} times that it was asked to {} after all had settled, first {}",
+                    "{who} answered none of the {} times that it was asked to {} after all had settled, first {}",
                     late.len(),
                     kind.name(),
                     words::operation(index, *first)

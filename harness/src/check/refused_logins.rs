@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::index::{Index, nanos};
+use super::lives::Who;
 use super::retry_discipline::{Lane, may_send_until};
 use super::tally::Tally;
 use super::wire::{Command, WireLog};
@@ -57,7 +58,7 @@ pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &
             run.beside += 1;
         }
         if run.beside > beside(index, &run) {
-            return too_many(lane.instance, &run, tally);
+            return too_many(index.who(lane.instance), &run, tally);
         }
         tally.judged();
     }
@@ -72,11 +73,11 @@ fn beside(index: &Index<'_>, run: &Run<'_>) -> u64 {
     probes.saturating_add(u64::from(rule.failures).max(1))
 }
 
-fn too_many(instance: u16, run: &Run<'_>, tally: &mut Tally) {
+fn too_many(who: Who, run: &Run<'_>, tally: &mut Tally) {
     let Some((first, last)) = run.first.zip(run.last) else { return };
     tally.broken(last.entry, || {
         let says = format!(
-            "Redis answered {} to the {} that instance-{instance} sent at {}, and no retry mends that; yet until {} it logged in {} times, {} of \
+            "Redis answered {} to the {} that {who} sent at {}, and no retry mends that; yet until {} it logged in {} times, {} of \
              them on no operation's account",
             first.error.as_deref().unwrap_or_default(),
             first.name,

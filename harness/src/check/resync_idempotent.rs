@@ -80,9 +80,9 @@ impl One<'_, '_> {
         }
         tally.broken(entry, || {
             let says = format!(
-                "the resync of instance-{} had {} sessions to bring at {}, and {meanwhile} operations were under way until it finished at {}; yet \
+                "the resync of {} had {} sessions to bring at {}, and {meanwhile} operations were under way until it finished at {}; yet \
                  it brought {brought}",
-                self.instance,
+                self.index.who(self.instance),
                 self.resync.sessions,
                 words::seconds(from),
                 words::seconds(to),
@@ -96,7 +96,8 @@ impl One<'_, '_> {
         let (from, to) = (self.resync.from.t, next.from.t);
         if self.doubts.none(self.index, from, to) {
             let changed = self.work.left_to_bring(from, to, self.resync);
-            let says = format!("a resync of instance-{} had finished, so nothing was left", self.instance);
+            let says =
+                format!("a resync of {} had finished, so nothing was left", self.index.who(self.instance));
             self.no_more_than(says, finished, (0, changed), next, tally);
         }
     }
@@ -106,8 +107,10 @@ impl One<'_, '_> {
         let (from, to) = (self.resync.from.t, next.from.t);
         if self.doubts.same_redis(self.index, from, to) && self.doubts.same_connections(at, to) {
             let changed = self.work.left_to_bring(from, to, self.resync);
-            let says =
-                format!("a resync of instance-{} was interrupted with {left} sessions left", self.instance);
+            let says = format!(
+                "a resync of {} was interrupted with {left} sessions left",
+                self.index.who(self.instance)
+            );
             self.no_more_than(says, entry, (left, changed), next, tally);
         }
     }

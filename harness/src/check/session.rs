@@ -157,7 +157,7 @@ impl SessionLog {
 
     /// The instances that were asked for it, or looked at it at the end, in the order of their numbers.
     pub(crate) fn readers(&self, index: &Index<'_>) -> Vec<usize> {
-        let looked = self.looks.iter().filter_map(|place| match index.looks[*place].reader {
+        let looked = self.looks.iter().filter_map(|place| match index.reader(&index.looks[*place]) {
             Reader::Instance(number) => Some(usize::from(number)),
             Reader::Fresh | Reader::Redis => None,
         });

@@ -79,8 +79,9 @@ fn nothing_though_accepted(
             tally.judged();
         } else if lives(index, id, sample.at.t) && !succeeded(index, instance, from, sample.at.t) {
             tally.broken(sample.at.entry, || {
+                let who = index.who(instance);
                 let says = format!(
-                    "instance-{instance} accepted {}, and {} let nothing through to Redis from {}; yet it said at {} that nothing waits for \
+                    "{who} accepted {}, and {} let nothing through to Redis from {}; yet it said at {} that nothing waits for \
                      its resync",
                     words::operation(index, id),
                     fault.what,
@@ -137,8 +138,9 @@ fn something_though_finished(
         if sample.at.t.saturating_sub(first.at.t) > long && doubts.none(index, resync.from.t, sample.at.t) {
             return tally.broken(sample.at.entry, || {
                 let known = work.left_to_bring(resync.from.t, sample.at.t, resync);
+                let who = index.who(instance);
                 let says = format!(
-                    "instance-{instance} said at {} that its resync had finished, and wrote {} sessions since that Redis may lack; yet from {} \
+                    "{who} said at {} that its resync had finished, and wrote {} sessions since that Redis may lack; yet from {} \
                      to {} it said that more wait, {} in the end, and began no other",
                     words::seconds(finished.t),
                     known,

@@ -74,8 +74,8 @@ fn never_asked(index: &Index<'_>, id: OperationId, tally: &mut Tally) {
     let operation = index.operation(id);
     tally.broken(operation.end.map_or(0, |end| end.entry), || {
         let says = format!(
-            "instance-{} said that Redis answered {}; yet it sent no command for {} meanwhile, and had none under way",
-            operation.instance,
+            "{} said that Redis answered {}; yet it sent no command for {} meanwhile, and had none under way",
+            index.who(operation.instance),
             words::operation(index, id),
             operation.session,
         );

@@ -35,9 +35,9 @@ impl Check for TruthfulTelemetry {
 
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
-        for instance in 0..index.head.instances {
+        for instance in 0..index.lives.count() {
             let changes = index.changes(instance);
-            for open in stretches(index, changes, |change| change.to == BreakerState::Open) {
+            for open in stretches(index, instance, changes, |change| change.to == BreakerState::Open) {
                 while_open(index, instance, open, &mut tally);
             }
             if index.rules().breaker.alone {
@@ -61,8 +61,13 @@ impl Check for TruthfulTelemetry {
 }
 
 /// The stretches that begin with a change that is `meant` and end with the next.
-fn stretches(index: &Index<'_>, changes: &[Change], meant: impl Fn(&Change) -> bool) -> Vec<Stretch> {
-    let over = Moment { t: index.load_over().min(last(index)), entry: usize::MAX };
+fn stretches(
+    index: &Index<'_>,
+    instance: u16,
+    changes: &[Change],
+    meant: impl Fn(&Change) -> bool,
+) -> Vec<Stretch> {
+    let over = Moment { t: index.load_over().min(index.over_of(instance)), entry: usize::MAX };
     let ends = changes.iter().skip(1).map(|next| Moment { t: next.t, entry: next.entry }).chain([over]);
     let both = changes.iter().zip(ends).filter(|(change, _)| meant(change));
     both.map(|(change, to)| Stretch { from: Moment { t: change.t, entry: change.entry }, to }).collect()
@@ -82,13 +87,9 @@ fn local_stretches(index: &Index<'_>, instance: u16) -> Vec<Stretch> {
             Mode::Redis => found.extend(since.take().map(|from| Stretch { from, to: moment })),
         }
     }
-    let over = Moment { t: index.load_over().min(last(index)), entry: usize::MAX };
+    let over = Moment { t: index.load_over().min(index.over_of(instance)), entry: usize::MAX };
     found.extend(since.map(|from| Stretch { from, to: over }));
     found
-}
-
-fn last(index: &Index<'_>) -> u64 {
-    index.over
 }
 
 /// The operations of the instance that began and ended in the stretch, more than e from its ends.
@@ -112,8 +113,9 @@ fn while_open(index: &Index<'_>, instance: u16, open: Stretch, tally: &mut Tally
             continue;
         }
         tally.broken(operation.end.map_or(0, |end| end.entry), || {
+            let who = index.who(instance);
             let says = format!(
-                "instance-{instance} said that its breaker was open since {}; yet {} was answered by Redis",
+                "{who} said that its breaker was open since {}; yet {} was answered by Redis",
                 words::seconds(open.from.t),
                 words::operation(index, id),
             );
@@ -163,8 +165,9 @@ fn served_all_the_same(
     let (Some(first), Some(last)) = (row.first(), row.last()) else { return };
     let end = index.operation(*last).end.map_or(0, |end| end.entry);
     tally.broken(end, || {
+        let who = index.who(instance);
         let says = format!(
-            "instance-{instance} said at {} that it serves operations itself, and has not said otherwise by {}; yet Redis answered {} of \
+            "{who} said at {} that it serves operations itself, and has not said otherwise by {}; yet Redis answered {} of \
              them in a row, first {}, last {}",
             words::seconds(local.from.t),
             words::seconds(local.to.t),
@@ -199,8 +202,9 @@ fn while_closed(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mu
     let end = other.end.filter(|end| end.t.saturating_sub(one.invoke.t) > long);
     let (false, true, Some(end)) = (by_redis, kept.len() >= IN_A_ROW, end) else { return };
     tally.broken(end.entry, || {
+        let who = index.who(instance);
         let says = format!(
-            "instance-{instance} said that its breaker was closed since {}; yet Redis got none of {} writes, and nothing crossed the wire: first \
+            "{who} said that its breaker was closed since {}; yet Redis got none of {} writes, and nothing crossed the wire: first \
              {}, last {}",
             words::seconds(closed),
             kept.len(),

@@ -38,7 +38,7 @@ impl Check for TtlLower {
                         format!(
                             ", and it lives until {} at least ({})",
                             words::seconds(t),
-                            words::name(index.operation(setter))
+                            words::name(index, index.operation(setter))
                         )
                     });
                     let says = format!(

@@ -92,7 +92,7 @@ fn wrong(
         "{} was to expire at {} ({}); {who} says that {} are left, {off}",
         log.id,
         words::seconds(due),
-        words::name(index.operation(setter)),
+        words::name(index, index.operation(setter)),
         words::seconds(left),
     );
     Some((says, setter))

@@ -45,6 +45,7 @@ pub(crate) struct WireLog {
 #[derive(Debug)]
 pub(crate) struct WireReader<'h> {
     keys: Option<Keys<'h>>,
+    /// By life.
     logs: Vec<WireLog>,
     connections: HashMap<(u16, u32), Connection, Spread>,
     /// Names of commands and first words of errors.
@@ -56,6 +57,8 @@ pub(crate) struct WireReader<'h> {
 /// A connection as it is followed.
 #[derive(Debug, Default)]
 struct Connection {
+    /// The life that it is of: the one that had the number when it was opened.
+    life: usize,
     /// When it was opened, where that was seen.
     opened: Option<u64>,
     unanswered: VecDeque<usize>,
@@ -92,12 +95,17 @@ impl<'h> WireReader<'h> {
         }
     }
 
-    /// Takes the next entry, if it is of the tap.
-    pub(crate) fn take(&mut self, event: &Event, t: u64, entry: usize) {
+    /// Takes the next entry, if it is of the tap. `life` is the one that has the number now.
+    pub(crate) fn take(&mut self, event: &Event, t: u64, entry: usize, life: u16) {
         let Event::Wire { instance, connection: number, what } = event else { return };
-        let Some(log) = self.logs.get_mut(usize::from(*instance)) else { return };
+        let life = usize::from(life);
+        if self.logs.len() <= life {
+            self.logs.resize(life + 1, WireLog::default());
+        }
+        let new = || Connection { life, ..Connection::default() };
+        let connection = self.connections.entry((*instance, *number)).or_insert_with(new);
+        let log = &mut self.logs[connection.life];
         log.see(t);
-        let connection = self.connections.entry((*instance, *number)).or_default();
         match what {
             Wire::Opened => {
                 log.opened.push(t);
@@ -150,8 +158,9 @@ impl<'h> WireReader<'h> {
         }
     }
 
-    /// The logs of all instances.
-    pub(crate) fn finish(mut self) -> Vec<WireLog> {
+    /// The logs of so many lives.
+    pub(crate) fn finish(mut self, lives: u16) -> Vec<WireLog> {
+        self.logs.resize(usize::from(lives), WireLog::default());
         for log in &mut self.logs {
             log.commands.shrink_to_fit();
             if !self.load_over {

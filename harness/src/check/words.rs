@@ -22,11 +22,11 @@ pub(crate) fn operation(index: &Index<'_>, id: OperationId) -> String {
         Ending::Unknown => "with unknown outcome at ",
         Ending::Missing => "which never returned since ",
     };
-    format!("{} at {}, {ending}{}", name(operation), seconds(operation.invoke.t), seconds(end))
+    format!("{} at {}, {ending}{}", name(index, operation), seconds(operation.invoke.t), seconds(end))
 }
 
 /// `update 0-17 of s3 by instance-0`.
-pub(crate) fn name(operation: &Operation) -> String {
+pub(crate) fn name(index: &Index<'_>, operation: &Operation) -> String {
     let Operation { kind, session, instance, write, ttl, .. } = operation;
     let write = write.map(|write| format!(" {write}")).unwrap_or_default();
     let ttl = match ttl {
@@ -35,7 +35,7 @@ pub(crate) fn name(operation: &Operation) -> String {
         }
         Some(_) | None => String::new(),
     };
-    format!("{}{write} of {session} by instance-{instance}{ttl}", kind.name())
+    format!("{}{write} of {session} by {}{ttl}", kind.name(), index.who(*instance))
 }
 
 /// Who read, how and when: `instance-1, answered by Redis at 30.002 s`.
@@ -44,7 +44,9 @@ pub(crate) fn reader(index: &Index<'_>, read: &Read) -> String {
     match read.reader {
         Reader::Redis => format!("Redis itself at {at}, after the run"),
         Reader::Fresh => format!("a fresh instance at {at}, after the run"),
-        Reader::Instance(number) if read.is_final() => format!("instance-{number} at {at}, after the run"),
+        Reader::Instance(number) if read.is_final() => {
+            format!("{} at {at}, after the run", index.who(number))
+        }
         Reader::Instance(number) => {
             let served = read.operation.and_then(|id| index.operation(id).served_by());
             let by = match (served, read.view) {
@@ -52,7 +54,7 @@ pub(crate) fn reader(index: &Index<'_>, read: &Read) -> String {
                 (Some(ServedBy::Redis), _) => ", answered by Redis",
                 (Some(ServedBy::Local), _) => ", answered locally",
             };
-            format!("instance-{number}{by} at {at}")
+            format!("{}{by} at {at}", index.who(number))
         }
     }
 }

@@ -74,6 +74,13 @@ impl Walk {
         }
     }
 
+    /// An instance is gone; the next of its number is as one that has just started.
+    pub fn restarts(&mut self, instance: u16) {
+        if let Some(state) = self.states.get_mut(usize::from(instance)) {
+            *state = (BreakerState::Closed, Mode::Redis);
+        }
+    }
+
     /// What an operation meets that is handed to an instance at `t`; nothing, if the instance is not of the run.
     pub fn met(&mut self, t: u64, instance: u16, operation: Kind) -> Option<Met<'_>> {
         let (breaker, mode) = self.states.get(usize::from(instance)).copied()?;
@@ -92,7 +99,10 @@ pub fn each(history: &History, mut see: impl FnMut(Met<'_>)) {
     let mut walk = Walk::new(history.head.instances);
     for (place, entry) in history.entries.iter().enumerate() {
         match &entry.e {
-            Event::Fault { fault, what, instances, on: true, .. } => {
+            Event::Fault { fault, what, instances, on: true, effect, .. } => {
+                if effect.ends_instances.is_some() {
+                    instances.iter().for_each(|instance| walk.restarts(*instance));
+                }
                 let until = ends.get(&place).copied().unwrap_or(u64::MAX);
                 walk.fault_begins(*fault, what, instances, until);
             }

@@ -35,6 +35,11 @@ pub enum Act {
     Unreachable,
     /// Strikes the server itself.
     Server(ServerAct),
+    /// Instances end, and others take their places when it ends. No world has a part in it.
+    Crash {
+        /// Whether they are told to end, and have the time for it.
+        orderly: bool,
+    },
 }
 
 /// What becomes of a command or of its reply.

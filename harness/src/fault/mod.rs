@@ -181,6 +181,8 @@ kinds! {
     password_change: PasswordChange,
     /// Demotes the server.
     failover: Failover,
+    /// Ends instances and starts others.
+    crash: Crash,
 }
 
 impl fmt::Display for Fault {

@@ -149,6 +149,20 @@ pub struct Effect {
     /// How far it puts Redis's clock off, in milliseconds: what expires by that clock may do so as much too soon or too late.
     #[serde(default)]
     pub clock_off_ms: u64,
+    /// The instances that it strikes are gone once it has begun, and others have taken their places once it has ended: they know
+    /// nothing of what those knew but what Redis tells them, and what lies on disk. Absent where instances go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_instances: Option<End>,
+}
+
+/// How an instance ended that others were to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// At once, in the middle of everything.
+    Killed,
+    /// It was told to, and had the time for it.
+    Orderly,
 }
 
 /// The code of a definite answer that is right where there is no such session: `update` and `touch` have no other.

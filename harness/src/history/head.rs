@@ -177,4 +177,6 @@ pub enum Capability {
     Http,
     /// Encrypts values before they go to Redis.
     Encryption,
+    /// What it accepts locally lies on disk before it is acknowledged, and the next instance with the same folder brings it to Redis.
+    Durable,
 }

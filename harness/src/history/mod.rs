@@ -16,7 +16,7 @@ mod value;
 
 pub use error::HistoryError;
 pub use event::{
-    BreakerState, Effect, Entry, Event, FinalRead, Left, Mode, NO_SESSION, Outcome, Reader, ReplyKind,
+    BreakerState, Effect, End, Entry, Event, FinalRead, Left, Mode, NO_SESSION, Outcome, Reader, ReplyKind,
     Resync, Sample, Saw, ServedBy, Wire,
 };
 pub use file::{read, write, write_entries};

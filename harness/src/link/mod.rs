@@ -190,7 +190,12 @@ impl Link {
                     rules.answers.insert(number, answering);
                 });
             }
-            Act::Bend(_) | Act::HalfOpen | Act::Unreachable | Act::Refuse | Act::Server(_) => {}
+            Act::Bend(_)
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Refuse
+            | Act::Server(_)
+            | Act::Crash { .. } => {}
         }
     }
 
@@ -222,7 +227,12 @@ impl Link {
             Act::Answer(_) => self.change(|rules| {
                 rules.answers.remove(&number);
             }),
-            Act::Bend(_) | Act::HalfOpen | Act::Unreachable | Act::Refuse | Act::Server(_) => {}
+            Act::Bend(_)
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Refuse
+            | Act::Server(_)
+            | Act::Crash { .. } => {}
         }
     }
 

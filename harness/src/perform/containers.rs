@@ -15,7 +15,7 @@ pub(super) fn unsupported(act: &Act) -> Option<String> {
         Act::Server(ServerAct::ClockJump { .. }) => {
             return Some("a real server has the machine's clock; the sim world can do this".to_owned());
         }
-        Act::Bend(_) | Act::Refuse | Act::Reset { .. } | Act::Server(_) => return None,
+        Act::Bend(_) | Act::Refuse | Act::Reset { .. } | Act::Server(_) | Act::Crash { .. } => return None,
         Act::Unreachable => "Toxiproxy either accepts or refuses, and lets no connect hang",
         Act::Answer(_) => "Toxiproxy does not know commands and replies",
         Act::SlowAccept { .. } => "Toxiproxy accepts at once",

@@ -29,7 +29,8 @@ pub(super) fn unsupported(setting: &Setting, act: &Act) -> Option<String> {
         | Act::Reset { .. }
         | Act::Answer(_)
         | Act::SlowAccept { .. }
-        | Act::HalfOpen => None,
+        | Act::HalfOpen
+        | Act::Crash { .. } => None,
         Act::Unreachable if cfg!(target_os = "linux") => None,
         Act::Unreachable => {
             Some("only Linux lets a connect hang on its own machine; the sim world can do this".to_owned())

@@ -89,12 +89,17 @@ pub async fn perform(
     if let Some(why) = setting.subject().unsupported(setting.world) {
         return Err(Trouble::Skipped(why));
     }
+    if let Some(why) = unsupported(&setting, &plan) {
+        return Err(Trouble::Skipped(why));
+    }
     match setting.world {
         Kind::Containers => containers::perform(plan, setting, progress, stop).await,
         Kind::Local => local::perform(plan, setting, progress, stop).await,
         Kind::Sim => sim::perform(plan, setting, progress, stop).await,
     }
 }
+
+const REAL_DISK: &str = "its instances keep sessions on a disk, whose time is not virtual; the local and containers worlds can do this";
 
 /// The setting with the flaw planted that a canary must find. A canary tries the checks, and for that it needs the reference client.
 fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
@@ -115,8 +120,8 @@ fn planted(plan: &Plan, setting: Setting) -> Result<Setting, Trouble> {
     }
 }
 
-/// Why the world cannot carry out a plan: how its servers belong together, what one of its faults does, or how instances are to reach
-/// the server; `None` when it can.
+/// Why the world cannot carry out a plan: how its servers belong together, what one of its faults does, how instances are to reach
+/// the server, or where they keep sessions; `None` when it can.
 pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
     let topology = unsupported_topology(setting, plan.redis.topology);
     let login = match setting.world {
@@ -124,8 +129,10 @@ pub fn unsupported(setting: &Setting, plan: &Plan) -> Option<String> {
         Kind::Sim => plan.redis.tls.then(|| sim::NO_TLS.to_owned()),
         Kind::Containers => None,
     };
+    let disk = (plan.disk && setting.world == Kind::Sim).then(|| REAL_DISK.to_owned());
     topology
         .or(login)
+        .or(disk)
         .or_else(|| plan.strikes.iter().find_map(|strike| unsupported_act(setting, &strike.act)))
 }
 

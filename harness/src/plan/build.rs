@@ -48,6 +48,7 @@ impl Plan {
             origin: scenario.origin.clone(),
             seed,
             settings: serde_json::to_value(&scenario.settings).unwrap_or_default(),
+            disk: scenario.disk,
             redis: scenario.redis.clone(),
             instances: load.instances,
             sessions: load.sessions,

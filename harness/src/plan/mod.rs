@@ -10,7 +10,7 @@ use squall_client::seal::KEY_LENGTH;
 
 use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
-use crate::history::{Effect, PhaseSpan, Rules};
+use crate::history::{Effect, End, PhaseSpan, Rules};
 use crate::load::value::{Mark, mark};
 use crate::load::{Operation, Through};
 use crate::scenario::Redis;
@@ -29,6 +29,8 @@ pub struct Plan {
     pub seed: u64,
     /// The settings of the subject: the `[client]` table with its profile resolved.
     pub settings: serde_json::Value,
+    /// Whether instances keep on disk what they accept without Redis.
+    pub disk: bool,
     /// The server that the scenario asks for.
     pub redis: Redis,
     /// How many instances.
@@ -107,7 +109,7 @@ impl Strike {
             Act::Refuse => (true, false),
             Act::Reset { live: _, new } => (*new, false),
             Act::Bend(bend) => (bend.lets_nothing_through(), false),
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen => (false, false),
+            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Crash { .. } => (false, false),
             Act::Unreachable
             | Act::Server(ServerAct::Pause | ServerAct::Script { .. } | ServerAct::PasswordChange) => {
                 (true, false)
@@ -135,10 +137,16 @@ impl Strike {
             | Act::Answer(_)
             | Act::SlowAccept { .. }
             | Act::HalfOpen
-            | Act::Unreachable => 0,
+            | Act::Unreachable
+            | Act::Crash { .. } => 0,
+        };
+        let ends_instances = match self.act {
+            Act::Crash { orderly: true } => Some(End::Orderly),
+            Act::Crash { orderly: false } => Some(End::Killed),
+            _ => None,
         };
         let total = stops_all && self.probability >= 1.0;
-        Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms }
+        Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms, ends_instances }
     }
 }
 
@@ -152,5 +160,6 @@ fn of_one(act: ServerAct) -> Effect {
         strikes_commands: false,
         spares_redis: !is_replaced && act != ServerAct::Flush,
         clock_off_ms: 0,
+        ends_instances: None,
     }
 }

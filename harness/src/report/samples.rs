@@ -91,6 +91,7 @@ pub(crate) fn plan() -> Plan {
         origin: Vec::new(),
         seed: 8,
         settings: serde_json::Value::Null,
+        disk: false,
         redis: crate::scenario::Redis::default(),
         instances: 2,
         sessions: 80,

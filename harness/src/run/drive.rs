@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::Player;
+use super::player::Player;
 use crate::history::{Event, Outcome, Sample, SessionId};
 use crate::load::{Operation, value};
 use crate::plan::Plan;
@@ -15,7 +14,7 @@ use crate::recorder::Recorder;
 use crate::subject::{Done, OperationError, Request};
 use crate::world::World;
 
-/// Starts each operation when it is due, and waits for all of them. Those that have not ended at `give_up_at` (nanoseconds
+/// Starts each operation when it is due, and waits for all of them; those due while the instance is gone are left out. Those that have not ended at `give_up_at` (nanoseconds
 /// since the start of the run) are left without a return, which the checks see.
 pub(super) async fn drive(plan: Arc<Plan>, player: Arc<Player>, recorder: Recorder, give_up_at: u64) {
     let operations = plan.operations.get(usize::from(player.number)).cloned().unwrap_or_default();
@@ -103,16 +102,25 @@ impl Driver {
     }
 }
 
+/// Hands an operation to the instance, and records how it ends. While nobody has the number it is not made at all.
 async fn perform(player: Arc<Player>, operation: Operation, id: u64, recorder: Recorder) -> SessionId {
     let Operation { due, kind, session, value, ttl_ms } = operation;
+    let Some(handed) = player.hand() else { return session };
     let bytes = value.map(|(write, size)| value::value(write, session, size));
     let write = value.map(|(write, _)| write);
-    player.in_flight.fetch_add(1, Ordering::Relaxed);
     recorder.record(Event::Invoke { id, instance: player.number, op: kind, session, write, ttl_ms, due });
-    let reply = player.instance.call(Request { kind, session, value: bytes, ttl_ms }).await;
-    recorder.record(Event::Return { id, outcome: outcome_of(reply) });
-    player.in_flight.fetch_sub(1, Ordering::Relaxed);
+    let outcome = tokio::select! {
+        biased;
+        () = handed.cut() => crashed(),
+        reply = handed.to().call(Request { kind, session, value: bytes, ttl_ms }) => outcome_of(reply),
+    };
+    recorder.record(Event::Return { id, outcome });
     session
+}
+
+/// What became of an operation nobody can say: the instance is gone.
+fn crashed() -> Outcome {
+    Outcome::Unknown { code: "crashed".to_owned(), text: "the instance crashed".to_owned() }
 }
 
 fn outcome_of(reply: Result<Done, OperationError>) -> Outcome {
@@ -134,10 +142,11 @@ pub(super) async fn sample(
     for tick in 1_u64.. {
         recorder.until(tick.saturating_mul(every)).await;
         for player in &players {
+            let Some(life) = player.now() else { continue };
             let what = Sample {
                 connections: Some(world.connections(player.number)),
-                in_flight: Some(player.in_flight.load(Ordering::Relaxed)),
-                ..player.instance.sample()
+                in_flight: Some(life.in_flight()),
+                ..life.instance.sample()
             };
             recorder.record(Event::Sample { instance: player.number, what });
         }

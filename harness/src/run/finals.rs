@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Player, nanos};
+use super::nanos;
+use super::player::Player;
 use crate::history::{Event, FinalRead, Reader, Saw, SessionId};
 use crate::load::Kind;
 use crate::load::value::{self, Mark};
@@ -42,9 +43,12 @@ impl Readers<'_> {
     /// Reads every session through all of them, one session after the other so that an expiry in between blurs little.
     pub(super) async fn read_all(&self, sessions: u32, recorder: &Recorder) -> Result<(), WorldError> {
         let fresh = Asked { reader: Reader::Fresh, instance: self.fresh, hung: 0 };
-        let players = self.players.iter().map(|player| Asked {
-            reader: Reader::Instance(player.number),
-            instance: player.instance.as_ref(),
+        // Every fault is over, so somebody has each number.
+        let lives: Vec<_> =
+            self.players.iter().filter_map(|player| Some((player.number, player.now()?))).collect();
+        let players = lives.iter().map(|(number, life)| Asked {
+            reader: Reader::Instance(*number),
+            instance: life.instance.as_ref(),
             hung: 0,
         });
         let mut all: Vec<Asked<'_>> = std::iter::once(fresh).chain(players).collect();

@@ -1,8 +1,12 @@
 //! The conductor: the one place that knows world, subject and load. It carries out a plan and returns the history.
 
 mod broken;
+mod crash;
+mod disk;
 mod drive;
 mod finals;
+mod player;
+mod starter;
 mod tell;
 mod timeline;
 
@@ -18,8 +22,11 @@ use crate::history::{Capability, Event, Head, History, Rules, SCHEMA};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 use crate::stop::Stop;
-use crate::subject::{Hello, Instance, Said, Start, Subject, SubjectError};
+use crate::subject::{Hello, Subject, SubjectError};
 use crate::world::{World, WorldError};
+use disk::Disk;
+use player::Player;
+use starter::{Starter, name_of};
 
 /// How often every instance is sampled, unless that is too often for a long run.
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
@@ -101,27 +108,21 @@ pub enum RunError {
     Stopped,
 }
 
-/// An instance of a run with its number.
-pub(crate) struct Player {
-    number: u16,
-    instance: Box<dyn Instance>,
-    /// What it may know and must be shown nowhere.
-    secrets: Vec<String>,
-    in_flight: std::sync::atomic::AtomicU64,
-}
-
 /// Carries out `plan` and returns what happened. The world is closed at the end, whatever the end is.
 pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
     let Stage { world, world_name, subject, recorder, progress, stop } = stage;
     let world: Arc<dyn World> = Arc::from(world);
     let outcome = {
-        let conductor =
-            Conductor { plan, world: Arc::clone(&world), world_name, subject, recorder, progress };
+        let conduct = async {
+            let disk = Disk::of(&plan)?;
+            let starter = Starter { plan, world: Arc::clone(&world), subject, recorder, disk };
+            Conductor { starter, world_name, progress }.conduct().await
+        };
         tokio::select! {
             biased;
             () = stop.requested() => Err(RunError::Stopped),
             error = world.failed() => Err(error.into()),
-            outcome = conductor.conduct() => outcome,
+            outcome = conduct => outcome,
         }
     };
     let closed = world.close().await;
@@ -131,11 +132,8 @@ pub async fn run(plan: Arc<Plan>, stage: Stage) -> Result<History, RunError> {
 }
 
 struct Conductor {
-    plan: Arc<Plan>,
-    world: Arc<dyn World>,
+    starter: Starter,
     world_name: String,
-    subject: Arc<dyn Subject>,
-    recorder: Recorder,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
@@ -147,7 +145,7 @@ impl Conductor {
             self.end_players(&players).await?;
             return Err(lacks);
         }
-        self.recorder.start();
+        self.starter.recorder.start();
         let outcome = tokio::select! {
             biased;
             outcome = self.play(&players, &hellos) => outcome,
@@ -156,31 +154,36 @@ impl Conductor {
         let ended = self.end_players(&players).await;
         outcome?;
         ended?;
-        Ok(History { head: self.head(&hellos), entries: self.recorder.take() })
+        Ok(History { head: self.head(&hellos), entries: self.starter.recorder.take() })
     }
 
     /// Ends every instance, and says which did not end as it should, if one did not.
     async fn end_players(&self, players: &[Arc<Player>]) -> Result<(), RunError> {
         let mut outcome = Ok(());
         for player in players {
-            let name = format!("instance-{}", player.number);
-            let ended = end(player.instance.as_ref(), &name).await;
+            let Some(life) = player.now() else { continue };
+            let ended = broken::end(life.instance.as_ref(), &name_of(player.number), SHUTDOWN_WITHIN).await;
             outcome = outcome.and(ended);
         }
         outcome
     }
 
-    /// The subject lacks what the scenario asks for, if so: the interface that the load goes through, or encryption.
+    /// The subject lacks what the scenario asks for, if so: the interface that the load goes through, encryption, or a disk.
     fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
-        let can = can(hellos);
-        if self.plan.rules.encrypted && !can.contains(&Capability::Encryption) {
+        let (plan, can) = (&self.starter.plan, can(hellos));
+        let lacks = |capability: &Capability| !can.contains(capability);
+        if plan.rules.encrypted && lacks(&Capability::Encryption) {
             return Some(RunError::Lacks(
                 "values are to be encrypted, and the subject does not say that it can do that (capability `encryption`)".to_owned(),
             ));
         }
-        let through = self.plan.through;
-        through.needs().filter(|needed| !can.contains(needed))?;
-        let name = through.name();
+        if plan.disk && lacks(&Capability::Durable) {
+            return Some(RunError::Lacks(
+                "what is accepted without Redis is to outlive a crash, and the subject does not say that it does (capability `durable`)".to_owned(),
+            ));
+        }
+        plan.through.needs().filter(lacks)?;
+        let name = plan.through.name();
         Some(RunError::Lacks(format!(
             "the load goes through the interface `{name}`, and the subject does not say that it has it (capability `{name}`)"
         )))
@@ -188,52 +191,34 @@ impl Conductor {
 
     async fn start_players(&self) -> Result<(Vec<Arc<Player>>, Vec<Hello>), RunError> {
         let (mut players, mut hellos) = (Vec::new(), Vec::new());
-        for number in 0..self.plan.instances {
-            let (instance, hello) = self.start_instance(number, format!("instance-{number}")).await?;
-            let secrets = self.world.route(number).secrets();
-            players.push(Arc::new(Player { number, instance, secrets, in_flight: 0.into() }));
+        for number in 0..self.starter.plan.instances {
+            let (life, hello) = self.starter.start(number, &name_of(number)).await?;
+            let secrets = self.starter.world.route(number).secrets();
+            players.push(Arc::new(Player::new(number, secrets, life)));
             hellos.push(hello);
         }
         Ok((players, hellos))
     }
 
-    async fn start_instance(
-        &self,
-        number: u16,
-        name: String,
-    ) -> Result<(Box<dyn Instance>, Hello), RunError> {
-        let recorder = self.recorder.clone();
-        let observer = Arc::new(move |said| recorder.record(event_of(number, said)));
-        let start = Start {
-            instance: number,
-            route: self.world.route(number),
-            settings: self.plan.settings.clone(),
-            through: self.plan.through,
-            encryption: self.plan.encryption(),
-            seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            clock: self.recorder.clock().clone(),
-            observer,
-        };
-        self.subject.start(start).await.map_err(|cause| RunError::Subject { instance: name, cause })
-    }
-
     /// Everything between the start of the run and the last final read.
     async fn play(&self, players: &[Arc<Player>], hellos: &[Hello]) -> Result<(), RunError> {
-        let key = hellos.first().map(|hello| hello.key.as_str()).unwrap_or_default();
-        let mut timeline = timeline::start(&self.plan, &self.world, &self.recorder, &self.progress);
+        let Starter { plan, world, recorder, .. } = &self.starter;
+        let mut timeline = timeline::start(&self.starter, players, &self.progress);
         let mut load = JoinSet::new();
+        // When an operation that has not ended is given up.
+        let give_up_at = nanos(plan.length() + patience(plan));
         for player in players {
-            let (plan, player) = (Arc::clone(&self.plan), Arc::clone(player));
-            load.spawn(drive::drive(plan, player, self.recorder.clone(), self.give_up_at()));
+            let (plan, player) = (Arc::clone(plan), Arc::clone(player));
+            load.spawn(drive::drive(plan, player, recorder.clone(), give_up_at));
         }
         let mut samples = JoinSet::new();
         samples.spawn(drive::sample(
             players.to_vec(),
-            Arc::clone(&self.world),
-            self.recorder.clone(),
-            SAMPLE_EVERY.max(self.plan.length() / SAMPLES),
+            Arc::clone(world),
+            recorder.clone(),
+            SAMPLE_EVERY.max(plan.length() / SAMPLES),
         ));
-        let mut questions = tell::start(&self.plan, players, &can(hellos), &self.recorder);
+        let mut questions = tell::start(plan, players, &can(hellos), recorder);
         while let Some(ended) = timeline.join_next().await {
             ended.map_err(|cause| RunError::Broken(cause.to_string()))??;
         }
@@ -245,34 +230,32 @@ impl Conductor {
         }
         samples.shutdown().await;
         (self.progress)(Progress::Finals);
-        self.recorder.record(Event::Phase { name: "final".to_owned() });
-        let (fresh, _) = self.start_instance(self.plan.instances, FRESH.to_owned()).await?;
-        let (world, patience) = (self.world.as_ref(), self.patience());
-        let marks = self.plan.rules.encrypted.then(|| self.plan.marks());
+        recorder.record(Event::Phase { name: "final".to_owned() });
+        let key = hellos.first().map(|hello| hello.key.as_str()).unwrap_or_default();
+        self.look(players, key).await
+    }
+
+    /// The final reads.
+    async fn look(&self, players: &[Arc<Player>], key: &str) -> Result<(), RunError> {
+        let Starter { plan, world, recorder, .. } = &self.starter;
+        let (fresh, _) = self.starter.start(plan.instances, FRESH).await?;
+        let fresh = fresh.instance;
+        let (world, patience) = (world.as_ref(), patience(plan));
+        let marks = plan.rules.encrypted.then(|| plan.marks());
         let readers = finals::Readers { players, fresh: fresh.as_ref(), world, key, patience, marks };
-        let reads = readers.read_all(self.plan.sessions, &self.recorder);
+        let reads = readers.read_all(plan.sessions, recorder);
         let read = tokio::select! {
             biased;
             // What has not been read by then is missing from the history, and the judgement says so.
             read = tokio::time::timeout(FINALS_WITHIN, reads) => read.unwrap_or(Ok(())).map_err(RunError::World),
             why = fresh.broken() => Err(RunError::Instance { instance: FRESH.to_owned(), why }),
         };
-        let ended = end(fresh.as_ref(), FRESH).await;
+        let ended = broken::end(fresh.as_ref(), FRESH, SHUTDOWN_WITHIN).await;
         read.and(ended)
     }
 
-    /// When an operation that has not ended is given up, in nanoseconds since the start of the run.
-    fn give_up_at(&self) -> u64 {
-        nanos(self.plan.length() + self.patience())
-    }
-
-    /// How long an operation may take before it is given up: a little more than it may take at all.
-    fn patience(&self) -> Duration {
-        self.plan.rules.response_within + Duration::from_secs(2)
-    }
-
     fn head(&self, hellos: &[Hello]) -> Head {
-        let plan = &self.plan;
+        let plan = &self.starter.plan;
         let ignored: BTreeSet<String> =
             hellos.iter().flat_map(|hello| hello.ignored.iter().cloned()).collect();
         Head {
@@ -282,7 +265,7 @@ impl Conductor {
             origin: plan.origin.clone(),
             seed: plan.seed,
             world: self.world_name.clone(),
-            world_notes: self.world.notes(),
+            world_notes: self.starter.world.notes(),
             subject: hellos.first().map(|hello| hello.name.clone()).unwrap_or_default(),
             key: hellos.first().map(|hello| hello.key.clone()).unwrap_or_default(),
             ignored: ignored.into_iter().collect(),
@@ -298,18 +281,6 @@ impl Conductor {
     }
 }
 
-/// Ends an instance; the error says that it did not end as it should.
-async fn end(instance: &dyn Instance, name: &str) -> Result<(), RunError> {
-    if tokio::time::timeout(SHUTDOWN_WITHIN, instance.shutdown()).await.is_err() {
-        let within = SHUTDOWN_WITHIN.as_secs();
-        return Err(RunError::Broken(format!("{name} did not end within {within} s")));
-    }
-    match broken::now(instance).await {
-        Some(why) => Err(RunError::Instance { instance: name.to_owned(), why }),
-        None => Ok(()),
-    }
-}
-
 /// What every instance can do.
 fn can(hellos: &[Hello]) -> BTreeSet<Capability> {
     let mut each = hellos.iter().map(|hello| hello.can.iter().copied().collect::<BTreeSet<_>>());
@@ -317,12 +288,9 @@ fn can(hellos: &[Hello]) -> BTreeSet<Capability> {
     each.fold(first, |all, one| all.intersection(&one).copied().collect())
 }
 
-fn event_of(instance: u16, said: Said) -> Event {
-    match said {
-        Said::Breaker { from, to } => Event::Breaker { instance, from, to },
-        Said::Mode(to) => Event::Mode { instance, to },
-        Said::Resync(what) => Event::Resync { instance, what },
-    }
+/// How long an operation may take before it is given up: a little more than it may take at all.
+fn patience(plan: &Plan) -> Duration {
+    plan.rules.response_within + Duration::from_secs(2)
 }
 
 fn nanos(length: Duration) -> u64 {

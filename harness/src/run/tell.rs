@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Player, nanos};
+use super::nanos;
+use super::player::Player;
 use crate::check::Expect;
 use crate::history::{Capability, Event, PhaseSpan, Telling, Topic};
 use crate::plan::Plan;
@@ -78,10 +79,13 @@ fn moment(of: Topic, phase: &PhaseSpan, within: Duration) -> u64 {
 async fn ask(question: Question, player: Arc<Player>, recorder: Recorder, within: Duration) {
     let Question { at, of, phase } = question;
     recorder.until(at).await;
+    // While nobody has the number there is nobody to ask.
+    let Some(life) = player.now() else { return };
     let asked = recorder.now();
     let answer = tokio::select! {
         biased;
-        answer = player.instance.tell(of) => match answer {
+        () = life.cut() => return,
+        answer = life.instance.tell(of) => match answer {
             Ok(text) => Telling::of(without(&player.secrets, text)),
             Err(error) => Telling::Error { code: error.code, text: without(&player.secrets, error.text) },
         },
@@ -105,6 +109,7 @@ mod tests {
     use super::*;
     use crate::check::{OnInstances, ToldExpectation};
     use crate::history::{Entry, Sample};
+    use crate::run::player::Life;
     use crate::subject::{BoxFuture, Done, Instance, OperationError, Request};
 
     fn asked(of: Topic, during: Option<&str>) -> Vec<(u64, String)> {
@@ -162,11 +167,32 @@ mod tests {
         }
     }
 
+    fn hanging() -> Player {
+        let life = Life::new(Box::new(Hangs), Arc::new(true.into()));
+        Player::new(0, Vec::new(), life)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_gone_is_not_asked_and_who_goes_when_asked_tells_nothing() {
+        let recorder = Recorder::new(Clock::new(0));
+        let player = Arc::new(hanging());
+        let question = Question { at: 1_000, of: Topic::Health, phase: "outage".to_owned() };
+        let within = Duration::from_secs(2);
+        let asks = ask(question.clone(), Arc::clone(&player), recorder.clone(), within);
+        let goes = async {
+            recorder.until(1_000_000).await;
+            player.vacate().unwrap().drop_now().await;
+        };
+        tokio::join!(asks, goes);
+        assert!(recorder.now() < 2_000_000_000);
+        ask(question, player, recorder.clone(), within).await;
+        assert_eq!(recorder.take(), []);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_hangs_when_asked_is_not_waited_for_longer_than_for_an_operation() {
         let recorder = Recorder::new(Clock::new(0));
-        let player =
-            Player { number: 0, instance: Box::new(Hangs), secrets: Vec::new(), in_flight: 0.into() };
+        let player = hanging();
         let question = Question { at: 1_000, of: Topic::Health, phase: "outage".to_owned() };
         ask(question, Arc::new(player), recorder.clone(), Duration::from_secs(2)).await;
         let entries = recorder.take();

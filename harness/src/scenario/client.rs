@@ -14,14 +14,18 @@ use crate::suggest;
 /// The key of `[client]` that asks for values that are encrypted.
 const ENCRYPTED: &str = "encrypted";
 
+/// The key of `[client]` that gives instances a folder each.
+const DISK: &str = "disk";
+
+/// Keys of the table that are no settings of a client: what they mean is done here.
+const OURS: [&str; 4] = ["profile", variables::KEY, ENCRYPTED, DISK];
+
 /// Finds keys and types that are wrong where they stand. Ranges come later, when the profile is known.
 pub(super) fn types(tree: &Tree<'_>, found: &mut Vec<Found>) {
     let Some(client) = tree.get_ref().get("client") else { return };
     let DeValue::Table(table) = client.get_ref() else { return };
     let mut table = table.clone();
-    table.remove("profile");
-    table.remove(variables::KEY);
-    table.remove(ENCRYPTED);
+    OURS.iter().for_each(|key| drop(table.remove(*key)));
     typed::read::<Settings>(tree, &Spanned::new(client.span(), table), found);
 }
 
@@ -34,6 +38,8 @@ pub(super) struct Asked {
     pub(super) session_ttl: Option<Duration>,
     /// Whether values are to lie in Redis encrypted.
     pub(super) encrypted: bool,
+    /// Whether instances keep on disk what they accept without Redis.
+    pub(super) disk: bool,
 }
 
 /// What `client` asks for; `None` when something about it is wrong.
@@ -60,20 +66,21 @@ pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> 
             return None;
         }
     };
-    let encrypted = match client.get(ENCRYPTED) {
-        None => false,
-        Some(Value::Boolean(encrypted)) => *encrypted,
+    let mut yes = |key: &str| match client.get(key) {
+        None => Some(false),
+        Some(Value::Boolean(yes)) => Some(*yes),
         Some(other) => {
             let what = format!("{} cannot stand here", other.type_str());
-            wrong(ENCRYPTED, what, "write true or false".to_owned());
-            return None;
+            wrong(key, what, "write true or false".to_owned());
+            None
         }
     };
+    let (encrypted, disk) = (yes(ENCRYPTED)?, yes(DISK)?);
     let settings = profile.map(Profile::settings).unwrap_or_default();
-    let mut base = Asked { settings, session_ttl: None, encrypted };
+    let mut base = Asked { settings, session_ttl: None, encrypted, disk };
     if let Some(variables) = client.get(variables::KEY) {
         match variables::heed(profile, variables) {
-            Ok((settings, session_ttl)) => base = Asked { settings, session_ttl, encrypted },
+            Ok((settings, session_ttl)) => base = Asked { settings, session_ttl, encrypted, disk },
             Err(unheeded) => {
                 wrong(&unheeded.key, unheeded.what, unheeded.cure);
                 return None;
@@ -82,9 +89,7 @@ pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> 
     }
     let mut merged = Table::try_from(base.settings).ok()?;
     merge(&mut merged, client);
-    merged.remove("profile");
-    merged.remove(variables::KEY);
-    merged.remove(ENCRYPTED);
+    OURS.iter().for_each(|key| drop(merged.remove(*key)));
     let settings: Settings = match Value::Table(merged).try_into() {
         Ok(settings) => settings,
         Err(error) => {
@@ -207,5 +212,18 @@ mod tests {
     fn not_a_number_is_told_by_its_key() {
         let told = read("[client]\nbreaker.jitter = nan").unwrap_err();
         assert_eq!(told, ["client.breaker.jitter: breaker.jitter is NaN; it must be from 0 to 1"]);
+    }
+
+    #[test]
+    fn a_disk_is_there_or_not() {
+        let disk = |text: &str| {
+            let (tree, table): (_, Table) = (DeTable::parse(text).unwrap(), text.parse().unwrap());
+            asked(table["client"].as_table().unwrap(), &tree, &mut Vec::new()).unwrap().disk
+        };
+        assert!(!disk("[client]\n"));
+        assert!(disk("[client]\ndisk = true"));
+        assert_eq!(read("[client]\ndisk = true").unwrap(), Settings::default());
+        let told = read("[client]\ndisk = '/tmp/x'").unwrap_err();
+        assert_eq!(told, ["client.disk: string cannot stand here; write true or false"]);
     }
 }

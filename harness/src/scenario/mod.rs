@@ -57,6 +57,8 @@ pub struct Scenario {
     pub origin: Vec<String>,
     /// The settings of the subject: the `[client]` table over its profile.
     pub settings: Settings,
+    /// Whether its instances keep on disk what they accept without Redis: `disk` in `[client]`.
+    pub disk: bool,
     /// The server.
     pub redis: Redis,
     /// The load.

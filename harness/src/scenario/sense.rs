@@ -77,7 +77,7 @@ pub(super) fn scenario(
     through::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
-    let encrypted = asked.as_ref().is_some_and(|asked| asked.encrypted);
+    let (encrypted, disk) = asked.as_ref().map_or((false, false), |asked| (asked.encrypted, asked.disk));
     canary::check(&mut sense, &file, encrypted);
     let settings = asked?.settings;
     let rules = Rules { encrypted, ..file.judge.rules(&settings, &file.load, &file.phase) };
@@ -89,6 +89,7 @@ pub(super) fn scenario(
         proves: file.proves,
         origin: file.origin,
         settings,
+        disk,
         redis: file.redis,
         load: file.load,
         operations: file.operation,

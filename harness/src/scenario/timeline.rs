@@ -186,7 +186,9 @@ fn clash(one: &PhaseFault, other: &PhaseFault, phase: &Phase, instances: u16) ->
         (Act::Answer(_), Act::Answer(_)) => {
             shared && one.inject.name() == other.inject.name() && one.matching == other.matching
         }
-        (Act::SlowAccept { .. }, Act::SlowAccept { .. }) | (Act::HalfOpen, Act::HalfOpen) => shared,
+        (Act::SlowAccept { .. }, Act::SlowAccept { .. })
+        | (Act::HalfOpen, Act::HalfOpen)
+        | (Act::Crash { .. }, Act::Crash { .. }) => shared,
         (_, _) => false,
     }
 }

@@ -11,6 +11,7 @@ pub use route::{Credentials, Route};
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -68,6 +69,11 @@ pub trait Instance: Send + Sync {
     }
     /// Ends it and everything it started.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+    /// Ends it at once, as kill -9 ends a process: it says nothing more, and brings nothing to Redis. It is dropped next, which is
+    /// enough for what lives in this process and ends with its last handle.
+    fn kill(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
     /// Waits until it is of no use any more, and says why: its process ended, or does not keep to the protocol. What lives in
     /// this process cannot break that way.
     fn broken(&self) -> BoxFuture<'_, String> {
@@ -95,6 +101,9 @@ pub struct Start {
     pub clock: Clock,
     /// Told of everything the instance says happened.
     pub observer: Arc<dyn Fn(Said) + Send + Sync>,
+    /// Where it is to keep what it accepts without Redis: a folder that every instance of its number has, one after the other.
+    /// `None`: in memory only.
+    pub disk: Option<PathBuf>,
 }
 
 /// What an instance says of itself when it has started.

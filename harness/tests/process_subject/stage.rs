@@ -121,6 +121,7 @@ pub(crate) fn start(settings: &Settings) -> Start {
         seed: 7,
         clock: Clock::system(),
         observer: Arc::new(|_| {}),
+        disk: None,
     }
 }
 

@@ -65,7 +65,7 @@ fn an_unknown_fault_is_told() {
       --> breaker/x.toml:25:69
        |
     25 | faults = [{ inject = "refused" }, { inject = "slicer" }, { inject = "gremlins" }]
-       |                                                                     ^^^^^^^^^^ expected one of: refuse, reset, latency, bandwidth, slicer, slow_close, limit_data, timeout, stall, slow_accept, half_open, drop_reply, partial_reply, error_reply, corrupt_value, pause, kill, restart, client_kill, flush, evict, max_clients, slow_script, unreachable, flap, clock_jump, password_change, failover
+       |                                                                     ^^^^^^^^^^ expected one of: refuse, reset, latency, bandwidth, slicer, slow_close, limit_data, timeout, stall, slow_accept, half_open, drop_reply, partial_reply, error_reply, corrupt_value, pause, kill, restart, client_kill, flush, evict, max_clients, slow_script, unreachable, flap, clock_jump, password_change, failover, crash
     "###);
 }
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod breaker;
 mod conflicts;
+mod crashes;
 mod dropped;
 mod encrypted;
 mod expectations;

@@ -5,6 +5,7 @@
 //! 2.0-2.1  i0 get s0 -> redis 0-1                   value read (or none, or torn, or another session's: 0-1@s1)
 //! 2.0-2.1  i0 ttl s0 -> local left=40               TTL read (or none)
 //! 3.0      fault 0 refuse on i0,i1 total            a fault begins (total, loses, spares: what it does) or ends (off)
+//! 3.0      fault 1 crash on i0 ends=killed           i0 is gone (or ends=orderly); `off` starts another
 //! 4.0      breaker i0 closed open                   from, to
 //! 4.0      mode i0 local                            or redis
 //! 4.0      wire i0 c1 > GET session:s0              command; also: < value, < error X, opened, closed BY, garbled
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use crate::check::Expect;
 use crate::history::{
-    BreakerRule, BreakerState, Capability, Effect, Entry, Event, FinalRead, Head, History, Left, Mode,
+    BreakerRule, BreakerState, Capability, Effect, End, Entry, Event, FinalRead, Head, History, Left, Mode,
     Outcome, PhaseSpan, Reader, ReplyKind, Resync, RetryRule, Rules, SCHEMA, Sample, Saw, ServedBy,
     SessionId, ValueSeen, Wire,
 };
@@ -232,6 +233,11 @@ fn fault(t: u64, words: &[&str]) -> Event {
         strikes_commands: words.contains(&"commands"),
         spares_redis: words.contains(&"spares"),
         clock_off_ms: setting(words, "off_ms").map_or(0, number),
+        ends_instances: match words.iter().find_map(|word| word.strip_prefix("ends=")) {
+            Some("orderly") => Some(End::Orderly),
+            Some(_) => Some(End::Killed),
+            None => None,
+        },
     };
     let on = words[3] == "on";
     let instances = words.get(4).map_or(vec![0, 1], |list| list.split(',').map(number).collect());

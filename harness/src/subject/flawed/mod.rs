@@ -6,6 +6,7 @@
 mod answers;
 mod breaker;
 mod caches;
+mod disk;
 mod document;
 mod host;
 mod lateness;
@@ -65,6 +66,7 @@ impl Flaw {
         Self(&offline::RESYNC_LOSES_EVERY_OTHER),
         Self(&offline::RESYNC_REDIS_WINS),
         Self(&naive::RESYNC_OLDER_WINS),
+        Self(&disk::NEVER_ON_DISK),
         Self(&writes::VALUE_TRUNCATED),
         Self(&writes::WRITES_TO_THE_WRONG_SESSION),
         Self(&reads::REPLY_SHIFTED_AFTER_TIMEOUT),
@@ -212,7 +214,7 @@ impl Subject for Flawed {
         Box::pin(async move {
             let (sound, mut hello) = self.sound.start(start).await?;
             hello.name = format!("{} with {}", hello.name, self.flaw.name());
-            Ok((running.with(sound, &hello), hello))
+            Ok((running.with(sound, &mut hello), hello))
         })
     }
 

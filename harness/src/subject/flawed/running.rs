@@ -40,7 +40,8 @@ impl Running {
     }
 
     /// With the client, which has started.
-    pub(super) fn with(self, sound: Box<dyn Instance>, hello: &Hello) -> Box<dyn Instance> {
+    pub(super) fn with(self, sound: Box<dyn Instance>, hello: &mut Hello) -> Box<dyn Instance> {
+        self.0.wrong.hello(hello);
         self.0.host.started(sound, hello.key.clone());
         Box::new(self)
     }
@@ -74,6 +75,14 @@ impl Instance for Running {
                 let _ = timeout(ENDS_WITHIN, sound.shutdown()).await;
             }
         })
+    }
+
+    fn kill(&self) -> BoxFuture<'_, ()> {
+        self.0.host.end_tasks();
+        match self.0.host.sound() {
+            Some(sound) => sound.kill(),
+            None => Box::pin(std::future::ready(())),
+        }
     }
 
     fn broken(&self) -> BoxFuture<'_, String> {

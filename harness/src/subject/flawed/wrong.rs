@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answers::Reply;
 use super::host::Host;
 use crate::history::{Sample, Topic};
-use crate::subject::{BoxFuture, Request, Said};
+use crate::subject::{BoxFuture, Hello, Request, Said};
 
 /// A flaw at work in one instance. Whatever it does not change is as the client does it.
 pub(super) trait Wrong: Send + Sync + 'static {
@@ -30,6 +30,9 @@ pub(super) trait Wrong: Send + Sync + 'static {
     fn said(&self, host: &Arc<Host>, said: Said) {
         host.say(said);
     }
+
+    /// Changes what it says of itself when it has started.
+    fn hello(&self, _hello: &mut Hello) {}
 
     /// Changes what it tells of itself when asked.
     fn tell(&self, _host: &Arc<Host>, _of: Topic, text: String) -> String {

@@ -102,7 +102,14 @@ impl Link {
                 ));
             }
         }
+        self.kill().await;
+    }
+
+    /// Kills its group, and waits until it is gone.
+    pub(super) async fn kill(&self) {
+        self.shared.set_ending();
         self.group.kill();
+        let mut ended = self.ended.clone();
         let _ = tokio::time::timeout(END_WITHIN, ended.wait_for(|ended| *ended)).await;
     }
 }

@@ -40,6 +40,9 @@ pub enum Op<'a> {
         /// Whether it is to encrypt values, with a key of its own; not said where not.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         encrypted: bool,
+        /// The folder for what is accepted without Redis, the same for all processes of this `instance`; not said where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        disk: Option<&'a Path>,
     },
     /// Make the session, or replace it.
     Create {
@@ -224,7 +227,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 13] = [
+pub const CAPABILITIES: [(&str, Capability); 14] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -238,6 +241,7 @@ pub const CAPABILITIES: [(&str, Capability); 13] = [
     ("cache", Capability::Cache),
     ("http", Capability::Http),
     ("encryption", Capability::Encryption),
+    ("durable", Capability::Durable),
 ];
 
 /// What the `ok` of a create, an update, a touch or a destroy holds.

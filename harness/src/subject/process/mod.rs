@@ -69,6 +69,7 @@ impl Subject for Process {
                 settings: &start.settings,
                 through: start.through,
                 encrypted: start.encryption.is_some(),
+                disk: start.disk.as_deref(),
             };
             let hello = greeted(&link, init, init_within(&start.settings)).await;
             match hello {
@@ -201,6 +202,10 @@ impl Instance for Running {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.link.shutdown())
+    }
+
+    fn kill(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.link.kill())
     }
 
     fn broken(&self) -> BoxFuture<'_, String> {

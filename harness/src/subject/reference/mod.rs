@@ -56,7 +56,7 @@ impl Subject for Reference {
                         observer(said);
                     }
                 }),
-                disk: None,
+                disk: start.disk.as_ref().map(|folder| folder.join("sessions")),
                 seal: start.encryption.map(|key| Seal::new(1, &key)),
             };
             let client = SessionClient::start(settings, endpoint, environment)
@@ -65,7 +65,7 @@ impl Subject for Reference {
             let hello = Hello {
                 name: concat!("squall-client ", env!("CARGO_PKG_VERSION")).to_owned(),
                 key,
-                can: vec![
+                can: [
                     Capability::Fallback,
                     Capability::Breaker,
                     Capability::Resync,
@@ -79,7 +79,10 @@ impl Subject for Reference {
                     Capability::Cache,
                     Capability::Http,
                     Capability::Encryption,
-                ],
+                ]
+                .into_iter()
+                .chain(start.disk.map(|_| Capability::Durable))
+                .collect(),
                 ignored: Vec::new(),
             };
             Ok((Box::new(Running { client, operators, interface }) as Box<dyn Instance>, hello))

@@ -111,9 +111,12 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable | Act::Server(_) => {
-                Ok(())
-            }
+            Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Server(_)
+            | Act::Crash { .. } => Ok(()),
         }
     }
 
@@ -141,9 +144,12 @@ impl Link {
                 }
                 self.verify(state).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable | Act::Server(_) => {
-                Ok(())
-            }
+            Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Server(_)
+            | Act::Crash { .. } => Ok(()),
         }
     }
 

@@ -205,6 +205,7 @@ impl Containers {
             Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable => {
                 Err(failed("begin a fault")("Toxiproxy has none of the kind"))
             }
+            Act::Crash { .. } => Ok(()),
             Act::Server(ServerAct::Pause) => self.server.pause().await,
             Act::Server(ServerAct::Kill) => self.while_shut(self.server.kill()).await,
             Act::Server(ServerAct::Restart { keep_data }) => {
@@ -223,7 +224,11 @@ impl Containers {
                 let links = self.struck(strike);
                 each(links, |link| link.end(number, strike)).await
             }
-            Act::Answer(_) | Act::SlowAccept { .. } | Act::HalfOpen | Act::Unreachable => Ok(()),
+            Act::Answer(_)
+            | Act::SlowAccept { .. }
+            | Act::HalfOpen
+            | Act::Unreachable
+            | Act::Crash { .. } => Ok(()),
             Act::Server(ServerAct::Pause) => self.server.unpause().await,
             Act::Server(ServerAct::Kill | ServerAct::Restart { .. }) => {
                 self.server.start_again().await?;

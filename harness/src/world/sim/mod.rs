@@ -87,6 +87,7 @@ impl Sim {
                 self.script.begin(&self.server, *busy_after).await
             }
             Act::Server(act) => strikes::begin(&self.server, &self.login, *act),
+            Act::Crash { .. } => {}
         }
     }
 
@@ -110,6 +111,7 @@ impl Sim {
                     self.links.iter().for_each(|link| link.hear());
                 }
             }
+            Act::Crash { .. } => {}
         }
     }
 
