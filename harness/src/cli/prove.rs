@@ -95,16 +95,23 @@ fn batches(args: &RunArgs, seed: u64) -> anyhow::Result<Option<Vec<Batch>>> {
         bail!("no scenario's name fits --filter {}; `squall list` shows the names", args.filter.join(" or "));
     }
     let (mut batches, mut valid) = (Vec::new(), true);
+    let sim = Setting::of(Kind::Sim);
     for file in &files {
         match file.load() {
             // A canary has a flaw of its own.
             Ok(scenario) if scenario.canary.is_some() && args.flaw.is_some() => {}
-            Ok(scenario) => batches.extend(of_scenario(file, &scenario, seed, args.repeat)),
+            Ok(scenario) => match perform::unsupported(&sim, &Plan::new(&scenario, seed)) {
+                None => batches.extend(of_scenario(file, &scenario, seed, args.repeat)),
+                Some(why) => say(&format!("left out: {}: {why}", file.name)),
+            },
             Err(error) => {
                 say(&format!("{error}\n"));
                 valid = false;
             }
         }
+    }
+    if valid && batches.is_empty() {
+        bail!("there is nothing to compare: the sim world can carry out none of these");
     }
     Ok(valid.then_some(batches))
 }
