@@ -223,7 +223,7 @@ mod tests {
         assert!(!disk("[client]\n"));
         assert!(disk("[client]\ndisk = true"));
         assert_eq!(read("[client]\ndisk = true").unwrap(), Settings::default());
-        let told = read("[client]\ndisk = '/tmp/x'").unwrap_err();
+        let told = read("[client]\ndisk = 'here'").unwrap_err();
         assert_eq!(told, ["client.disk: string cannot stand here; write true or false"]);
     }
 }
