@@ -100,6 +100,13 @@ impl Plan {
 }
 
 impl Strike {
+    /// Of the links of all instances, in their order, those that it bends: all where it names no instance.
+    pub(crate) fn bent<'a, T>(&'a self, links: &'a [T]) -> impl Iterator<Item = &'a T> {
+        let named = |number: usize| self.instances.iter().any(|instance| usize::from(*instance) == number);
+        let all = links.iter().enumerate();
+        all.filter(move |(number, _)| self.instances.is_empty() || named(*number)).map(|(_, link)| link)
+    }
+
     /// What it does to those it strikes, for the checks. Total only when it strikes every connection.
     pub fn effect(&self) -> Effect {
         if let (true, Act::Server(act)) = (self.of_several, &self.act) {

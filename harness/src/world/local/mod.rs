@@ -190,12 +190,8 @@ impl Local {
     }
 
     /// The links that a strike bends; the fresh reader's only where all of Redis is struck.
-    fn struck(&self, strike: &Strike) -> impl Iterator<Item = &Link> {
-        let named = |number: usize| strike.instances.iter().any(|instance| usize::from(*instance) == number);
-        let instances = self.links.iter().enumerate().take(self.links.len() - 1);
-        instances
-            .filter(move |(number, _)| strike.instances.is_empty() || named(*number))
-            .map(|(_, link)| link)
+    fn struck<'a>(&'a self, strike: &'a Strike) -> impl Iterator<Item = &'a Link> {
+        strike.bent(&self.links[..self.links.len() - 1])
     }
 
     async fn begin_strike(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {

@@ -88,12 +88,8 @@ impl Nodes {
     }
 
     /// The ways that a strike bends; the fresh reader's never.
-    fn bent(&self, strike: &Strike) -> impl Iterator<Item = &Ways> {
-        let named = |number: usize| strike.instances.iter().any(|instance| usize::from(*instance) == number);
-        let instances = self.ways.iter().enumerate().take(self.ways.len() - 1);
-        instances
-            .filter(move |(number, _)| strike.instances.is_empty() || named(*number))
-            .map(|(_, ways)| ways)
+    fn bent<'a>(&'a self, strike: &'a Strike) -> impl Iterator<Item = &'a Ways> {
+        strike.bent(&self.ways[..self.ways.len() - 1])
     }
 
     async fn begin_strike(&self, number: u32, strike: &Strike) -> Result<(), WorldError> {
