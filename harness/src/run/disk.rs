@@ -1,22 +1,25 @@
-//! Folders for instances that keep sessions on disk: one for each number, below one for the run, which goes with the run.
+//! Folders for instances that keep sessions on disk: one for each number, below one for the run, which goes with the run, or with the next one
+//! where Squall itself is killed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
 use super::RunError;
 use crate::plan::Plan;
+use crate::world::local::{Folder, sweep_dead};
 
 /// The folder of a run, if its instances need one. The last to drop it removes it.
 #[derive(Clone)]
-pub(super) struct Disk(Option<Arc<TempDir>>);
+pub(super) struct Disk(Option<Arc<Folder>>);
 
 impl Disk {
     /// Makes it.
     pub(super) fn of(plan: &Plan) -> Result<Self, RunError> {
-        let make = || tempfile::Builder::new().prefix("squall-disk-").tempdir();
-        Ok(Self(plan.disk.then(make).transpose().map_err(failed)?.map(Arc::new)))
+        if !plan.disk {
+            return Ok(Self(None));
+        }
+        sweep_dead();
+        Ok(Self(Some(Arc::new(Folder::make().map_err(failed)?))))
     }
 
     /// That of the instances of this number, which is made for the first of them.

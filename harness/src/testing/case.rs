@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Completion, Failed, Trial};
 
+use super::breakers::{self, Behaviour};
 use super::{Shared, in_nextest, replay};
 use crate::check::{self, Verdict};
+use crate::cli;
 use crate::history::History;
 use crate::perform::{self, Setting};
 use crate::plan::Plan;
 use crate::report::{Colour, Folder, RunResult, Trouble, details, line};
-use crate::scenario::ScenarioFile;
+use crate::scenario::{Scenario, ScenarioFile};
 use crate::world::Kind;
 
 /// A world, and why no case can run there, if so.
@@ -71,24 +73,113 @@ pub(super) fn trial(file: &ScenarioFile, place: &Place, shared: &Shared) -> Tria
     Trial::ignorable_test(name, run).with_ignored_flag(ignored)
 }
 
-fn run(file: &ScenarioFile, world: Kind, case: &str, shared: &Shared) -> Result<Completion, Failed> {
+fn run(file: &ScenarioFile, world: Kind, name: &str, shared: &Shared) -> Result<Completion, Failed> {
     let scenario = file.load().map_err(|error| Failed::from(error.to_string()))?;
-    let plan = Arc::new(Plan::new(&scenario, shared.seed));
-    let setting = shared.options.setting(world);
-    if let Some(why) = perform::unsupported(&setting, &plan) {
-        return Ok(ignored_with(&why));
+    let case = Case { scenario: &scenario, world, name, shared };
+    let tried = if world == Kind::Sim { case.in_virtual_time() } else { case.in_real_time() };
+    match tried {
+        Ok(ran) => ran.told(shared),
+        Err(Skipped(why)) => Ok(ignored_with(&why)),
     }
-    let run = perform::perform(Arc::clone(&plan), setting, Arc::new(|_| {}), shared.stop.clone());
-    let (mut result, history) = match shared.handle.block_on(run) {
-        Ok(history) => (judge(&history), Some(history)),
-        Err(Trouble::Skipped(why)) => return Ok(ignored_with(&why)),
-        Err(trouble) => (RunResult::without_history(&plan, world.name(), trouble), None),
-    };
-    if shared.options.subject.is_some() {
-        result.replay = replay::command(shared.seed, case);
+}
+
+/// A case that is being run.
+struct Case<'a> {
+    scenario: &'a Scenario,
+    world: Kind,
+    name: &'a str,
+    shared: &'a Shared,
+}
+
+/// Why a scenario is not run.
+struct Skipped(String);
+
+/// One run, and what is not as expected.
+struct Ran {
+    result: RunResult,
+    history: Option<History>,
+    wrong: Option<String>,
+}
+
+impl Case<'_> {
+    /// With one seed, and with more where that shows what breakers may do.
+    fn in_virtual_time(&self) -> Result<Ran, Skipped> {
+        let first = self.once(self.shared.seed);
+        if !self.shared.options.breakers_as_in_sim {
+            return first;
+        }
+        let Ok(first) = first else {
+            self.shared.shown.keep(&self.scenario.name, None);
+            return first;
+        };
+        let mut behaviour = first.behaviour();
+        for seed in breakers::SEEDS {
+            let more = self.once(seed)?;
+            if more.wrong.is_some() {
+                return Ok(more);
+            }
+            behaviour.extend(more.behaviour());
+        }
+        self.shared.shown.keep(&self.scenario.name, Some(behaviour));
+        Ok(first)
     }
-    shared.results.lock().unwrap_or_else(PoisonError::into_inner).push(result.clone());
-    judged(&result, history.as_ref(), shared)
+
+    /// With others beside it; what is not as expected then is run again by itself, where that is asked for.
+    fn in_real_time(&self) -> Result<Ran, Skipped> {
+        let beside_others = self.shared.alone.read().unwrap_or_else(PoisonError::into_inner);
+        let first = self.compared(self.once(self.shared.seed)?);
+        drop(beside_others);
+        if first.wrong.is_none() || !self.shared.options.again_alone {
+            return Ok(first);
+        }
+        let _alone = self.shared.alone.write().unwrap_or_else(PoisonError::into_inner);
+        cli::say(&format!("again, alone: {}{}", self.name, first.text("")));
+        Ok(self.compared(self.once(self.shared.seed)?))
+    }
+
+    fn once(&self, seed: u64) -> Result<Ran, Skipped> {
+        let shared = self.shared;
+        let plan = Arc::new(Plan::new(self.scenario, seed));
+        let setting = shared.options.setting(self.world);
+        if let Some(why) = perform::unsupported(&setting, &plan) {
+            return Err(Skipped(why));
+        }
+        let run = perform::perform(Arc::clone(&plan), setting, Arc::new(|_| {}), shared.stop.clone());
+        let (mut result, history) = match shared.handle.block_on(run) {
+            Ok(history) => (judge(&history), Some(history)),
+            Err(Trouble::Skipped(why)) => return Err(Skipped(why)),
+            Err(trouble) => (RunResult::without_history(&plan, self.world.name(), trouble), None),
+        };
+        if shared.options.subject.is_some() {
+            result.replay = replay::command(seed, self.name);
+        }
+        let wrong = match shared.expected.as_ref() {
+            Some(expected) => expected.difference(&result.scenario, &result.world, result.verdict),
+            None => (result.verdict != Verdict::Pass).then(String::new),
+        };
+        Ok(Ran { result, history, wrong })
+    }
+
+    /// Holds what breakers did against what they do in virtual time.
+    fn compared(&self, mut ran: Ran) -> Ran {
+        if self.shared.options.breakers_as_in_sim && ran.wrong.is_none() {
+            let shown = self.shared.shown.of(&self.scenario.name).unwrap_or_else(|| self.show());
+            ran.wrong = shown
+                .and_then(|shown| breakers::difference(&ran.behaviour(), &shown))
+                .map(|how| format!("  {how}\n"));
+        }
+        ran
+    }
+
+    /// What virtual time shows, where its own case was not asked for or failed.
+    fn show(&self) -> Option<Behaviour> {
+        let sim = Case { world: Kind::Sim, ..*self };
+        let seeds = breakers::SEEDS.chain([self.shared.seed]);
+        let runs: Result<Vec<Ran>, Skipped> = seeds.map(|seed| sim.once(seed)).collect();
+        let shown = runs.ok().map(|runs| runs.iter().flat_map(Ran::behaviour).collect());
+        self.shared.shown.keep(&self.scenario.name, shown.clone());
+        shown
+    }
 }
 
 /// What a history comes to. One is judged at a time: the others need the cores for what they do in real time.
@@ -98,30 +189,42 @@ fn judge(history: &History) -> RunResult {
     RunResult::new(history, &check::judge(history))
 }
 
-/// What a result means for its case: it passes when the verdict is as expected.
-fn judged(result: &RunResult, history: Option<&History>, shared: &Shared) -> Result<Completion, Failed> {
-    let difference = match shared.expected.as_ref() {
-        Some(expected) => expected.difference(&result.scenario, &result.world, result.verdict),
-        None => (result.verdict != Verdict::Pass).then(String::new),
-    };
-    if result.verdict == Verdict::Pass && difference.is_none() {
-        return Ok(Completion::Completed);
+impl Ran {
+    fn behaviour(&self) -> Behaviour {
+        self.history.as_ref().map(breakers::of).unwrap_or_default()
     }
-    let written = history.map(|history| {
-        let folder = Folder::open(&shared.options.reports)?;
-        folder.write_run(result, Some(history))
-    });
-    let Some(difference) = difference else { return Ok(Completion::Completed) };
-    let written = match written {
-        Some(Ok(folder)) => format!("  history  {}\n", folder.display()),
-        Some(Err(error)) => format!("  {error}\n"),
-        None => String::new(),
-    };
-    let mut says = details(result, Colour::Off);
-    if result.verdict == Verdict::Pass {
-        says = format!("{}\n  replay   {}\n", line(result, 0, Colour::Off), result.replay);
+
+    /// The verdict, with what explains it or runs it again.
+    fn text(&self, written: &str) -> String {
+        let says = match self.result.verdict {
+            Verdict::Pass => {
+                format!("{}\n  replay   {}\n", line(&self.result, 0, Colour::Off), self.result.replay)
+            }
+            _ => details(&self.result, Colour::Off),
+        };
+        format!("\n{says}{written}{}", self.wrong.as_deref().unwrap_or_default())
     }
-    Err(Failed::from(format!("\n{says}{written}{difference}")))
+
+    /// Leaves what is worth a look in the reports, and says what it means for the case.
+    fn told(self, shared: &Shared) -> Result<Completion, Failed> {
+        shared.results.lock().unwrap_or_else(PoisonError::into_inner).push(self.result.clone());
+        if self.result.verdict == Verdict::Pass && self.wrong.is_none() {
+            return Ok(Completion::Completed);
+        }
+        let written = self.history.as_ref().map(|history| {
+            let folder = Folder::open(&shared.options.reports)?;
+            folder.write_run(&self.result, Some(history))
+        });
+        if self.wrong.is_none() {
+            return Ok(Completion::Completed);
+        }
+        let written = match written {
+            Some(Ok(folder)) => format!("  history  {}\n", folder.display()),
+            Some(Err(error)) => format!("  {error}\n"),
+            None => String::new(),
+        };
+        Err(Failed::from(self.text(&written)))
+    }
 }
 
 fn ignored_with(why: &str) -> Completion {

@@ -7,6 +7,7 @@
 //! Docker) its cases are ignored, or fail where the environment says `CI=true`; what a world or the subject cannot do is
 //! ignored with the reason.
 
+mod breakers;
 mod case;
 mod expected;
 mod replay;
@@ -14,7 +15,7 @@ mod replay;
 use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
@@ -30,6 +31,7 @@ use crate::scenario::{self, ScenarioError};
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::world::Kind;
+use breakers::Shown;
 use case::Place;
 use expected::Expected;
 
@@ -49,6 +51,11 @@ pub struct Options {
     pub expected: Option<PathBuf>,
     /// Where histories of failing cases go, and `summary.csv` and `junit.xml` of all.
     pub reports: PathBuf,
+    /// Whether breakers must do in real time what they do in virtual time; scenarios are then run with several seeds there.
+    pub breakers_as_in_sim: bool,
+    /// Whether a run in real time that does not end as expected is told, and run once more with nothing beside it, which
+    /// counts: many at once may be too much for a small machine, on which a call that is late looks as one that Redis does not answer.
+    pub again_alone: bool,
 }
 
 /// Why no case was run.
@@ -80,6 +87,8 @@ struct Shared {
     options: Arc<Options>,
     expected: Arc<Option<Expected>>,
     results: Arc<Mutex<Vec<RunResult>>>,
+    shown: Shown,
+    alone: Arc<RwLock<()>>,
 }
 
 impl Options {
@@ -98,6 +107,8 @@ impl Options {
             worlds,
             expected: None,
             reports: PathBuf::from("reports"),
+            breakers_as_in_sim: false,
+            again_alone: false,
         }
     }
 
@@ -134,6 +145,8 @@ fn run(options: Options, arguments: Arguments) -> Result<ExitCode, TestingError>
         options: Arc::new(options),
         expected: Arc::new(expected),
         results: Arc::default(),
+        shown: Shown::default(),
+        alone: Arc::default(),
     };
     // The longest first, so that none is left to run alone at the end.
     files.sort_by_key(|file| Reverse(file.load().map_or(Duration::ZERO, |scenario| scenario.length())));

@@ -26,7 +26,7 @@ use squall::world::local::Redis;
 use table::Table;
 
 /// Cases mostly wait, so more of them run side by side than there are cores.
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 3;
 
 /// A case, by its name.
 macro_rules! cases {

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     testing::main(Options {
         worlds: vec![Kind::Local],
         expected: Some("expected.csv".into()),
+        again_alone: true,
         ..Options::new(Arc::new(RedisRs), "../../scenarios")
     })
 }

@@ -1,4 +1,4 @@
-//! The folder of a server of ours: its log and its data, below the system's folder for what is temporary. A lock that this
+//! The folder of a server of ours, its log and its data, or of what instances keep on disk, below the system's folder for what is temporary. A lock that this
 //! process holds as long as it lives says that the folder is in use, so that the next run can tell and remove what a killed one
 //! left behind.
 
@@ -24,14 +24,14 @@ const QUOTED: usize = 8;
 const MADE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The folder. Dropped, it is removed.
-pub(in crate::world) struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
     _lock: File,
 }
 
 impl Folder {
     /// Makes one.
-    pub(in crate::world) fn make() -> io::Result<Self> {
+    pub(crate) fn make() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         let making = folder.path().join("making");
         let lock = File::create_new(&making)?;
@@ -41,7 +41,7 @@ impl Folder {
         Ok(Self { folder, _lock: lock })
     }
 
-    pub(in crate::world) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -64,7 +64,7 @@ impl Folder {
 }
 
 /// Removes what dead runs of this user left: folders, and servers that run in them. A failure here hurts nobody.
-pub(super) fn sweep_dead() {
+pub(crate) fn sweep_dead() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {

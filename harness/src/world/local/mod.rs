@@ -35,7 +35,7 @@ use crate::subject::{BoxFuture, Route};
 use link::Link;
 use server::Server;
 
-pub(super) use folder::Folder;
+pub(crate) use folder::{Folder, sweep_dead};
 pub use nodes::Nodes;
 pub use url::{RedisUrl, UrlError};
 
@@ -138,7 +138,7 @@ impl Local {
         login: Login,
         status: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Self, WorldError> {
-        folder::sweep_dead();
+        sweep_dead();
         status("starting the server".to_owned());
         let server = Server::start(redis, login.clone()).await?;
         let authority = login.tls().then(Authority::make).transpose()?;
