@@ -101,6 +101,7 @@ fn every_message_of_the_program_is_valid() {
         Op::Tell { of: Topic::Log },
         Op::Tell { of: Topic::Health },
         Op::Tell { of: Topic::Settings },
+        Op::Tell { of: Topic::Sessions },
         Op::Shutdown,
     ] {
         valid(&request, &Ask { id: u64::MAX, op }.line().unwrap());

@@ -140,6 +140,7 @@ fn named(capability: Capability) -> &'static str {
         Capability::Log => "`log`",
         Capability::Health => "`health`",
         Capability::Settings => "`settings`",
+        Capability::Sessions => "`sessions`",
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",

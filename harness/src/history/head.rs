@@ -169,6 +169,8 @@ pub enum Capability {
     Health,
     /// Tells its settings when asked.
     Settings,
+    /// Tells how many sessions there are when asked.
+    Sessions,
     /// Has sessions with data and metadata, as an interface of its own.
     Store,
     /// Has a cache, as an interface of its own.

@@ -3,6 +3,7 @@
 mod keys;
 mod stream;
 mod through;
+mod users;
 pub mod value;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use keys::Keys;
 pub use stream::QUIET;
 pub use through::Through;
+pub use users::{user_of, users};
 
 use crate::history::{SessionId, Write};
 use crate::units::{Rate, Size, SizeRange, length};

@@ -62,7 +62,7 @@ pub trait Instance: Send + Sync {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>>;
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
-    /// What it tells of itself: its metrics, log, health or settings, in lines. Asked only where it says that it can.
+    /// What it tells of itself: its metrics, log, health, settings or sessions, in lines. Asked only where it says that it can.
     fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
         let text = format!("it has no {of} to tell");
         Box::pin(std::future::ready(Err(OperationError { code: "invalid".to_owned(), definite: true, text })))

@@ -126,6 +126,7 @@ impl Flaw {
     pub const WHEN_ASKED: &'static [Self] = &[
         Self(&tellings::METRICS_SAY_NOTHING_OPENED),
         Self(&tellings::HEALTH_IS_ALWAYS_WELL),
+        Self(&tellings::USERS_WITHOUT_SESSIONS),
         Self(&tellings::SETTINGS_SHOW_THE_PASSWORD),
         Self(&tellings::LOG_SHOWS_THE_PASSWORD),
         Self(&settings::STORES_IN_PLAIN),

@@ -227,7 +227,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 14] = [
+pub const CAPABILITIES: [(&str, Capability); 15] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -237,6 +237,7 @@ pub const CAPABILITIES: [(&str, Capability); 14] = [
     ("log", Capability::Log),
     ("health", Capability::Health),
     ("settings", Capability::Settings),
+    ("sessions", Capability::Sessions),
     ("store", Capability::Store),
     ("cache", Capability::Cache),
     ("http", Capability::Http),

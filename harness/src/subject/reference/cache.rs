@@ -16,7 +16,7 @@ impl Interface for Cache {
 }
 
 async fn perform(cache: &Cache, asked: Asked) -> Reply {
-    let Asked { kind, id, value, ttl } = asked;
+    let Asked { kind, id, value, ttl, .. } = asked;
     match kind {
         Kind::Create => cache.set(&id, value, ttl).await.map(written).map_err(told),
         Kind::Destroy => cache.delete(&id).await.map(written).map_err(told),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::load::Kind;
+use crate::load::{Kind, user_of};
 use crate::subject::{BoxFuture, Done, OperationError, Request};
 
 /// What became of an operation.
@@ -20,6 +20,7 @@ pub(super) trait Interface: Send + Sync {
 pub(super) struct Asked {
     pub(super) kind: Kind,
     pub(super) id: String,
+    pub(super) user: String,
     pub(super) value: Bytes,
     pub(super) ttl: Duration,
 }
@@ -29,6 +30,7 @@ impl From<Request> for Asked {
         Self {
             kind: request.kind,
             id: request.session.to_string(),
+            user: user_of(request.session),
             value: request.value.unwrap_or_default(),
             ttl: Duration::from_millis(request.ttl_ms.unwrap_or_default()),
         }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cache;
+mod census;
 mod heard;
 mod http;
 mod interface;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use squall_client::core::breaker::State;
 use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings};
 
+pub(super) use self::census::Census;
 use self::interface::Interface;
 use super::operators::Operators;
 use super::{
@@ -75,6 +77,7 @@ impl Subject for Reference {
                     Capability::Log,
                     Capability::Health,
                     Capability::Settings,
+                    Capability::Sessions,
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,

@@ -15,7 +15,7 @@ impl Interface for SessionClient {
 }
 
 async fn perform(client: &SessionClient, asked: Asked) -> Reply {
-    let Asked { kind, id, value, ttl } = asked;
+    let Asked { kind, id, value, ttl, .. } = asked;
     match kind {
         Kind::Create => client.create(&id, value, ttl).await.map(written).map_err(told),
         Kind::Update => client.update(&id, value).await.map(written).map_err(told),

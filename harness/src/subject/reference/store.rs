@@ -24,7 +24,7 @@ impl Store {
         match asked.kind {
             Kind::Create => {
                 let kept = kept(&asked)?;
-                store.create(id, None, &kept, asked.ttl).await.map(written).map_err(told)
+                store.create(id, Some(&asked.user), &kept, asked.ttl).await.map(written).map_err(told)
             }
             Kind::Update => {
                 let kept = kept(&asked)?;
