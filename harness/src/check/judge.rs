@@ -144,6 +144,8 @@ fn named(capability: Capability) -> &'static str {
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
+        Capability::ReadMany => "`read_many`",
+        Capability::Clear => "`clear`",
         Capability::Encryption => "`encryption`",
         Capability::Durable => "`durable`",
     }

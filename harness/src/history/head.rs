@@ -177,6 +177,10 @@ pub enum Capability {
     Cache,
     /// Has routes over HTTP, as an interface of its own.
     Http,
+    /// Reads several sessions with one request.
+    ReadMany,
+    /// Ends all sessions with one request.
+    Clear,
     /// Encrypts values before they go to Redis.
     Encryption,
     /// What it accepts locally lies on disk before it is acknowledged, and the next instance with the same folder brings it to Redis.

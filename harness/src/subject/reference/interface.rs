@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::load::{Kind, user_of};
+use crate::load::{Kind, Several, user_of};
 use crate::subject::{BoxFuture, Done, OperationError, Request};
 
 /// What became of an operation.
@@ -14,6 +14,11 @@ pub(super) type Reply = Result<Done, OperationError>;
 pub(super) trait Interface: Send + Sync {
     /// Carries out an operation.
     fn perform(&self, request: Request) -> BoxFuture<'_, Reply>;
+    /// Carries out a request on several sessions: those that `Through::has_many` says that it has.
+    fn perform_several(&self, several: Several) -> BoxFuture<'_, Vec<Reply>> {
+        let error = not_offered(several.what.name(), "this interface");
+        Box::pin(std::future::ready(vec![Err(error); several.sessions.len()]))
+    }
 }
 
 /// An operation as the client wants it.
@@ -38,7 +43,7 @@ impl From<Request> for Asked {
 }
 
 /// The error of a kind of operation that an interface does not have. A scenario that asks for one is never run; a flaw may.
-pub(super) fn not_offered(kind: Kind, by: &str) -> OperationError {
-    let text = format!("{by} has no {}", kind.name());
+pub(super) fn not_offered(name: &str, by: &str) -> OperationError {
+    let text = format!("{by} has no {name}");
     OperationError { code: "invalid".to_owned(), definite: true, text }
 }

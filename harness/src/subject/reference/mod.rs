@@ -23,7 +23,7 @@ use super::{
     Subject, SubjectError,
 };
 use crate::history::{self, BreakerState, Capability, Sample, Topic};
-use crate::load::Through;
+use crate::load::{Several, Through};
 use crate::scenario::Topology;
 
 /// Starts instances of the reference client.
@@ -81,6 +81,8 @@ impl Subject for Reference {
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
+                    Capability::ReadMany,
+                    Capability::Clear,
                     Capability::Encryption,
                 ]
                 .into_iter()
@@ -115,6 +117,10 @@ fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>> {
         self.interface.perform(request)
+    }
+
+    fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Result<Done, OperationError>>> {
+        self.interface.perform_several(several)
     }
 
     fn sample(&self) -> Sample {
