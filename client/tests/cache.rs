@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{MINUTE, Redis, eventually, quick, value};
-use squall_client::{Cache, LoadError, ServedBy, SessionError};
+use squall_client::{Cache, LoadError, Lookup, ServedBy, SessionError};
 use tokio::task::JoinSet;
 
 fn cache(redis: &Redis, writer: u32) -> Cache {
@@ -62,6 +62,24 @@ async fn many_keys_have_an_answer_each() {
         assert_eq!(found.unwrap(), expected, "{index}");
     }
     assert_eq!((other.stats().hits, other.stats().misses, other.stats().damaged), (198, 2, 1));
+}
+
+#[tokio::test]
+async fn a_look_up_says_who_answered_and_tells_nothing_from_not_knowing() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let cache = cache(&redis, 1);
+    cache.set("k", value("x"), MINUTE).await.unwrap();
+    let looked_up = async || {
+        let found = cache.look_up_many(&["k", "none"]).await;
+        found.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let (redis_has, here) = (ServedBy::Redis, ServedBy::Local);
+    let x = |served_by| Lookup::Found { session: value("x"), served_by };
+    assert_eq!(looked_up().await, [x(redis_has), Lookup::Absent { served_by: redis_has }]);
+    redis.kill();
+    let [k, none] = &looked_up().await[..] else { panic!("two keys have two answers") };
+    assert_eq!(*k, x(here));
+    assert!(matches!(none, Lookup::Unknown { .. }), "{none:?}");
 }
 
 #[tokio::test]

@@ -97,10 +97,13 @@ fn every_message_of_the_program_is_valid() {
         Op::Touch { session, ttl_ms: 1 },
         Op::Destroy { session },
         Op::Ttl { session },
+        Op::ReadMany { sessions: &[session, SessionId(18)] },
+        Op::Clear,
         Op::Tell { of: Topic::Metrics },
         Op::Tell { of: Topic::Log },
         Op::Tell { of: Topic::Health },
         Op::Tell { of: Topic::Settings },
+        Op::Tell { of: Topic::Sessions },
         Op::Shutdown,
     ] {
         valid(&request, &Ask { id: u64::MAX, op }.line().unwrap());

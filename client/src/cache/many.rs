@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::Cache;
-use crate::answer::{Ack, Cleared, SessionError};
+use super::{Cache, or_miss};
+use crate::answer::{Ack, Cleared, Lookup, SessionError};
 use crate::core::glob;
 use crate::error::CallError;
 use crate::limits;
@@ -18,8 +18,13 @@ const AT_ONCE: usize = 64;
 impl Cache {
     /// The values of keys, in their order: what [`get`](Self::get) says of each.
     pub async fn get_many(&self, keys: &[&str]) -> Vec<Result<Option<Bytes>, SessionError>> {
+        self.look_up_many(keys).await.into_iter().map(or_miss).collect()
+    }
+
+    /// What is known of keys, in their order: what [`look_up`](Self::look_up) says of each.
+    pub async fn look_up_many(&self, keys: &[&str]) -> Vec<Result<Lookup<Bytes>, SessionError>> {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        self.each(keys, |cache, key| async move { cache.get(&key).await }).await
+        self.each(keys, |cache, key| async move { cache.look_up(&key).await }).await
     }
 
     /// Writes values, each of which lives for `ttl`: what [`set`](Self::set) says of each, in their order. They are not one

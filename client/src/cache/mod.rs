@@ -69,26 +69,25 @@ impl Cache {
     ///
     /// When the key makes no sense, or the client is shut down.
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
-        let found = match self.sessions.get(key).await {
-            Ok(Lookup::Found { session, served_by }) => {
-                self.tally.hit(served_by);
-                Some(session.value)
-            }
-            Ok(Lookup::Absent { .. }) => {
-                self.tally.miss();
-                None
-            }
-            Ok(Lookup::Unknown { .. }) => {
-                self.tally.unknown();
-                None
-            }
-            Err(SessionError::Corrupt(_) | SessionError::Sealed(_)) => {
-                self.tally.damaged();
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(found)
+        or_miss(self.look_up(key).await)
+    }
+
+    /// What is known of a key. Unlike [`get`](Self::get) it says who answered, and tells a key without a value from one of which
+    /// nobody can know just now.
+    ///
+    /// # Errors
+    ///
+    /// As of [`SessionClient::get`].
+    pub async fn look_up(&self, key: &str) -> Result<Lookup<Bytes>, SessionError> {
+        let lookup = self.sessions.get(key).await;
+        match &lookup {
+            Ok(Lookup::Found { served_by, .. }) => self.tally.hit(*served_by),
+            Ok(Lookup::Absent { .. }) => self.tally.miss(),
+            Ok(Lookup::Unknown { .. }) => self.tally.unknown(),
+            Err(SessionError::Corrupt(_) | SessionError::Sealed(_)) => self.tally.damaged(),
+            Err(_) => {}
+        }
+        lookup.map(|lookup| lookup.map(|found| found.value))
     }
 
     /// The value of a key, or another one.
@@ -211,5 +210,15 @@ impl Cache {
     pub async fn shutdown(&self) {
         self.counters.bring_all().await;
         self.sessions.shutdown().await;
+    }
+}
+
+/// A cache takes "I cannot know", and a damaged value, for a miss.
+fn or_miss(lookup: Result<Lookup<Bytes>, SessionError>) -> Result<Option<Bytes>, SessionError> {
+    match lookup {
+        Ok(Lookup::Found { session, .. }) => Ok(Some(session)),
+        Ok(Lookup::Absent { .. } | Lookup::Unknown { .. }) => Ok(None),
+        Err(SessionError::Corrupt(_) | SessionError::Sealed(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -140,9 +140,12 @@ fn named(capability: Capability) -> &'static str {
         Capability::Log => "`log`",
         Capability::Health => "`health`",
         Capability::Settings => "`settings`",
+        Capability::Sessions => "`sessions`",
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
+        Capability::ReadMany => "`read_many`",
+        Capability::Clear => "`clear`",
         Capability::Encryption => "`encryption`",
         Capability::Durable => "`durable`",
     }

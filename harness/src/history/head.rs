@@ -169,12 +169,18 @@ pub enum Capability {
     Health,
     /// Tells its settings when asked.
     Settings,
+    /// Tells how many sessions there are when asked.
+    Sessions,
     /// Has sessions with data and metadata, as an interface of its own.
     Store,
     /// Has a cache, as an interface of its own.
     Cache,
     /// Has routes over HTTP, as an interface of its own.
     Http,
+    /// Reads several sessions with one request.
+    ReadMany,
+    /// Ends all sessions with one request.
+    Clear,
     /// Encrypts values before they go to Redis.
     Encryption,
     /// What it accepts locally lies on disk before it is acknowledged, and the next instance with the same folder brings it to Redis.

@@ -21,11 +21,13 @@ pub enum Topic {
     Health,
     /// Its settings.
     Settings,
+    /// How many sessions it counts, in all and of each user.
+    Sessions,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Metrics, Self::Log, Self::Health, Self::Settings];
+    pub const ALL: [Self; 5] = [Self::Metrics, Self::Log, Self::Health, Self::Settings, Self::Sessions];
 
     /// Its name, as scenarios and the protocol write it.
     pub fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Topic {
             Self::Log => "log",
             Self::Health => "health",
             Self::Settings => "settings",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -44,6 +47,7 @@ impl Topic {
             Self::Log => Capability::Log,
             Self::Health => Capability::Health,
             Self::Settings => Capability::Settings,
+            Self::Sessions => Capability::Sessions,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The load: operations to run, drawn from a seed before the run begins.
 
 mod keys;
+mod many;
 mod stream;
 mod through;
+mod users;
 pub mod value;
 
 use std::time::Duration;
@@ -10,8 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use keys::Keys;
+pub use many::{Many, Several};
 pub use stream::QUIET;
 pub use through::Through;
+pub use users::{user_of, users};
 
 use crate::history::{SessionId, Write};
 use crate::units::{Rate, Size, SizeRange, length};
@@ -42,7 +46,7 @@ pub struct Load {
     pub through: Through,
 }
 
-/// Weights of the kinds of operation. They need not add up to anything.
+/// Weights of the kinds of operation, and of requests on several sessions. They need not add up to anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is the weight of the kind of its name")]
@@ -53,6 +57,8 @@ pub struct Mix {
     pub touch: u32,
     pub destroy: u32,
     pub ttl: u32,
+    pub read_many: u32,
+    pub clear: u32,
 }
 
 impl Default for Load {
@@ -61,7 +67,7 @@ impl Default for Load {
             instances: 2,
             sessions: 100,
             rate: Rate(100.0),
-            mix: Mix { get: 70, update: 20, create: 5, touch: 3, destroy: 2, ttl: 0 },
+            mix: Mix { get: 70, update: 20, create: 5, touch: 3, destroy: 2, ..Mix::default() },
             ttl: Duration::from_secs(600),
             value: SizeRange { least: Size(200), most: Size(500) },
             keys: Keys::Uniform,
@@ -84,22 +90,43 @@ impl Mix {
         }
     }
 
-    /// All weights together.
-    pub fn total(&self) -> u64 {
-        Kind::ALL.into_iter().map(|kind| u64::from(self.weight(kind))).sum()
+    /// The weight of a request on several sessions.
+    pub fn weight_of(&self, many: Many) -> u32 {
+        match many {
+            Many::Read => self.read_many,
+            Many::Clear => self.clear,
+        }
     }
 
-    /// The kind whose stretch of the weights `point` falls into; `point` is below [`total`](Self::total).
-    fn draw(&self, mut point: u64) -> Kind {
-        for kind in Kind::ALL {
-            let weight = u64::from(self.weight(kind));
+    /// All weights together.
+    pub fn total(&self) -> u64 {
+        self.weights().map(|(_, weight)| u64::from(weight)).sum()
+    }
+
+    /// The one whose stretch of the weights `point` falls into; `point` is below [`total`](Self::total).
+    fn draw(&self, mut point: u64) -> Drawn {
+        for (drawn, weight) in self.weights() {
+            let weight = u64::from(weight);
             if point < weight {
-                return kind;
+                return drawn;
             }
             point -= weight;
         }
-        Kind::Get
+        Drawn::One(Kind::Get)
     }
+
+    fn weights(&self) -> impl Iterator<Item = (Drawn, u32)> {
+        let one = Kind::ALL.into_iter().map(|kind| (Drawn::One(kind), self.weight(kind)));
+        let many = Many::ALL.into_iter().map(|many| (Drawn::Many(many), self.weight_of(many)));
+        one.chain(many)
+    }
+}
+
+/// What chance has drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drawn {
+    One(Kind),
+    Many(Many),
 }
 
 /// The kinds of operation on a session.
@@ -173,6 +200,18 @@ pub struct Operation {
     pub value: Option<(Write, u32)>,
     /// The TTL it sets, in milliseconds (create, touch).
     pub ttl_ms: Option<u64>,
+    /// The request that it is a part of, if that is about several sessions, this one first.
+    pub several: Option<Several>,
+}
+
+impl Operation {
+    /// Every session that it is about.
+    pub fn sessions(&self) -> &[SessionId] {
+        match &self.several {
+            Some(several) => &several.sessions,
+            None => std::slice::from_ref(&self.session),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -182,9 +221,13 @@ mod tests {
     #[test]
     fn each_kind_is_drawn_as_often_as_it_weighs() {
         let mix = Load::default().mix;
-        let count = |wanted| (0..mix.total()).filter(|point| mix.draw(*point) == wanted).count();
+        let count = |wanted| (0..mix.total()).filter(|point| mix.draw(*point) == Drawn::One(wanted)).count();
         assert_eq!(mix.total(), 100);
         assert_eq!((count(Kind::Get), count(Kind::Update), count(Kind::Create)), (70, 20, 5));
         assert_eq!((count(Kind::Touch), count(Kind::Destroy), count(Kind::Ttl)), (3, 2, 0));
+        let mix = Mix { get: 1, read_many: 2, clear: 1, ..Mix::default() };
+        let drawn: Vec<Drawn> = (0..mix.total()).map(|point| mix.draw(point)).collect();
+        let many = Drawn::Many;
+        assert_eq!(drawn, [Drawn::One(Kind::Get), many(Many::Read), many(Many::Read), many(Many::Clear)]);
     }
 }

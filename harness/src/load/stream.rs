@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 
 use super::keys::Draw;
-use super::{Kind, Load, Operation, Step};
+use super::{Drawn, Kind, Load, Many, Operation, Several, Step};
 use crate::history::{SessionId, Write};
 use crate::seed::fork;
 
@@ -25,9 +25,12 @@ impl Load {
         SETUP_LEAST.max(Duration::from_nanos(needed)) + SETUP_REST
     }
 
-    /// About how many operations a run of `length` (without the setup) has.
+    /// About how many operations a run of `length` (without the setup) has, each session of a request on several counted.
     pub fn operations(&self, length: Duration) -> f64 {
-        f64::from(self.sessions) + self.rate.0 * length.as_secs_f64()
+        let share = |many| f64::from(self.mix.weight_of(many)) / (self.mix.total().max(1) as f64);
+        let more = |many: Many| share(many) * f64::from(many.sessions(self.sessions).saturating_sub(1));
+        let each = 1.0 + Many::ALL.into_iter().map(more).sum::<f64>();
+        f64::from(self.sessions) + self.rate.0 * each * length.as_secs_f64()
     }
 
     /// Every instance's operations in order of time, for phases that last `length` after the setup.
@@ -63,10 +66,12 @@ impl Load {
         let mut start = begin;
         while start < end {
             let due = start + within(&mut random, space);
-            let kind = self.mix.draw(random.random_range(0..self.mix.total().max(1)));
+            let drawn = self.mix.draw(random.random_range(0..self.mix.total().max(1)));
             let session = SessionId(draw.session(&mut random));
-            if due < end {
-                stream.push(due, kind, session, &mut random);
+            match drawn {
+                _ if due >= end => {}
+                Drawn::One(kind) => stream.push(due, kind, session, &mut random),
+                Drawn::Many(what) => stream.push_several(due, what, session),
             }
             start = start.saturating_add(space);
         }
@@ -113,7 +118,22 @@ impl Stream<'_> {
             Kind::Touch => (None, Some(ttl_ms())),
             Kind::Get | Kind::Destroy | Kind::Ttl => (None, None),
         };
-        self.operations.push(Operation { due, kind, session, value, ttl_ms });
+        self.operations.push(Operation { due, kind, session, value, ttl_ms, several: None });
+    }
+
+    /// A request on several sessions: this one, and those that follow it in the pool.
+    fn push_several(&mut self, due: u64, what: Many, session: SessionId) {
+        let pool = self.load.sessions.max(1);
+        let sessions = (0..what.sessions(pool)).map(|place| SessionId((session.0 + place) % pool));
+        let several = Several { what, sessions: sessions.collect() };
+        self.operations.push(Operation {
+            due,
+            kind: what.kind(),
+            session,
+            value: None,
+            ttl_ms: None,
+            several: Some(several),
+        });
     }
 }
 
@@ -134,7 +154,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::load::Keys;
+    use crate::load::{Keys, Mix};
     use crate::units::{Rate, Size, SizeRange};
 
     fn load() -> Load {
@@ -218,6 +238,27 @@ mod tests {
         let writes: BTreeSet<_> =
             streams.iter().flatten().filter_map(|one| one.value).map(|value| value.0).collect();
         assert_eq!(writes.len(), 4, "each write is its own");
+    }
+
+    #[test]
+    fn a_request_on_several_sessions_is_about_each_of_them_once() {
+        let mix = Mix { create: 1, read_many: 1, clear: 1, ..Mix::default() };
+        for sessions in [1, 5, 100] {
+            let load = Load { mix, sessions, ..load() };
+            let streams = load.streams(TEN, 3);
+            let several = || streams.iter().flatten().filter_map(|one| Some((one, one.several.as_ref()?)));
+            for (operation, several) in several() {
+                let unique: BTreeSet<_> = several.sessions.iter().collect();
+                let expected = if several.what == Many::Clear { sessions } else { sessions.min(8) };
+                assert_eq!((unique.len(), several.sessions.len()), (expected as usize, expected as usize));
+                assert_eq!((operation.kind, operation.session), (several.what.kind(), several.sessions[0]));
+                assert!(several.sessions.iter().all(|session| session.0 < sessions));
+            }
+            let all = streams.iter().flatten().map(|operation| operation.sessions().len());
+            let (all, planned) = (all.sum::<usize>() as f64, load.operations(TEN));
+            assert!((planned * 0.85..planned * 1.15).contains(&all), "{all} of about {planned}");
+            assert!(several().count() > 1500);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, Many};
 use crate::history::Capability;
 
 /// An interface of the client under test. Each is another way to the same sessions, with the same promises.
@@ -53,8 +53,25 @@ impl Through {
         }
     }
 
-    /// The names of the kinds of operation that it has.
+    /// Whether it has requests of this kind on several sessions.
+    pub fn has_many(self, many: Many) -> bool {
+        match (self, many) {
+            (Self::Cache, Many::Read | Many::Clear) | (Self::Sessions | Self::Store, Many::Clear) => true,
+            (Self::Sessions | Self::Store | Self::Http, _) => false,
+        }
+    }
+
+    /// The names of the kinds of operation that it has, on one session and on several.
     pub fn kinds(self) -> Vec<&'static str> {
+        self.kinds_of_one().into_iter().chain(self.kinds_of_many()).collect()
+    }
+
+    /// The names of the kinds of operation on one session that it has.
+    pub fn kinds_of_one(self) -> Vec<&'static str> {
         Kind::ALL.into_iter().filter(|kind| self.has(*kind)).map(Kind::name).collect()
+    }
+
+    fn kinds_of_many(self) -> impl Iterator<Item = &'static str> {
+        Many::ALL.into_iter().filter(move |many| self.has_many(*many)).map(Many::name)
     }
 }

@@ -109,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn redis_has_all_that_was_accepted_but_while_a_fault_strikes_and_for_a_while_after_it() {
+        let plan = Plan::new(&scenario(TEMPLATE), 1);
+        let [strike] = plan.strikes.as_slice() else { panic!("{:?}", plan.strikes) };
+        let over = strike.to + nanos(plan.rules.resync_within);
+        assert!(plan.is_settled(0, strike.from - 1) && plan.is_settled(over + 1, over + 2));
+        for (from, to) in [(0, strike.from), (strike.from, strike.from), (strike.to, over), (over, over + 2)]
+        {
+            assert!(!plan.is_settled(from, to), "{from} to {to}");
+        }
+    }
+
+    #[test]
     fn a_fault_that_comes_and_goes_is_several_strikes_within_its_window() {
         let text =
             TEMPLATE.replace("\"refuse\"", "{ flap = { up = \"700ms\", down = \"300ms\" } }, at = \"1s\"");

@@ -2,7 +2,7 @@
 
 mod build;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -12,7 +12,7 @@ use crate::check::{Allow, Canary, Expect};
 use crate::fault::{Act, Direction, Eviction, Matching, ServerAct};
 use crate::history::{Effect, End, PhaseSpan, Rules};
 use crate::load::value::{Mark, mark};
-use crate::load::{Operation, Through};
+use crate::load::{Many, Operation, Through};
 use crate::scenario::Redis;
 use crate::seed::fork;
 
@@ -91,6 +91,20 @@ impl Plan {
     pub fn marks(&self) -> HashSet<Mark> {
         let all = self.operations.iter().flatten();
         all.filter_map(|operation| Some(mark(operation.value?.0, operation.session))).collect()
+    }
+
+    /// The kinds of request on several sessions that its load has.
+    pub fn several(&self) -> impl Iterator<Item = Many> {
+        let operations = self.operations.iter().flatten();
+        let several = operations.filter_map(|operation| Some(operation.several.as_ref()?.what));
+        several.collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Whether between these times, in nanoseconds since the start of the run, Redis has all that anybody accepted: no fault strikes, and none did so lately that something
+    /// may still have to be brought.
+    pub fn is_settled(&self, from: u64, to: u64) -> bool {
+        let within = u64::try_from(self.rules.resync_within.as_nanos()).unwrap_or(u64::MAX);
+        self.strikes.iter().all(|strike| to < strike.from || strike.to.saturating_add(within) < from)
     }
 
     /// How long the run lasts until the final reads.

@@ -1,13 +1,14 @@
 //! Drives one instance with its share of the load: an open loop, so a stall is not hidden.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::player::Player;
-use crate::history::{Event, Outcome, Sample, SessionId};
+use super::several;
+use super::turns::{Ticket, Turns};
+use crate::history::{Event, Outcome, Sample};
 use crate::load::{Operation, value};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
@@ -18,15 +19,9 @@ use crate::world::World;
 /// since the start of the run) are left without a return, which the checks see.
 pub(super) async fn drive(plan: Arc<Plan>, player: Arc<Player>, recorder: Recorder, give_up_at: u64) {
     let operations = plan.operations.get(usize::from(player.number)).cloned().unwrap_or_default();
-    let mut driver = Driver {
-        next_id: u64::from(player.number),
-        player,
-        recorder,
-        running: JoinSet::new(),
-        waiting: BTreeMap::new(),
-        overlap: plan.overlap,
-        instances: plan.instances,
-    };
+    let next_id = u64::from(player.number);
+    let (running, turns) = (JoinSet::new(), Turns::default());
+    let mut driver = Driver { plan, player, recorder, running, turns, next_id };
     for operation in operations {
         driver.until(operation.due).await;
         driver.take(operation);
@@ -40,15 +35,13 @@ pub(super) async fn drive(plan: Arc<Plan>, player: Arc<Player>, recorder: Record
 }
 
 struct Driver {
+    plan: Arc<Plan>,
     player: Arc<Player>,
     recorder: Recorder,
-    running: JoinSet<SessionId>,
-    /// Sessions with an operation running, and the operations that wait for it.
-    waiting: BTreeMap<SessionId, VecDeque<Operation>>,
-    overlap: bool,
+    running: JoinSet<Ticket>,
+    turns: Turns,
     /// Instances take turns with the numbers, so that they are the same in every run of a plan.
     next_id: u64,
-    instances: u16,
 }
 
 impl Driver {
@@ -73,39 +66,42 @@ impl Driver {
         }
     }
 
-    /// Starts an operation, or lets it wait for the one that runs on the same session.
+    /// Starts an operation, or lets it wait for those that run on the same sessions.
     fn take(&mut self, operation: Operation) {
-        if self.overlap {
-            return self.start(operation);
-        }
-        if let Some(queue) = self.waiting.get_mut(&operation.session) {
-            return queue.push_back(operation);
-        }
-        self.waiting.insert(operation.session, VecDeque::new());
-        self.start(operation);
+        let started = if self.plan.overlap { Some((0, operation)) } else { self.turns.take(operation) };
+        started.into_iter().for_each(|(ticket, operation)| self.start(ticket, operation));
     }
 
-    fn ended(&mut self, ended: Result<SessionId, tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<Ticket, tokio::task::JoinError>) {
         // A panic in the subject leaves its operation without a return; the checks report that.
-        let Ok(session) = ended else { return };
-        match self.waiting.get_mut(&session).map(VecDeque::pop_front) {
-            Some(Some(next)) => self.start(next),
-            Some(None) => drop(self.waiting.remove(&session)),
-            None => {}
+        let Ok(ticket) = ended else { return };
+        for (ticket, operation) in self.turns.ended(ticket) {
+            self.start(ticket, operation);
         }
     }
 
-    fn start(&mut self, operation: Operation) {
-        let id = self.next_id;
-        self.next_id += u64::from(self.instances);
-        self.running.spawn(perform(Arc::clone(&self.player), operation, id, self.recorder.clone()));
+    fn start(&mut self, ticket: Ticket, operation: Operation) {
+        let step = u64::from(self.plan.instances);
+        let ids = operation.sessions().iter().zip(0_u64..).map(|(_, place)| self.next_id + place * step);
+        let ids: Vec<u64> = ids.collect();
+        self.next_id += step * ids.len() as u64;
+        let (plan, player, recorder) =
+            (Arc::clone(&self.plan), Arc::clone(&self.player), self.recorder.clone());
+        self.running.spawn(async move {
+            let Operation { due, several, .. } = &operation;
+            match several {
+                Some(several) => several::perform(&plan, &player, several, *due, &ids, &recorder).await,
+                None => perform(&player, operation, ids.first().copied().unwrap_or(0), &recorder).await,
+            }
+            ticket
+        });
     }
 }
 
 /// Hands an operation to the instance, and records how it ends. While nobody has the number it is not made at all.
-async fn perform(player: Arc<Player>, operation: Operation, id: u64, recorder: Recorder) -> SessionId {
-    let Operation { due, kind, session, value, ttl_ms } = operation;
-    let Some(handed) = player.hand() else { return session };
+async fn perform(player: &Player, operation: Operation, id: u64, recorder: &Recorder) {
+    let Operation { due, kind, session, value, ttl_ms, .. } = operation;
+    let Some(handed) = player.hand() else { return };
     let bytes = value.map(|(write, size)| value::value(write, session, size));
     let write = value.map(|(write, _)| write);
     recorder.record(Event::Invoke { id, instance: player.number, op: kind, session, write, ttl_ms, due });
@@ -115,15 +111,14 @@ async fn perform(player: Arc<Player>, operation: Operation, id: u64, recorder: R
         reply = handed.to().call(Request { kind, session, value: bytes, ttl_ms }) => outcome_of(reply),
     };
     recorder.record(Event::Return { id, outcome });
-    session
 }
 
 /// What became of an operation nobody can say: the instance is gone.
-fn crashed() -> Outcome {
+pub(super) fn crashed() -> Outcome {
     Outcome::Unknown { code: "crashed".to_owned(), text: "the instance crashed".to_owned() }
 }
 
-fn outcome_of(reply: Result<Done, OperationError>) -> Outcome {
+pub(super) fn outcome_of(reply: Result<Done, OperationError>) -> Outcome {
     match reply {
         Ok(Done { served_by, saw }) => Outcome::Ok { served_by, saw },
         Err(OperationError { code, definite: true, text }) => Outcome::Failed { code, text },

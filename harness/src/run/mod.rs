@@ -6,9 +6,11 @@ mod disk;
 mod drive;
 mod finals;
 mod player;
+mod several;
 mod starter;
 mod tell;
 mod timeline;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -181,6 +183,12 @@ impl Conductor {
             return Some(RunError::Lacks(
                 "what is accepted without Redis is to outlive a crash, and the subject does not say that it does (capability `durable`)".to_owned(),
             ));
+        }
+        if let Some(many) = plan.several().find(|many| lacks(&many.needs())) {
+            let name = many.name();
+            return Some(RunError::Lacks(format!(
+                "the load has `{name}`, and the subject does not say that it has requests on several sessions of this kind (capability `{name}`)"
+            )));
         }
         plan.through.needs().filter(lacks)?;
         let name = plan.through.name();

@@ -66,10 +66,10 @@ fn questions(expect: &Expect, phases: &[PhaseSpan], within: Duration) -> BTreeSe
     questions
 }
 
-/// Health takes as long as an operation, which must be over before the phase is.
+/// Health takes as long as an operation, and so may what all sessions are asked for; it must be over before the phase is.
 fn moment(of: Topic, phase: &PhaseSpan, within: Duration) -> u64 {
     let before = match of {
-        Topic::Health => within,
+        Topic::Health | Topic::Sessions => within,
         Topic::Metrics | Topic::Log | Topic::Settings => BEFORE_THE_END,
     };
     let half = phase.to.saturating_sub(phase.from) / 2;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{Path, root};
 use super::file::File;
 use super::sense::Sense;
-use crate::load::{Kind, Through};
+use crate::load::{Kind, Many, Through};
 use crate::units::format_duration;
 
 /// The route takes no less.
@@ -18,7 +18,11 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File) {
     }
     for (number, given) in file.operation.iter().enumerate() {
         let path = root("operation").index(number);
-        kind(sense, file.load.through, given.op, &path.key("op"), "write another operation");
+        if !file.load.through.has(given.op) {
+            let through = file.load.through;
+            let cure = format!("write another operation; it has {}", through.kinds_of_one().join(", "));
+            sense.wrong(&path.key("op"), lacks(through, given.op.name()), cure);
+        }
         if given.op == Kind::Touch
             && let Some(ttl) = given.ttl
         {
@@ -30,14 +34,16 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, file: &File) {
 
 fn mix(sense: &mut Sense<'_, '_>, file: &File) {
     let (load, path) = (&file.load, root("load"));
-    let lacks = |kind: &Kind| load.mix.weight(*kind) > 0 && !load.through.has(*kind);
-    let lacking: Vec<Kind> = Kind::ALL.into_iter().filter(lacks).collect();
+    let (mix, through) = (&load.mix, load.through);
+    let one = Kind::ALL.into_iter().filter(|kind| mix.weight(*kind) > 0 && !through.has(*kind));
+    let many = Many::ALL.into_iter().filter(|many| mix.weight_of(*many) > 0 && !through.has_many(*many));
+    let names: Vec<&str> = one.map(Kind::name).chain(many.map(Many::name)).collect();
     if sense.is_written(&path.key("mix")) {
-        for each in lacking {
-            kind(sense, load.through, each, &path.key("mix").key(each.name()), "remove it");
+        for name in names {
+            let cure = format!("remove it; it has {}", has(through));
+            sense.wrong(&path.key("mix").key(name), lacks(through, name), cure);
         }
-    } else if !lacking.is_empty() {
-        let names: Vec<&str> = lacking.into_iter().map(Kind::name).collect();
+    } else if !names.is_empty() {
         let what =
             format!("{} has no {}, which the default mix has", load.through.name(), names.join(" and "));
         let cure =
@@ -46,11 +52,8 @@ fn mix(sense: &mut Sense<'_, '_>, file: &File) {
     }
 }
 
-fn kind(sense: &mut Sense<'_, '_>, through: Through, kind: Kind, path: &Path, cure: &str) {
-    if !through.has(kind) {
-        let what = format!("{} has no {}", through.name(), kind.name());
-        sense.wrong(path, what, format!("{cure}; it has {}", has(through)));
-    }
+fn lacks(through: Through, name: &str) -> String {
+    format!("{} has no {name}", through.name())
 }
 
 fn extension(sense: &mut Sense<'_, '_>, through: Through, ttl: Duration, path: &Path) {

@@ -20,7 +20,7 @@ use squall_client::seal::KEY_LENGTH;
 use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
-use crate::load::{Kind, Through};
+use crate::load::{Kind, Several, Through};
 use crate::scenario::Topology;
 use crate::world;
 
@@ -60,9 +60,16 @@ impl fmt::Debug for dyn Subject {
 pub trait Instance: Send + Sync {
     /// Runs one operation to its end.
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>>;
+    /// Runs one request on several sessions to its end, and says of each what became of it, in their order. Asked only where it
+    /// says that it can.
+    fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Result<Done, OperationError>>> {
+        let text = format!("it has no {}", several.what.name());
+        let error = OperationError { code: "invalid".to_owned(), definite: true, text };
+        Box::pin(std::future::ready(vec![Err(error); several.sessions.len()]))
+    }
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
-    /// What it tells of itself: its metrics, log, health or settings, in lines. Asked only where it says that it can.
+    /// What it tells of itself: its metrics, log, health, settings or sessions, in lines. Asked only where it says that it can.
     fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
         let text = format!("it has no {of} to tell");
         Box::pin(std::future::ready(Err(OperationError { code: "invalid".to_owned(), definite: true, text })))

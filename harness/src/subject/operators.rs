@@ -1,4 +1,5 @@
-//! What operators of the reference client see: its metrics, the lines of its log, how it is, and its settings.
+//! What operators of the reference client see: its metrics, the lines of its log, how it is, its settings, and how many sessions
+//! there are.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,6 +10,7 @@ use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use super::reference::Census;
 use crate::history::{LONGEST_TOLD, Topic};
 
 /// Watches one instance from its start, and tells when asked.
@@ -48,6 +50,7 @@ impl Operators {
             Topic::Log => self.log.take(),
             Topic::Health => in_lines(&client.health_check().await),
             Topic::Settings => in_lines(&*client.settings()),
+            Topic::Sessions => in_lines(&Census::of(client).await),
         }
     }
 }

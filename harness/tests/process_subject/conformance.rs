@@ -38,7 +38,7 @@ fn a_sound_subject_conforms() {
         "ok    init is answered in time, with name, key and can: small 1, key session:{session}"
     ));
     assert!(out.contains("ok    what it says that it can tell, it tells: settings\n"), "{out}");
-    assert!(out.ends_with("21 rules: it conforms\n"), "{out}");
+    assert!(out.ends_with("22 rules: it conforms\n"), "{out}");
 }
 
 #[test]
@@ -51,6 +51,7 @@ fn each_fault_of_a_subject_is_found_by_its_rule() {
             &["update of no session fails", "touch and ttl of no session", "is refused as invalid"],
         ),
         ("twice", &["update keeps the TTL, get does too"]),
+        ("reads-in-another-order", &["read_many answers for each session, in order"]),
         ("tells-no-text", &["what it says that it can tell, it tells"]),
         ("no-json", &["nothing is on stdout but messages"]),
         ("ignores-shutdown", &["shutdown ends the process", "the end of stdin ends the process"]),

@@ -6,5 +6,6 @@
 mod bad;
 mod conformance;
 mod leftovers;
+mod several;
 mod stage;
 mod told;

@@ -20,7 +20,7 @@ use squall_client::{Clock, Settings};
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A short run of two instances without faults.
-const SHORT: &str = r#"
+pub(crate) const SHORT: &str = r#"
 proves = "A run of a process has a beginning and an end"
 [client]
 operation_timeout = "200ms"
@@ -88,9 +88,14 @@ pub(crate) fn subject(way: &str, mark: &str) -> Process {
 
 /// Runs the short scenario on a subject that misbehaves.
 pub(crate) async fn run_of(way: &str, mark: &str, stop: Stop) -> Result<History, RunError> {
+    run_scenario(SHORT, way, mark, stop).await
+}
+
+/// Runs a scenario on such a subject.
+pub(crate) async fn run_scenario(text: &str, way: &str, mark: &str, stop: Stop) -> Result<History, RunError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("short.toml");
-    std::fs::write(&path, SHORT).unwrap();
+    std::fs::write(&path, text).unwrap();
     let scenario = find(&[path]).unwrap()[0].load().unwrap();
     let stage = Stage {
         world: Box::new(Nowhere),

@@ -57,6 +57,8 @@ def serve(redis, ask):
     op = ask["op"]
     if op == "tell" and ask["of"] == "settings":
         return {"ok": {"text": json.dumps(settings, indent=2)}}
+    if op == "read_many":
+        return {"ok": {"sessions": [serve(redis, {"op": "get", "session": session}) for session in ask["sessions"]]}}
     if op not in OPERATIONS:
         return refusal("invalid", True, f"unknown operation {op}")
     key = "session:" + ask["session"]
@@ -118,6 +120,8 @@ def misbehave(ask, answer):
         answer = {"ok": {"served_by": "memory"}}
     elif WAY == "tells-no-text" and ask["op"] == "tell":
         answer = {"ok": {}}
+    elif WAY == "reads-in-another-order" and ask["op"] == "read_many":
+        answer["ok"]["sessions"].reverse()
     elif WAY == "resets-ttl" and ask["op"] == "update":
         redis.call("PEXPIRE", "session:" + ask["session"], 5_000)
     elif WAY == "knows-all" and "error" in answer:
@@ -137,7 +141,7 @@ def greet(ask):
         return refusal("invalid", True, "no such profile")
     if WAY == "has-a-child":
         subprocess.Popen(["sh", "-c", "sleep 600; true", "child", MARK])
-    hello = {"name": "small 1", "key": "session:{session}", "can": ["ttl", "settings"]}
+    hello = {"name": "small 1", "key": "session:{session}", "can": ["ttl", "settings", "read_many"]}
     if WAY == "misspells":
         hello["can"] = ["braker"]
     if WAY == "wrong-key":

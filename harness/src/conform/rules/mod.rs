@@ -4,6 +4,7 @@ mod ending;
 mod greeting;
 mod lifetimes;
 mod sessions;
+mod several;
 mod telling;
 mod traffic;
 
@@ -16,7 +17,7 @@ use crate::load::value;
 use crate::subject::process::message::{HelloReply, ValueReply};
 
 /// Every rule; without the first no other makes sense.
-pub(super) const ALL: [Rule; 20] = [
+pub(super) const ALL: [Rule; 21] = [
     rule("init is answered in time, with name, key and can", |stage| Box::pin(greeting::init(stage))),
     rule("init is answered in time when nobody listens at Redis", |stage| Box::pin(greeting::refused(stage))),
     rule("init is answered in time when Redis is silent", |stage| Box::pin(greeting::silent(stage))),
@@ -33,6 +34,9 @@ pub(super) const ALL: [Rule; 20] = [
     }),
     needs(Capability::Ttl, "ttl tells what is left", |stage| Box::pin(lifetimes::ttl(stage))),
     needs(Capability::Ttl, "touch and ttl of no session", |stage| Box::pin(lifetimes::none(stage))),
+    needs(Capability::ReadMany, "read_many answers for each session, in order", |stage| {
+        Box::pin(several::read_many(stage))
+    }),
     rule("what it says that it can tell, it tells", |stage| Box::pin(telling::all(stage))),
     rule("an operation that is not known is refused as invalid", |stage| Box::pin(traffic::unknown(stage))),
     rule("concurrent requests get their own answers", |stage| Box::pin(traffic::concurrent(stage))),

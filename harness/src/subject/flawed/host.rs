@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::answers::{self, Reply};
 use super::raw::{self, Raw};
 use crate::history::{BreakerState, Mode, SessionId};
+use crate::load::Several;
 use crate::subject::{BoxFuture, Instance, Request, Said, Start};
 
 /// How long a flaw waits at most for its own connection.
@@ -57,6 +58,17 @@ impl Host {
         match self.sound() {
             Some(sound) => sound.call(request),
             None => Box::pin(std::future::ready(answers::unavailable())),
+        }
+    }
+
+    /// Asks the client for several sessions at once.
+    pub(super) fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Reply>> {
+        match self.sound() {
+            Some(sound) => sound.call_several(several),
+            None => {
+                let replies = several.sessions.iter().map(|_| answers::unavailable());
+                Box::pin(std::future::ready(replies.collect()))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod document;
 mod host;
 mod lateness;
 mod life;
+mod many;
 mod naive;
 mod offline;
 mod raw;
@@ -122,13 +123,16 @@ impl Flaw {
         Self(&telemetry::SAYS_THAT_NOTHING_WAITS),
     ];
 
-    /// Those of what is told when somebody asks, or what only some scenario asks for: that catches them, and no invariant can.
+    /// Those that show only where a scenario asks: for what is told, for values that are encrypted, for requests on several sessions.
     pub const WHEN_ASKED: &'static [Self] = &[
         Self(&tellings::METRICS_SAY_NOTHING_OPENED),
         Self(&tellings::HEALTH_IS_ALWAYS_WELL),
+        Self(&tellings::USERS_WITHOUT_SESSIONS),
         Self(&tellings::SETTINGS_SHOW_THE_PASSWORD),
         Self(&tellings::LOG_SHOWS_THE_PASSWORD),
         Self(&settings::STORES_IN_PLAIN),
+        Self(&many::ANSWERS_OF_MANY_IN_ANOTHER_ORDER),
+        Self(&many::CLEARS_ONE_PAGE),
     ];
 
     /// Every flaw that there is.

@@ -9,6 +9,7 @@ use super::answers::Reply;
 use super::host::Host;
 use super::wrong::Wrong;
 use crate::history::{Sample, Topic};
+use crate::load::Several;
 use crate::subject::{BoxFuture, Hello, Instance, OperationError, Request, Said};
 
 /// How long the client may take to end. A flaw may leave it with calls that never do, and the run must go on.
@@ -50,6 +51,10 @@ impl Running {
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Reply> {
         self.0.wrong.call(&self.0.host, request)
+    }
+
+    fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Reply>> {
+        self.0.wrong.call_several(&self.0.host, several)
     }
 
     fn sample(&self) -> Sample {

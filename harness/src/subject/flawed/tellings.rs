@@ -28,6 +28,16 @@ pub(super) const HEALTH_IS_ALWAYS_WELL: Described = Described {
     plant: |_| Box::new(AlwaysWell),
 };
 
+pub(super) const USERS_WITHOUT_SESSIONS: Described = Described {
+    name: "users-without-sessions",
+    check: "expect.told[0]",
+    wrong: "While Redis is away it says that nobody has any session, and not those that it knows.",
+    known_from: "",
+    needs: "an outage of some seconds, and a load through the store",
+    shown_in: "told/sessions-of-a-user",
+    plant: |_| Box::new(NobodyHasAny),
+};
+
 pub(super) const SETTINGS_SHOW_THE_PASSWORD: Described = Described {
     name: "settings-show-the-password",
     check: "expect.told[0]",
@@ -73,8 +83,26 @@ impl Wrong for AlwaysWell {
     fn tell(&self, _host: &Arc<Host>, of: Topic, text: String) -> String {
         match of {
             Topic::Health => text.replace("\"down\"", "\"healthy\"").replace("\"degraded\"", "\"healthy\""),
-            Topic::Metrics | Topic::Log | Topic::Settings => text,
+            Topic::Metrics | Topic::Log | Topic::Settings | Topic::Sessions => text,
         }
+    }
+}
+
+struct NobodyHasAny;
+
+impl Wrong for NobodyHasAny {
+    fn tell(&self, host: &Arc<Host>, of: Topic, text: String) -> String {
+        if of != Topic::Sessions || !host.away() {
+            return text;
+        }
+        let line = |line: &str| match line.split_once("\": ") {
+            Some((name, count)) if name.trim_start().starts_with("\"user-") => {
+                let comma = if count.ends_with(',') { "," } else { "" };
+                format!("{name}\": 0{comma}\n")
+            }
+            Some(_) | None => format!("{line}\n"),
+        };
+        text.lines().map(line).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answers::Reply;
 use super::host::Host;
 use crate::history::{Sample, Topic};
+use crate::load::Several;
 use crate::subject::{BoxFuture, Hello, Request, Said};
 
 /// A flaw at work in one instance. Whatever it does not change is as the client does it.
@@ -16,6 +17,11 @@ pub(super) trait Wrong: Send + Sync + 'static {
             let reply = host.call(request.clone()).await;
             self.answer(host, &request, reply)
         })
+    }
+
+    /// Carries out a request on several sessions.
+    fn call_several<'a>(&'a self, host: &'a Arc<Host>, several: Several) -> BoxFuture<'a, Vec<Reply>> {
+        host.call_several(several)
     }
 
     /// Changes what the client is asked.

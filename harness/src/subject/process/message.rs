@@ -82,6 +82,13 @@ pub enum Op<'a> {
         /// The session.
         session: SessionId,
     },
+    /// Read several sessions.
+    ReadMany {
+        /// The sessions, each of them once.
+        sessions: &'a [SessionId],
+    },
+    /// End all sessions.
+    Clear,
     /// Tell of itself.
     Tell {
         /// What.
@@ -227,7 +234,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 14] = [
+pub const CAPABILITIES: [(&str, Capability); 17] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -237,9 +244,12 @@ pub const CAPABILITIES: [(&str, Capability); 14] = [
     ("log", Capability::Log),
     ("health", Capability::Health),
     ("settings", Capability::Settings),
+    ("sessions", Capability::Sessions),
     ("store", Capability::Store),
     ("cache", Capability::Cache),
     ("http", Capability::Http),
+    ("read_many", Capability::ReadMany),
+    ("clear", Capability::Clear),
     ("encryption", Capability::Encryption),
     ("durable", Capability::Durable),
 ];
@@ -263,6 +273,24 @@ pub struct ValueReply {
     /// Who answered; Redis, when absent.
     #[serde(default = "redis")]
     pub served_by: ServedBy,
+}
+
+/// What the `ok` of a `read_many` holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValuesReply {
+    /// What became of each session, in the order in which they were asked for: as in the answer to a get of it.
+    pub sessions: Vec<OneOfMany>,
+}
+
+/// What became of one session of several.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OneOfMany {
+    /// It was read.
+    Ok(ValueReply),
+    /// It was not.
+    Error(Refusal),
 }
 
 /// What the `ok` of a tell holds.

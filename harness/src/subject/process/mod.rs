@@ -24,6 +24,7 @@ use super::{
     BoxFuture, Done, Hello, Instance, OperationError, Request, Start, Started, Subject, SubjectError,
 };
 use crate::history::{Sample, Topic};
+use crate::load::Several;
 use crate::world;
 use link::Link;
 use message::{Op, TellReply};
@@ -170,6 +171,16 @@ impl Running {
         }
     }
 
+    async fn perform_several(&self, several: Several) -> Vec<reply::Each> {
+        match self.link.ask(reply::op_several(&several)).await {
+            Ok(ok) => match reply::done_several(&several, &ok) {
+                Ok(each) => each,
+                Err(why) => self.breaks(several.what.name(), &why).await,
+            },
+            Err(refusal) => vec![Err(reply::refused(refusal)); several.sessions.len()],
+        }
+    }
+
     async fn told(&self, of: Topic) -> Result<String, OperationError> {
         match self.link.ask(Op::Tell { of }).await {
             Ok(ok) => match object::<TellReply>(&ok.0) {
@@ -190,6 +201,10 @@ impl Running {
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>> {
         Box::pin(self.perform(request))
+    }
+
+    fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<reply::Each>> {
+        Box::pin(self.perform_several(several))
     }
 
     fn sample(&self) -> Sample {

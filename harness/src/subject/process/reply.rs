@@ -4,11 +4,24 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::message::{HelloReply, Op, Refusal, Reply, TtlReply, ValueReply, WriteReply};
+use super::message::{
+    HelloReply, OneOfMany, Op, Refusal, Reply, TtlReply, ValueReply, ValuesReply, WriteReply,
+};
 use super::reading::object;
 use crate::history::{Saw, ValueSeen};
-use crate::load::{Kind, value};
+use crate::load::{Kind, Many, Several, value};
 use crate::subject::{Done, Hello, OperationError, Request};
+
+/// What became of one session of several.
+pub(super) type Each = Result<Done, OperationError>;
+
+/// The message for a request on several sessions.
+pub(super) fn op_several(several: &Several) -> Op<'_> {
+    match several.what {
+        Many::Read => Op::ReadMany { sessions: &several.sessions },
+        Many::Clear => Op::Clear,
+    }
+}
 
 /// The message for `request`; `value` is the request's as JSON.
 pub(super) fn op<'a>(request: &Request, value: &'a RawValue) -> Op<'a> {
@@ -35,6 +48,31 @@ pub(super) fn done(kind: Kind, reply: &Reply) -> Result<Done, String> {
         Kind::Ttl => {
             object::<TtlReply>(&reply.0).map(|ok| Done { served_by: ok.served_by, saw: Saw::Ttl(ok.ttl_ms) })
         }
+    }
+}
+
+/// What an answer to a request on several sessions says of each; the error says what is wrong with the answer.
+pub(super) fn done_several(several: &Several, reply: &Reply) -> Result<Vec<Each>, String> {
+    let asked = several.sessions.len();
+    match several.what {
+        Many::Clear => {
+            let ok: WriteReply = object(&reply.0)?;
+            Ok(vec![Ok(Done { served_by: ok.served_by, saw: Saw::Done }); asked])
+        }
+        Many::Read => {
+            let ok: ValuesReply = object(&reply.0)?;
+            if ok.sessions.len() != asked {
+                return Err(format!("{} sessions, and {asked} were asked for", ok.sessions.len()));
+            }
+            Ok(ok.sessions.into_iter().map(one_of_many).collect())
+        }
+    }
+}
+
+fn one_of_many(one: OneOfMany) -> Each {
+    match one {
+        OneOfMany::Ok(ok) => Ok(Done { served_by: ok.served_by, saw: Saw::Value(seen(&ok.value)) }),
+        OneOfMany::Error(refusal) => Err(refused(refusal)),
     }
 }
 
@@ -134,6 +172,32 @@ mod tests {
         assert!(done(Kind::Ttl, &reply("{\"value\":null}")).is_err());
         let ok = done(Kind::Ttl, &reply("{\"ttl_ms\":5,\"served_by\":\"local\"}"));
         assert_eq!(ok, Ok(Done { served_by: ServedBy::Local, saw: Saw::Ttl(Some(5)) }));
+    }
+
+    #[test]
+    fn each_of_several_sessions_has_its_own_answer_and_none_is_missing() {
+        let sessions = vec![SessionId(1), SessionId(2)];
+        let done =
+            |what, text: &str| done_several(&Several { what, sessions: sessions.clone() }, &reply(text));
+        let each = done(
+            Many::Read,
+            r#"{"sessions":[{"ok":{"value":null,"served_by":"local"}},{"error":{"code":"timeout"}}]}"#,
+        );
+        let timeout = OperationError { code: "timeout".to_owned(), definite: false, text: String::new() };
+        let nothing = Done { served_by: ServedBy::Local, saw: Saw::Value(None) };
+        assert_eq!(each, Ok(vec![Ok(nothing), Err(timeout)]));
+        let cleared = Done { served_by: ServedBy::Redis, saw: Saw::Done };
+        assert_eq!(done(Many::Clear, "{}"), Ok(vec![Ok(cleared); 2]));
+        for text in [
+            r#"{"sessions":[]}"#,
+            r#"{"sessions":[{"ok":{"value":null}}]}"#,
+            r#"{"sessions":[{"ok":{"value":null}},{}]}"#,
+            r#"{"sessions":[{"ok":{"value":null}},{"ok":{}}]}"#,
+            "{}",
+        ] {
+            assert!(done(Many::Read, text).is_err(), "{text}");
+        }
+        assert!(done(Many::Clear, r#"{"sessions":[]}"#).is_err());
     }
 
     #[test]

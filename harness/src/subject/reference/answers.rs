@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use squall_client::{Ack, Lookup, ServedBy, SessionError};
+use squall_client::{Ack, Cleared, Level, Lookup, ServedBy, SessionError};
 
 use super::interface::Reply;
 use crate::history::{self, Saw};
@@ -11,6 +11,15 @@ use crate::subject::{Done, OperationError};
 /// Of a write.
 pub(super) fn written(ack: Ack) -> Done {
     done(ack.served_by, Saw::Done)
+}
+
+/// Of each of the sessions that were cleared.
+pub(super) fn cleared(cleared: Result<Cleared, SessionError>, sessions: usize) -> Vec<Reply> {
+    let reply = cleared.map_err(told).map(|cleared| match cleared.level {
+        Level::Redis | Level::Replicas => done(ServedBy::Redis, Saw::Done),
+        Level::Memory | Level::Disk => done(ServedBy::Local, Saw::Done),
+    });
+    vec![reply; sessions]
 }
 
 /// Of a read; `saw` says what is made of what it found.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::load::Kind;
+use crate::load::{Kind, Several, user_of};
 use crate::subject::{BoxFuture, Done, OperationError, Request};
 
 /// What became of an operation.
@@ -14,12 +14,18 @@ pub(super) type Reply = Result<Done, OperationError>;
 pub(super) trait Interface: Send + Sync {
     /// Carries out an operation.
     fn perform(&self, request: Request) -> BoxFuture<'_, Reply>;
+    /// Carries out a request on several sessions: those that `Through::has_many` says that it has.
+    fn perform_several(&self, several: Several) -> BoxFuture<'_, Vec<Reply>> {
+        let error = not_offered(several.what.name(), "this interface");
+        Box::pin(std::future::ready(vec![Err(error); several.sessions.len()]))
+    }
 }
 
 /// An operation as the client wants it.
 pub(super) struct Asked {
     pub(super) kind: Kind,
     pub(super) id: String,
+    pub(super) user: String,
     pub(super) value: Bytes,
     pub(super) ttl: Duration,
 }
@@ -29,6 +35,7 @@ impl From<Request> for Asked {
         Self {
             kind: request.kind,
             id: request.session.to_string(),
+            user: user_of(request.session),
             value: request.value.unwrap_or_default(),
             ttl: Duration::from_millis(request.ttl_ms.unwrap_or_default()),
         }
@@ -36,7 +43,7 @@ impl From<Request> for Asked {
 }
 
 /// The error of a kind of operation that an interface does not have. A scenario that asks for one is never run; a flaw may.
-pub(super) fn not_offered(kind: Kind, by: &str) -> OperationError {
-    let text = format!("{by} has no {}", kind.name());
+pub(super) fn not_offered(name: &str, by: &str) -> OperationError {
+    let text = format!("{by} has no {name}");
     OperationError { code: "invalid".to_owned(), definite: true, text }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cache;
+mod census;
 mod heard;
 mod http;
 mod interface;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use squall_client::core::breaker::State;
 use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings};
 
+pub(super) use self::census::Census;
 use self::interface::Interface;
 use super::operators::Operators;
 use super::{
@@ -21,7 +23,7 @@ use super::{
     Subject, SubjectError,
 };
 use crate::history::{self, BreakerState, Capability, Sample, Topic};
-use crate::load::Through;
+use crate::load::{Several, Through};
 use crate::scenario::Topology;
 
 /// Starts instances of the reference client.
@@ -75,9 +77,12 @@ impl Subject for Reference {
                     Capability::Log,
                     Capability::Health,
                     Capability::Settings,
+                    Capability::Sessions,
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
+                    Capability::ReadMany,
+                    Capability::Clear,
                     Capability::Encryption,
                 ]
                 .into_iter()
@@ -112,6 +117,10 @@ fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>> {
         self.interface.perform(request)
+    }
+
+    fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Result<Done, OperationError>>> {
+        self.interface.perform_several(several)
     }
 
     fn sample(&self) -> Sample {

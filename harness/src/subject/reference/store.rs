@@ -6,7 +6,7 @@ use super::answers::{done, left, looked_up, told, written};
 use super::interface::{Asked, Interface, Reply};
 use super::kept::Kept;
 use crate::history::Saw;
-use crate::load::Kind;
+use crate::load::{Kind, Several};
 use crate::subject::{BoxFuture, OperationError, Request};
 
 /// The store of a client's sessions.
@@ -24,7 +24,7 @@ impl Store {
         match asked.kind {
             Kind::Create => {
                 let kept = kept(&asked)?;
-                store.create(id, None, &kept, asked.ttl).await.map(written).map_err(told)
+                store.create(id, Some(&asked.user), &kept, asked.ttl).await.map(written).map_err(told)
             }
             Kind::Update => {
                 let kept = kept(&asked)?;
@@ -44,6 +44,11 @@ impl Store {
 impl Interface for Store {
     fn perform(&self, request: Request) -> BoxFuture<'_, Reply> {
         Box::pin(self.carry_out(request.into()))
+    }
+
+    /// What the client below has, the store has.
+    fn perform_several(&self, several: Several) -> BoxFuture<'_, Vec<Reply>> {
+        self.0.client().perform_several(several)
     }
 }
 
