@@ -34,6 +34,7 @@ impl Judge {
             response_within: self.response_within.unwrap_or(settings.deadline + RESPONSE_SLACK),
             open_within: self.open_within.unwrap_or_else(|| open_within(settings, load)),
             close_within: self.close_within.unwrap_or_else(|| close_within(breaker, faulty(phases))),
+            shards: 1,
             connections: settings.pool.connections.into(),
             in_flight: settings.pool.in_flight.into(),
             local_bytes: settings.local.bytes,

@@ -99,6 +99,7 @@ fn rules() -> Rules {
         response_within: Duration::from_secs(2),
         open_within: Duration::from_secs(3),
         close_within: Duration::from_secs(4),
+        shards: 1,
         connections: 4,
         in_flight: 100,
         local_bytes: 1000,
