@@ -53,7 +53,8 @@ impl Readers<'_> {
         });
         let mut all: Vec<Asked<'_>> = std::iter::once(fresh).chain(players).collect();
         for session in (0..sessions).map(SessionId) {
-            let key = self.key.replace("{session}", &session.to_string());
+            let told = || self.key.replace("{session}", &session.to_string());
+            let key = self.fresh.key(session).unwrap_or_else(told);
             let left = self.world.look(&key).await?;
             let plain = self.in_plain(&key).await?;
             recorder.record(Event::Final {

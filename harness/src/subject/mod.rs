@@ -60,6 +60,10 @@ impl fmt::Debug for dyn Subject {
 pub trait Instance: Send + Sync {
     /// Runs one operation to its end.
     fn call(&self, request: Request) -> BoxFuture<'_, Result<Done, OperationError>>;
+    /// Where a session lies in Redis, for a client that knows more than its [`Hello::key`] says.
+    fn key(&self, _session: SessionId) -> Option<String> {
+        None
+    }
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
     /// What it tells of itself: its metrics, log, health or settings, in lines. Asked only where it says that it can.
@@ -111,7 +115,7 @@ pub struct Start {
 pub struct Hello {
     /// Name and version.
     pub name: String,
-    /// Where a session lies in Redis, with `{session}` for its name.
+    /// Where a session lies in Redis, with `{session}` for its name, and `{shard}` for the number of its shard where there are shards.
     pub key: String,
     /// What it can do.
     pub can: Vec<Capability>,

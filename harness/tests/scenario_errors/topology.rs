@@ -44,3 +44,48 @@ fn tls_where_there_are_several_servers_is_told() {
     let told = sentinel("tls = true\n", "inject = \"kill\"");
     assert!(told.contains("redis.tls: nobody speaks TLS where the topology is \"sentinel\""), "{told}");
 }
+
+fn cluster(redis: &str, rest: &str) -> String {
+    let redis = format!("[redis]\ntopology = \"cluster\"\n{redis}[load]");
+    with(&[
+        ("[load]", &redis),
+        ("inject.latency = { delay = \"200ms\", jitter = \"50ms\" }", "inject = \"kill\""),
+        ("name = \"calm\"\nfor = \"8s\"\n", &format!("name = \"calm\"\nfor = \"8s\"\n{rest}")),
+    ])
+}
+
+#[test]
+fn what_a_cluster_does_not_have_is_told() {
+    insta::assert_snapshot!(cluster("database = 3\n", ""), @"");
+    assert_eq!(cluster("", ""), "it is fine");
+    assert_eq!(sentinel("database = 3\n", "inject = \"kill\""), "it is fine");
+    assert!(cluster("password = true\n", "").contains("redis.password: nobody logs in"));
+    let failover = with(&[
+        ("[load]", "[redis]\ntopology = \"cluster\"\n[load]"),
+        ("inject.latency = { delay = \"200ms\", jitter = \"50ms\" }", "inject = \"failover\""),
+    ]);
+    insta::assert_snapshot!(failover, @"");
+}
+
+#[test]
+fn what_nobody_tells_of_several_shards_is_told() {
+    let breaker = "[[expect.breaker]]\nsequence = [\"closed\"]\n";
+    insta::assert_snapshot!(cluster("", breaker), @"");
+    for (rest, key) in [
+        ("[[expect.metric]]\nof = \"resync.duration\"\nis = \"<= 5s\"\n", "expect.metric[0].of"),
+        ("[[expect.metric]]\nof = \"breaker.opened_after\"\nis = \"<= 5s\"\n", "expect.metric[0].of"),
+        ("[[expect.sometimes]]\nof = \"resync.duration\"\nis = \"<= 5s\"\n", "expect.sometimes[0].of"),
+        ("[[expect.sometimes]]\nseen = { mode = \"local\" }\n", "expect.sometimes[0].seen"),
+    ] {
+        let told = cluster("", rest);
+        assert!(told.contains(&format!("error: {key}: in a cluster each shard has")), "{told}");
+    }
+    let seen = "[[expect.metric]]\nof = \"get.local_rate\"\nis = \"<= 0.5\"\n[[expect.sometimes]]\nseen = { fault = \"kill\", operation = \"get\" }\n";
+    assert_eq!(cluster("", seen), "it is fine");
+}
+
+#[test]
+fn an_interface_that_a_cluster_does_not_have_is_told() {
+    let told = with(&[("[load]", "[redis]\ntopology = \"cluster\"\n[load]\nthrough = \"store\"")]);
+    insta::assert_snapshot!(told, @"");
+}

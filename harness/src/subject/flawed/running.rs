@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::answers::Reply;
 use super::host::Host;
 use super::wrong::Wrong;
-use crate::history::{Sample, Topic};
+use crate::history::{Sample, SessionId, Topic};
 use crate::subject::{BoxFuture, Hello, Instance, OperationError, Request, Said};
 
 /// How long the client may take to end. A flaw may leave it with calls that never do, and the run must go on.
@@ -50,6 +50,10 @@ impl Running {
 impl Instance for Running {
     fn call(&self, request: Request) -> BoxFuture<'_, Reply> {
         self.0.wrong.call(&self.0.host, request)
+    }
+
+    fn key(&self, session: SessionId) -> Option<String> {
+        self.0.host.sound()?.key(session)
     }
 
     fn sample(&self) -> Sample {
