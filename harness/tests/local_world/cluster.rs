@@ -1,21 +1,16 @@
 //! A cluster: faults strike one primary, whose keys alone are away, each instance has ways of its own, and nothing is left behind.
 
 use std::io::ErrorKind;
-use std::path::Path;
-use std::sync::Arc;
 
-use squall::check::{self, Judgement, Verdict};
+use squall::check::Verdict;
 use squall::fault::{Act, ServerAct};
 use squall::history::Left;
-use squall::perform::{self, Setting};
-use squall::plan::Plan;
-use squall::scenario::{Scenario, Topology};
-use squall::stop::Stop;
-use squall::subject::{Flaw, Route};
+use squall::scenario::Topology;
+use squall::subject::Route;
+use squall::world::World as _;
 use squall::world::local::Nodes;
-use squall::world::{Kind, World as _};
 
-use crate::several::{self, Traces, answers, ask, connect_for, of_several};
+use crate::several::{self, Traces, answers, ask, connect_for, finding, judged, of_several};
 use crate::stage::{strike, there_is_a_server};
 
 /// Keys of the primary that faults strike.
@@ -99,31 +94,17 @@ async fn nothing_is_left_of_a_cluster() {
     traces.assert_gone();
 }
 
-/// What the checks say of a run, with the reference client as it is or with a flaw.
-async fn judged(flaw: Option<&str>) -> Judgement {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let scenario = Scenario::load(&shipped.join("topology/cluster-one-primary-killed.toml")).unwrap();
-    let flaw = flaw.map(|name| name.parse::<Flaw>().unwrap());
-    let setting = Setting { flaw, ..Setting::of(Kind::Local) };
-    let plan = Arc::new(Plan::new(&scenario, 1));
-    check::judge(&perform::perform(plan, setting, Arc::new(|_| {}), Stop::new()).await.unwrap())
-}
-
-fn of<'a>(judgement: &'a Judgement, check: &str) -> &'a check::Finding {
-    judgement.findings.iter().find(|finding| finding.check == check).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_accepted_while_a_primary_is_away_and_never_brought_is_found() {
     if !there_is_a_server() {
         return;
     }
-    let judgement = judged(Some("resync-off")).await;
-    let lost = of(&judgement, "I1");
+    let judgement = judged("cluster-one-primary-killed", Some("resync-off")).await;
+    let lost = finding(&judgement, "I1");
     assert_eq!(lost.verdict, Verdict::Fail, "{}", lost.says);
     for check in ["I12", "I13", "I14"] {
-        let finding = of(&judgement, check);
-        assert_eq!(finding.verdict, Verdict::Skipped);
-        assert!(finding.says.contains("does not apply: each of 8 shards"), "{}", finding.says);
+        let found = finding(&judgement, check);
+        assert_eq!(found.verdict, Verdict::Skipped);
+        assert!(found.says.contains("does not apply: each of 8 shards"), "{}", found.says);
     }
 }

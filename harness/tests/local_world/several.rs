@@ -1,15 +1,20 @@
 //! What the tests of worlds with several servers have in common.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use squall::check::{self, Finding, Judgement};
 use squall::fault::{Act, ServerAct};
-use squall::plan::Strike;
+use squall::perform::{self, Setting};
+use squall::plan::{Plan, Strike};
 use squall::recorder::Recorder;
-use squall::scenario::Topology;
+use squall::scenario::{Scenario, Topology};
+use squall::stop::Stop;
+use squall::subject::Flaw;
 use squall::world::local::{Nodes, Redis};
-use squall::world::{Login, World as _, WorldError};
+use squall::world::{Kind, Login, World as _, WorldError};
 use squall_client::settings::KeepaliveSettings;
 use squall_client::{BoxStream, Clock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -91,4 +96,19 @@ impl Traces {
         let left: Vec<_> = self.0.iter().filter(|trace| trace.exists()).collect();
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+/// What the checks say of a run of a scenario of `topology`, with the reference client as it is or with a flaw.
+pub(crate) async fn judged(scenario: &str, flaw: Option<&str>) -> Judgement {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/topology");
+    let scenario = Scenario::load(&shipped.join(scenario).with_extension("toml")).unwrap();
+    let flaw = flaw.map(|name| name.parse::<Flaw>().unwrap());
+    let setting = Setting { flaw, ..Setting::of(Kind::Local) };
+    let plan = Arc::new(Plan::new(&scenario, 1));
+    check::judge(&perform::perform(plan, setting, Arc::new(|_| {}), Stop::new()).await.unwrap())
+}
+
+/// What the check of this name found.
+pub(crate) fn finding<'a>(judgement: &'a Judgement, check: &str) -> &'a Finding {
+    judgement.findings.iter().find(|finding| finding.check == check).unwrap()
 }
