@@ -100,7 +100,7 @@ async fn read(instance: &dyn Instance, session: SessionId) -> FinalRead {
     match reply {
         Ok(done) => match done.saw {
             Saw::Value(seen) => FinalRead::Value(seen),
-            Saw::Done | Saw::Ttl(_) => FinalRead::Error {
+            Saw::Done | Saw::Replicated | Saw::Ttl(_) => FinalRead::Error {
                 code: "internal".to_owned(),
                 text: "the subject answered a get with something else".to_owned(),
             },

@@ -95,7 +95,7 @@ pub(super) fn check_file(sense: &mut Sense<'_, '_>, file: &File) {
 /// What a figure is computed from that an instance tells of itself.
 fn told_of(metric: Metric) -> Option<&'static str> {
     match metric {
-        Metric::OkRate(_) | Metric::LocalRate(_) | Metric::Latency(..) => None,
+        Metric::OkRate(_) | Metric::LocalRate(_) | Metric::ReplicatedRate(_) | Metric::Latency(..) => None,
         Metric::ResyncDuration => Some("a resync"),
         Metric::BreakerOpenedAfter | Metric::BreakerClosedAfter => Some("a breaker"),
     }

@@ -2,16 +2,17 @@
 
 use std::io::ErrorKind;
 
+use squall::check::Verdict;
 use squall::fault::{Act, ServerAct};
 use squall::history::Left;
 use squall::scenario::Topology;
-use squall::subject::Route;
+use squall::subject::{Flaw, Route};
 use squall::world::World as _;
 use squall::world::local::{Nodes, Redis, RedisUrl};
 use squall_client::BoxStream;
 
-use crate::several::{self, Traces, ask, connect_for, of_several};
-use crate::stage::strike;
+use crate::several::{self, Traces, ask, connect_for, finding, judged, of_several};
+use crate::stage::{strike, there_is_a_server};
 
 async fn world() -> Option<Nodes> {
     several::world(Topology::Sentinel).await
@@ -106,4 +107,17 @@ async fn a_server_of_somebody_elses_is_one() {
     assert!(
         several::start(&redis, Topology::Sentinel).await.err().unwrap().to_string().contains("--redis-url")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_several_servers_show_is_found() {
+    if !there_is_a_server() {
+        return;
+    }
+    for flaw in Flaw::OF_SEVERAL_SERVERS {
+        let scenario = flaw.shown_in().strip_prefix("topology/").unwrap();
+        let judgement = judged(scenario, Some(flaw.name())).await;
+        let found = finding(&judgement, flaw.check());
+        assert_eq!(found.verdict, Verdict::Fail, "{}: {}", flaw.name(), found.says);
+    }
 }

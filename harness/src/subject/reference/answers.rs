@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use squall_client::{Ack, Lookup, ServedBy, SessionError};
+use squall_client::{Ack, Level, Lookup, ServedBy, SessionError};
 
 use super::interface::Reply;
 use crate::history::{self, Saw};
@@ -10,7 +10,7 @@ use crate::subject::{Done, OperationError};
 
 /// Of a write.
 pub(super) fn written(ack: Ack) -> Done {
-    done(ack.served_by, Saw::Done)
+    done(ack.served_by, if ack.level == Level::Replicas { Saw::Replicated } else { Saw::Done })
 }
 
 /// Of a read; `saw` says what is made of what it found.
