@@ -72,10 +72,10 @@ fn what_a_cluster_does_not_have_is_told() {
     ]);
     insta::assert_snapshot!(failover, @r###"
     error: phase[1].faults[0].inject: failover cannot strike one of several servers
-      --> breaker/x.toml:21:1
+      --> breaker/x.toml:22:10
        |
-    21 | inject = "failover"
-       | ^^^^^^ "kill", "pause", "client_kill" and "flush" can; or use topology = "standalone"
+    22 | inject = "failover"
+       |          ^^^^^^^^^^ "kill", "pause", "client_kill" and "flush" can; or use topology = "standalone"
     "###);
 }
 
