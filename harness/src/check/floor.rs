@@ -111,7 +111,7 @@ impl<'a> Floor<'a> {
         let in_redis = ended.latest(self.fact, Acknowledged::ByRedis).filter(since(self.forgotten));
         let on_replicas = || {
             let forgotten = self.index.faults.forgotten_by_replicas_before(self.read.to.t);
-            ended.latest(self.fact, Acknowledged::ByReplicas).filter(since(forgotten))
+            ended.latest(self.fact, Acknowledged::OnReplicas).filter(since(forgotten))
         };
         in_redis.or_else(on_replicas)
     }

@@ -61,7 +61,7 @@ pub(crate) struct Ended {
 pub(crate) enum Acknowledged {
     ByAnyone,
     ByRedis,
-    ByReplicas,
+    OnReplicas,
 }
 
 /// Operations in the order in which they were invoked; for each the one that ended last so far.
@@ -131,7 +131,7 @@ impl Lane {
         let last = self.last(is_early);
         let count = last.map_or(0, |last| match acknowledged {
             Acknowledged::ByAnyone => last.setters,
-            Acknowledged::ByRedis | Acknowledged::ByReplicas => last.setters_by_redis,
+            Acknowledged::ByRedis | Acknowledged::OnReplicas => last.setters_by_redis,
         });
         count as usize
     }
@@ -140,7 +140,7 @@ impl Lane {
     pub(crate) fn sighted(&self, acknowledged: Acknowledged) -> Option<OperationId> {
         match acknowledged {
             Acknowledged::ByAnyone => self.sighted.get(),
-            Acknowledged::ByRedis | Acknowledged::ByReplicas => self.sighted_in_redis.get(),
+            Acknowledged::ByRedis | Acknowledged::OnReplicas => self.sighted_in_redis.get(),
         }
     }
 
@@ -174,7 +174,7 @@ impl Ended {
         let latest = match acknowledged {
             Acknowledged::ByAnyone => &self.all,
             Acknowledged::ByRedis => &self.by_redis,
-            Acknowledged::ByReplicas => &self.by_replicas,
+            Acknowledged::OnReplicas => &self.by_replicas,
         };
         latest[fact as usize].get()
     }
