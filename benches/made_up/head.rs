@@ -43,6 +43,7 @@ fn rules() -> Rules {
         response_within: seconds(2),
         open_within: seconds(3),
         close_within: seconds(5),
+        shards: 1,
         connections: 4,
         in_flight: 100,
         local_bytes: 1 << 26,

@@ -20,7 +20,7 @@ const BESIDE: u64 = 50;
 /// may need is allowed besides.
 pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &mut Tally) {
     // What such a subject brings to Redis it does not tell.
-    if !index.brings_local_writes() {
+    if !index.tells_of_resyncs() {
         return;
     }
     let each = NEEDED.max(AN_ATTEMPT.saturating_mul(attempts));

@@ -23,6 +23,10 @@ impl Check for BreakerLive {
         &[Capability::Breaker]
     }
 
+    fn follows_what_is_told(&self) -> bool {
+        true
+    }
+
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for instance in 0..index.lives.count() {

@@ -36,6 +36,10 @@ impl Check for BreakerSafe {
         &[Capability::Breaker]
     }
 
+    fn follows_what_is_told(&self) -> bool {
+        true
+    }
+
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for (instance, wire) in (0..).zip(index.wire()) {

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use crate::history::SessionId;
 
-/// Commands that set a connection up, ask the server about itself, or ask a sentinel where to connect. They are no calls of the
+/// Commands that set a connection up, ask the server about itself, or ask a sentinel or a node of a cluster where to
+/// connect. They are no calls of the
 /// subject's work.
-const SET_UP: [&str; 11] =
-    ["HELLO", "CLIENT", "AUTH", "SELECT", "TIME", "INFO", "SCRIPT", "CONFIG", "QUIT", "ECHO", "SENTINEL"];
+const SET_UP: [&str; 12] = [
+    "HELLO", "CLIENT", "AUTH", "SELECT", "TIME", "INFO", "SCRIPT", "CONFIG", "QUIT", "ECHO", "SENTINEL",
+    "CLUSTER",
+];
 
 /// Commands that have one key. Others may carry further sessions, which a wire log does not name.
 const OF_ONE_KEY: [&str; 33] = [

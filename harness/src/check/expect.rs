@@ -86,6 +86,8 @@ pub enum Metric {
     OkRate(Option<Kind>),
     /// `get.local_rate`: share of the acknowledged operations that were served locally.
     LocalRate(Option<Kind>),
+    /// `update.replicated_rate`, `all.replicated_rate`: share of the acknowledged writes that replicas have.
+    ReplicatedRate(Option<Kind>),
     /// `get.p99`, `all.p50`, `update.max`: latency from when the load meant the operation to start; thousandths.
     Latency(Option<Kind>, u16),
     /// `resync.duration`: the longest time from a resync's start to its finish.
@@ -124,7 +126,7 @@ impl Metric {
     /// Whether the figure is a duration (else it is a share from 0 to 1).
     pub fn is_duration(self) -> bool {
         match self {
-            Self::OkRate(_) | Self::LocalRate(_) => false,
+            Self::OkRate(_) | Self::LocalRate(_) | Self::ReplicatedRate(_) => false,
             Self::Latency(..)
             | Self::ResyncDuration
             | Self::BreakerOpenedAfter
@@ -145,7 +147,9 @@ impl Metric {
 
     fn of_operation(kind: Option<Kind>) -> Vec<Self> {
         let percentiles = [500, 900, 950, 990, 999, 1000].map(|thousandths| Self::Latency(kind, thousandths));
-        [Self::OkRate(kind), Self::LocalRate(kind)].into_iter().chain(percentiles).collect()
+        let writes = kind.is_none_or(|kind| !matches!(kind, Kind::Get | Kind::Ttl));
+        let replicated = writes.then_some(Self::ReplicatedRate(kind));
+        [Self::OkRate(kind), Self::LocalRate(kind)].into_iter().chain(replicated).chain(percentiles).collect()
     }
 }
 
@@ -155,6 +159,7 @@ impl fmt::Display for Metric {
         match self {
             Self::OkRate(kind) => write!(f, "{}.ok_rate", of(kind)),
             Self::LocalRate(kind) => write!(f, "{}.local_rate", of(kind)),
+            Self::ReplicatedRate(kind) => write!(f, "{}.replicated_rate", of(kind)),
             Self::Latency(kind, 1000) => write!(f, "{}.max", of(kind)),
             Self::Latency(kind, 999) => write!(f, "{}.p999", of(kind)),
             Self::Latency(kind, thousandths) => write!(f, "{}.p{}", of(kind), thousandths / 10),

@@ -64,7 +64,7 @@ pub(super) fn judge(index: &Index<'_>, name: &str, expected: &MetricExpectation)
 
 fn missing_capability(index: &Index<'_>, metric: Metric) -> Option<String> {
     let (needs, says) = match metric {
-        Metric::OkRate(_) | Metric::Latency(..) => return None,
+        Metric::OkRate(_) | Metric::ReplicatedRate(_) | Metric::Latency(..) => return None,
         Metric::LocalRate(_) => {
             (Capability::Fallback, "the subject serves nothing locally (capability `fallback`)")
         }
@@ -144,6 +144,17 @@ fn figure(index: &Index<'_>, scope: &Scope<'_>, instances: &[u16]) -> Result<Fig
             share(count, acknowledged.len(), || {
                 first_entries(acknowledged.iter().filter(|each| !local(each)))
             })
+        }
+        Metric::ReplicatedRate(kind) => {
+            let (operations, _) = scope.operations(index, kind, instances)?;
+            let written: Vec<_> = operations
+                .into_iter()
+                .filter(|(_, operation)| operation.acknowledged())
+                .filter(|(_, operation)| !matches!(operation.kind, Kind::Get | Kind::Ttl))
+                .collect();
+            let replicated = |(_, operation): &&(usize, &Operation)| operation.replicated();
+            let count = written.iter().filter(replicated).count();
+            share(count, written.len(), || first_entries(written.iter().filter(|each| !replicated(each))))
         }
         Metric::Latency(kind, thousandths) => {
             let (operations, of) = scope.operations(index, kind, instances)?;

@@ -32,6 +32,8 @@ pub(crate) struct Faults {
     open: HashMap<u32, VecDeque<usize>>,
     windows: Windows,
     losses: Windows,
+    /// Those that what replicas have does not outlive either.
+    losses_for_good: Windows,
     /// When Redis's clock may have been put off, and how far by then in all.
     clock_off: Vec<(u64, u64)>,
     /// By number, then by life.
@@ -113,6 +115,8 @@ impl Faults {
     pub(crate) fn arrange(&mut self) {
         self.windows = Windows::new(self.all.iter());
         self.losses = Windows::new(self.all.iter().filter(|fault| fault.effect.loses_data));
+        let for_good = |fault: &&Fault| fault.effect.loses_data && !fault.effect.spares_replicas;
+        self.losses_for_good = Windows::new(self.all.iter().filter(for_good));
         let steps = self.all.iter().filter(|fault| fault.effect.clock_off_ms > 0);
         let steps = steps.map(|fault| (fault.asked, fault.effect.clock_off_ms.saturating_mul(1_000_000)));
         self.clock_off = steps.collect();
@@ -161,6 +165,11 @@ impl Faults {
     /// begun by then; 0 if there was none.
     pub(crate) fn forgotten_before(&self, t: u64) -> u64 {
         self.losses.over(t).unwrap_or(0)
+    }
+
+    /// The same of what replicas had, too.
+    pub(crate) fn forgotten_by_replicas_before(&self, t: u64) -> u64 {
+        self.losses_for_good.over(t).unwrap_or(0)
     }
 
     /// When the last fault that loses data and may have begun by `t` may have begun; 0 if there was none.

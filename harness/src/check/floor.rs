@@ -93,10 +93,7 @@ impl<'a> Floor<'a> {
             let own = if read.view == View::Own { Acknowledged::ByAnyone } else { all };
             latest = of(row.before, own);
         } else if read.view == View::Redis {
-            let remembered = |id: &OperationId| {
-                self.forgotten == 0 || self.index.operation(*id).invoke.t >= self.forgotten
-            };
-            latest = of(row.before, Acknowledged::ByRedis).filter(remembered);
+            latest = self.remembered(row.before);
         }
         let latest = latest.max(if self.index.gone(lane.instance).is_some() {
             row.settled.and_then(|_| self.left_by(lane))
@@ -106,13 +103,26 @@ impl<'a> Floor<'a> {
         latest.filter(|id| !self.index.may_be_dropped(*id, read.to.t))
     }
 
+    /// Of what had ended, the last that Redis acknowledged and has not forgotten since: replicas may have what it lost.
+    fn remembered(&self, ended: Option<&Ended>) -> Option<OperationId> {
+        let since =
+            |begin: u64| move |id: &OperationId| begin == 0 || self.index.operation(*id).invoke.t >= begin;
+        let ended = ended?;
+        let in_redis = ended.latest(self.fact, Acknowledged::ByRedis).filter(since(self.forgotten));
+        let on_replicas = || {
+            let forgotten = self.index.faults.forgotten_by_replicas_before(self.read.to.t);
+            ended.latest(self.fact, Acknowledged::OnReplicas).filter(since(forgotten))
+        };
+        in_redis.or_else(on_replicas)
+    }
+
     /// What is known for good of an instance that is gone: what Redis acknowledged and has not forgotten since, for nobody may bring
     /// it again; and what was accepted locally so early that it was brought, or lies on disk.
     fn left_by(&self, lane: &Lane) -> Option<OperationId> {
         let (settled, t) = (self.settled?, self.read.to.t);
         let of = |row: Option<&Ended>, acknowledged| row.and_then(|row| row.latest(self.fact, acknowledged));
         let remembered = |id: &OperationId| self.index.operation(*id).invoke.t >= self.forgotten;
-        let in_redis = of(lane.last(|end| end.t < settled), Acknowledged::ByRedis).filter(remembered);
+        let in_redis = self.remembered(lane.last(|end| end.t < settled));
         if !self.index.brings_local_writes() {
             return in_redis;
         }

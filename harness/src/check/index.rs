@@ -145,6 +145,11 @@ impl<'h> Index<'h> {
         self.brings_local_writes
     }
 
+    /// Whether it is known when a subject brings to Redis what it accepted locally: it tells of its resync.
+    pub(crate) fn tells_of_resyncs(&self) -> bool {
+        self.brings_local_writes && self.rules().shards <= 1
+    }
+
     /// Whether a local copy has room for every session of the run.
     pub(crate) fn keeps_all(&self) -> bool {
         self.rules().local_sessions.is_none_or(|most| most >= u64::from(self.head.sessions))

@@ -53,7 +53,9 @@ fn answers(index: &Index<'_>, tally: &mut Tally) {
         let fits = match operation.kind {
             Kind::Get => matches!(saw, Saw::Value(_)),
             Kind::Ttl => matches!(saw, Saw::Ttl(_)),
-            Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => saw == Saw::Done,
+            Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => {
+                matches!(saw, Saw::Done | Saw::Replicated)
+            }
         };
         if !fits {
             tally.broken(operation.end.map_or(operation.invoke.entry, |end| end.entry), || {

@@ -80,7 +80,13 @@ fn invariants(index: &Index<'_>) -> Vec<Finding> {
 fn invariant(check: &dyn Check, index: &Index<'_>) -> Finding {
     let missing: Vec<&str> =
         check.needs().iter().filter(|needed| !index.can(**needed)).map(|needed| named(*needed)).collect();
-    let finding = if missing.is_empty() {
+    let shards = index.rules().shards;
+    let finding = if shards > 1 && check.follows_what_is_told() {
+        let says = format!(
+            "it does not apply: each of {shards} shards of an instance has a breaker and a resync of its own, and nothing is told of them"
+        );
+        not_judged(check.name(), check.title(), Verdict::Skipped, says)
+    } else if missing.is_empty() {
         check.judge(index)
     } else {
         let says = format!("the subject does not say that it can {}", missing.join(", "));

@@ -49,6 +49,8 @@ pub(crate) struct Ended {
     all: [Place; FACTS],
     /// The same of those that Redis acknowledged.
     by_redis: [Place; FACTS],
+    /// The same of those that replicas have, too.
+    by_replicas: [Place; FACTS],
     /// How many had set the expiry; how many of them Redis acknowledged.
     setters: u32,
     setters_by_redis: u32,
@@ -59,6 +61,7 @@ pub(crate) struct Ended {
 pub(crate) enum Acknowledged {
     ByAnyone,
     ByRedis,
+    OnReplicas,
 }
 
 /// Operations in the order in which they were invoked; for each the one that ended last so far.
@@ -112,6 +115,10 @@ impl Lane {
             if by_redis {
                 *in_redis = Place::of(id).max(*in_redis);
             }
+            if operation.replicated() {
+                let on_replicas = &mut ended.by_replicas[fact as usize];
+                *on_replicas = Place::of(id).max(*on_replicas);
+            }
         }
         let sets = u32::from(Fact::Expiry.set_by(operation.kind));
         ended.setters += sets;
@@ -124,7 +131,7 @@ impl Lane {
         let last = self.last(is_early);
         let count = last.map_or(0, |last| match acknowledged {
             Acknowledged::ByAnyone => last.setters,
-            Acknowledged::ByRedis => last.setters_by_redis,
+            Acknowledged::ByRedis | Acknowledged::OnReplicas => last.setters_by_redis,
         });
         count as usize
     }
@@ -133,7 +140,7 @@ impl Lane {
     pub(crate) fn sighted(&self, acknowledged: Acknowledged) -> Option<OperationId> {
         match acknowledged {
             Acknowledged::ByAnyone => self.sighted.get(),
-            Acknowledged::ByRedis => self.sighted_in_redis.get(),
+            Acknowledged::ByRedis | Acknowledged::OnReplicas => self.sighted_in_redis.get(),
         }
     }
 
@@ -159,7 +166,7 @@ impl Lane {
 impl Ended {
     fn first(end: Moment) -> Self {
         let none = [Place::NONE; FACTS];
-        Self { end, all: none, by_redis: none, setters: 0, setters_by_redis: 0 }
+        Self { end, all: none, by_redis: none, by_replicas: none, setters: 0, setters_by_redis: 0 }
     }
 
     /// Of a fact the operation invoked last among those that had ended.
@@ -167,6 +174,7 @@ impl Ended {
         let latest = match acknowledged {
             Acknowledged::ByAnyone => &self.all,
             Acknowledged::ByRedis => &self.by_redis,
+            Acknowledged::OnReplicas => &self.by_replicas,
         };
         latest[fact as usize].get()
     }

@@ -42,6 +42,10 @@ impl Index<'_> {
     /// The situations in which the operations began.
     pub fn coverage(&self) -> Coverage {
         let mut coverage = Coverage::default();
+        // Of which breaker an operation met nothing is told.
+        if self.rules().shards > 1 {
+            return coverage;
+        }
         each(self, |met| coverage.see(&met));
         coverage
     }

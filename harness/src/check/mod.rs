@@ -29,7 +29,7 @@ mod ids;
 mod index;
 mod integrity;
 mod judge;
-mod keys;
+pub(crate) mod keys;
 mod lane;
 mod lives;
 mod met;
@@ -91,6 +91,10 @@ pub trait Check: Sync {
     fn title(&self) -> &'static str;
     /// What a subject must be able to do to be judged by it.
     fn needs(&self) -> &'static [Capability];
+    /// Whether it judges what an instance tells of its breaker or its resync. Where there are several nothing is told.
+    fn follows_what_is_told(&self) -> bool {
+        false
+    }
     /// Judges a history.
     fn judge(&self, index: &Index<'_>) -> Finding;
 }

@@ -70,6 +70,11 @@ impl Operation {
         })
     }
 
+    /// Whether it is a write that Redis acknowledged, and replicas have.
+    pub(crate) fn replicated(&self) -> bool {
+        matches!(self.ending, Ending::Acknowledged { by: ServedBy::Redis, saw: Saw::Replicated })
+    }
+
     /// Takes its return.
     pub(crate) fn returned(&mut self, end: Moment, outcome: &Outcome) {
         self.end = Some(end);

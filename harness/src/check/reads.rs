@@ -177,7 +177,7 @@ fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {
                 ServedBy::Local => View::Own,
             };
             match saw {
-                Saw::Done => match operation.kind {
+                Saw::Done | Saw::Replicated => match operation.kind {
                     Kind::Update | Kind::Touch => Some((view, Seen::Alive)),
                     Kind::Create | Kind::Get | Kind::Destroy | Kind::Ttl => None,
                 },

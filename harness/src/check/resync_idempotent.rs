@@ -24,6 +24,10 @@ impl Check for ResyncIdempotent {
         &[Capability::Resync]
     }
 
+    fn follows_what_is_told(&self) -> bool {
+        true
+    }
+
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for (instance, resyncs) in (0..).zip(resyncs::all(index)) {

@@ -23,6 +23,10 @@ struct Callers {
 }
 
 pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, attempts: u64, tally: &mut Tally) {
+    // What several shards bring to Redis beside operations nobody tells.
+    if index.rules().shards > 1 {
+        return;
+    }
     for (ids, commands) in lane.sessions() {
         session(index, ids, commands, attempts, tally);
     }

@@ -149,6 +149,9 @@ pub struct Effect {
     /// How far it puts Redis's clock off, in milliseconds: what expires by that clock may do so as much too soon or too late.
     #[serde(default)]
     pub clock_off_ms: u64,
+    /// What replicas have outlives it, though it loses data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spares_replicas: bool,
     /// The instances that it strikes are gone once it has begun, and others have taken their places once it has ended: they know
     /// nothing of what those knew but what Redis tells them, and what lies on disk. Absent where instances go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,6 +204,8 @@ pub enum Outcome {
 pub enum Saw {
     /// A write was acknowledged.
     Done,
+    /// A write was acknowledged, and as many replicas as were asked for have it.
+    Replicated,
     /// A value; `None` means surely no such session.
     Value(Option<ValueSeen>),
     /// What is left of the TTL in milliseconds; `None` means surely no such session.

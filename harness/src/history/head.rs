@@ -37,7 +37,8 @@ pub struct Head {
     pub world_notes: Vec<String>,
     /// The subject, as it named itself.
     pub subject: String,
-    /// Where a session lies in Redis, with `{session}` for its name, as the subject says; empty where a history does not tell.
+    /// Where a session lies in Redis, with `{session}` for its name and `{shard}` for the number of its shard, as the subject says;
+    /// empty where a history does not tell.
     #[serde(default)]
     pub key: String,
     /// Settings that the subject said it ignored.
@@ -91,6 +92,10 @@ pub struct Rules {
     pub open_within: Duration,
     /// D2: how soon after the end of the last fault a breaker must be closed.
     pub close_within: Duration,
+    /// Among how many shards each instance divides the sessions, each with a breaker, a resync and connections of its own. Of several
+    /// breakers and resyncs nothing is told. 1 where a history does not tell.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub shards: u16,
     /// The most connections an instance may have open at once (I17).
     pub connections: u64,
     /// The most operations of the load that may be in flight at once on one instance (I17).
@@ -108,6 +113,14 @@ pub struct Rules {
     /// Whether values are to lie in Redis encrypted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn is_one(count: &u16) -> bool {
+    *count == 1
 }
 
 /// How often and how soon the subject may try a call again. Where classes of calls have rules of their own, the most that one allows.

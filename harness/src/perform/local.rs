@@ -65,9 +65,9 @@ pub(super) async fn perform(
     let status = |what| progress(Progress::Preparing(what));
     // Boxed, for so many futures within each other are more than the compiler goes through.
     let starting: BoxFuture<'_, Result<Started, Trouble>> = Box::pin(async {
-        let standalone = plan.redis.topology == Topology::Standalone;
+        let topology = plan.redis.topology;
         let (instances, seed) = (plan.instances, plan.seed);
-        let world: Started = if standalone {
+        let world: Started = if topology == Topology::Standalone {
             let world =
                 Local::start(&redis, instances, seed, &recorder, login, &status).await.map_err(told)?;
             status(SETTLING.to_owned());
@@ -75,8 +75,8 @@ pub(super) async fn perform(
             let prefix = world.key_prefix().map(str::to_owned);
             (Box::new(world), prefix)
         } else {
-            let world =
-                Nodes::start(&redis, instances, seed, &recorder, login, &status).await.map_err(told)?;
+            let started = Nodes::start(&redis, topology, instances, seed, &recorder, login, &status).await;
+            let world = started.map_err(told)?;
             status(SETTLING.to_owned());
             world.settle().await;
             (Box::new(world), None)

@@ -91,6 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::history::Effect;
     use crate::scenario::TEMPLATE;
 
     fn scenario(text: &str) -> Scenario {
@@ -134,23 +135,40 @@ mod tests {
         }
     }
 
+    /// What a fault of the template's outage does, written so, where servers belong together so.
+    fn effect(topology: &str, fault: &str) -> Effect {
+        // What it expects of a breaker nobody tells in a cluster.
+        let (template, _) = TEMPLATE.split_once("[[expect").unwrap();
+        let redis = format!("[redis]\ntopology = \"{topology}\"\n[load]");
+        let text = template.replace("\"refuse\"", fault).replace("[load]", &redis);
+        Plan::new(&scenario(&text), 1).strikes[0].effect()
+    }
+
     #[test]
     fn a_fault_of_one_of_several_servers_stops_nobody_for_good_and_may_lose_what_was_not_sent_on() {
-        let effect = |topology: &str, fault: &str| {
-            let redis = format!("[redis]\ntopology = \"{topology}\"\n[load]");
-            let text = TEMPLATE.replace("\"refuse\"", &format!("\"{fault}\"")).replace("[load]", &redis);
-            Plan::new(&scenario(&text), 1).strikes[0].effect()
-        };
-        let told = |topology, fault| {
-            let effect = effect(topology, fault);
+        let told = |topology, fault: &str| {
+            let effect = effect(topology, &format!("\"{fault}\""));
             (effect.total, effect.loses_data, effect.spares_redis)
         };
         assert_eq!(told("standalone", "pause"), (true, false, true));
-        assert_eq!(told("sentinel", "pause"), (false, true, false));
-        assert_eq!(told("sentinel", "kill"), (false, true, false));
-        assert_eq!(told("sentinel", "flush"), (false, true, false));
-        assert_eq!(told("sentinel", "client_kill"), (false, false, true));
-        assert_eq!(effect("sentinel", "refuse"), effect("standalone", "refuse"));
+        for topology in ["sentinel", "cluster"] {
+            assert_eq!(told(topology, "pause"), (false, true, false));
+            assert_eq!(told(topology, "kill"), (false, true, false));
+            assert_eq!(told(topology, "flush"), (false, true, false));
+            assert_eq!(told(topology, "client_kill"), (false, false, true));
+            assert_eq!(effect(topology, "\"refuse\""), effect("standalone", "\"refuse\""));
+        }
+    }
+
+    #[test]
+    fn what_replicas_have_outlives_a_server_that_is_away_until_another_has_its_place() {
+        let spares = |topology: &str, fault: &str| effect(topology, fault).spares_replicas;
+        for fault in ["\"kill\"", "\"pause\""] {
+            assert!(spares("sentinel", fault) && spares("cluster", fault), "{fault}");
+            assert!(!spares("standalone", fault), "{fault}");
+            assert!(!spares("sentinel", &format!("{fault}, for = \"4s\"")), "{fault}");
+        }
+        assert!(!spares("sentinel", "\"flush\""));
     }
 
     proptest! {

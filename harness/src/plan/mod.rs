@@ -124,7 +124,7 @@ impl Strike {
     /// What it does to those it strikes, for the checks. Total only when it strikes every connection.
     pub fn effect(&self) -> Effect {
         if let (true, Act::Server(act)) = (self.of_several, &self.act) {
-            return of_one(*act);
+            return of_one(*act, Duration::from_nanos(self.to.saturating_sub(self.from)));
         }
         let (stops_all, loses_data) = match &self.act {
             Act::Refuse => (true, false),
@@ -167,19 +167,32 @@ impl Strike {
             _ => None,
         };
         let total = stops_all && self.probability >= 1.0;
-        Effect { total, loses_data, strikes_commands, spares_redis, clock_off_ms, ends_instances }
+        Effect {
+            total,
+            loses_data,
+            strikes_commands,
+            spares_redis,
+            clock_off_ms,
+            ends_instances,
+            ..Effect::default()
+        }
     }
 }
 
+/// How long a server must be away at least so that another surely has its place. One that comes back before that may be the
+/// primary still, and empty.
+const REPLACED_AFTER: Duration = Duration::from_secs(5);
+
 /// What a fault does that strikes one of several servers. Another takes its place while it lasts, so it stops nobody for good; and
 /// that one lacks what it had not been sent yet, so it may lose what was acknowledged.
-fn of_one(act: ServerAct) -> Effect {
+fn of_one(act: ServerAct, lasts: Duration) -> Effect {
     let is_replaced = act.deafens();
     Effect {
         total: false,
         loses_data: is_replaced || act == ServerAct::Flush,
         strikes_commands: false,
         spares_redis: !is_replaced && act != ServerAct::Flush,
+        spares_replicas: is_replaced && lasts >= REPLACED_AFTER,
         clock_off_ms: 0,
         ends_instances: None,
     }

@@ -113,6 +113,7 @@ fn ended(outcome: &Outcome) -> String {
             };
             match saw {
                 Saw::Done => format!("ok {by}"),
+                Saw::Replicated => format!("ok {by}, and replicas have it"),
                 Saw::Value(value) => format!("{} {by}", seen(value.as_ref())),
                 Saw::Ttl(Some(left)) => format!("{left} ms left {by}"),
                 Saw::Ttl(None) => format!("no such session {by}"),

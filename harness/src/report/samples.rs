@@ -135,6 +135,7 @@ fn rules() -> Rules {
         response_within: seconds(3),
         open_within: seconds(3),
         close_within: seconds(4),
+        shards: 1,
         connections: 4,
         in_flight: 256,
         local_bytes: 1 << 26,

@@ -53,7 +53,8 @@ impl Readers<'_> {
         });
         let mut all: Vec<Asked<'_>> = std::iter::once(fresh).chain(players).collect();
         for session in (0..sessions).map(SessionId) {
-            let key = self.key.replace("{session}", &session.to_string());
+            let told = || self.key.replace("{session}", &session.to_string());
+            let key = self.fresh.key(session).unwrap_or_else(told);
             let left = self.world.look(&key).await?;
             let plain = self.in_plain(&key).await?;
             recorder.record(Event::Final {
@@ -99,7 +100,7 @@ async fn read(instance: &dyn Instance, session: SessionId) -> FinalRead {
     match reply {
         Ok(done) => match done.saw {
             Saw::Value(seen) => FinalRead::Value(seen),
-            Saw::Done | Saw::Ttl(_) => FinalRead::Error {
+            Saw::Done | Saw::Replicated | Saw::Ttl(_) => FinalRead::Error {
                 code: "internal".to_owned(),
                 text: "the subject answered a get with something else".to_owned(),
             },

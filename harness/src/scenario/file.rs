@@ -60,7 +60,7 @@ pub enum Topology {
     Standalone,
     /// One primary, two replicas, three sentinels.
     Sentinel,
-    /// Three primaries, three replicas. Not supported yet.
+    /// Three primaries, three replicas.
     Cluster,
 }
 

@@ -34,7 +34,8 @@ impl Judge {
             response_within: self.response_within.unwrap_or(settings.deadline + RESPONSE_SLACK),
             open_within: self.open_within.unwrap_or_else(|| open_within(settings, load)),
             close_within: self.close_within.unwrap_or_else(|| close_within(breaker, faulty(phases))),
-            connections: settings.pool.connections.into(),
+            shards: 1,
+            connections: connections(settings),
             in_flight: settings.pool.in_flight.into(),
             local_bytes: settings.local.bytes,
             local_sessions: Some(settings.local.sessions),
@@ -53,6 +54,11 @@ impl Judge {
             encrypted: false,
         }
     }
+}
+
+/// Those of the pool, and the one by which replicas are asked.
+fn connections(settings: &Settings) -> u64 {
+    u64::from(settings.pool.connections) + u64::from(settings.replicas.acknowledgements > 0)
 }
 
 /// The most that any class of calls may do.

@@ -34,6 +34,7 @@ pub use find::{ScenarioFile, find};
 pub use given::Given;
 pub use login::SIDE_USER;
 pub use problem::{Place, Problem, ScenarioError};
+pub use topology::SHARDS;
 
 use self::problem::Found;
 use crate::check::{Allow, Canary, Expect};

@@ -70,6 +70,7 @@ pub(super) fn scenario(
     }
     sense.head(&file);
     sense.redis(&file.redis);
+    topology::check_file(&mut sense, &file);
     sense.load(&file.load);
     sense.judge(&file);
     timeline::check(&mut sense, &file);
@@ -80,7 +81,8 @@ pub(super) fn scenario(
     let (encrypted, disk) = asked.as_ref().map_or((false, false), |asked| (asked.encrypted, asked.disk));
     canary::check(&mut sense, &file, encrypted);
     let settings = asked?.settings;
-    let rules = Rules { encrypted, ..file.judge.rules(&settings, &file.load, &file.phase) };
+    let mut rules = Rules { encrypted, ..file.judge.rules(&settings, &file.load, &file.phase) };
+    topology::divide(&mut rules, file.redis.topology);
     if sense.found.is_empty() {
         timeline::check_rest(&mut sense, &file, rules.resync_within);
     }

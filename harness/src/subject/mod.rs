@@ -67,6 +67,10 @@ pub trait Instance: Send + Sync {
         let error = OperationError { code: "invalid".to_owned(), definite: true, text };
         Box::pin(std::future::ready(vec![Err(error); several.sessions.len()]))
     }
+    /// Where a session lies in Redis, for a client that knows more than its [`Hello::key`] says.
+    fn key(&self, _session: SessionId) -> Option<String> {
+        None
+    }
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
     /// What it tells of itself: its metrics, log, health, settings or sessions, in lines. Asked only where it says that it can.
@@ -118,7 +122,7 @@ pub struct Start {
 pub struct Hello {
     /// Name and version.
     pub name: String,
-    /// Where a session lies in Redis, with `{session}` for its name.
+    /// Where a session lies in Redis, with `{session}` for its name, and `{shard}` for the number of its shard where there are shards.
     pub key: String,
     /// What it can do.
     pub can: Vec<Capability>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use squall_client::settings::KeepaliveSettings;
-use squall_client::{Connect, ConnectTo, Sentinel, Tcp, Tls, TlsOptions};
+use squall_client::{Cluster, Connect, ConnectTo, Sentinel, Tcp, Tls, TlsOptions};
 
 use super::SubjectError;
 
@@ -42,6 +42,15 @@ pub enum Route {
         /// As whom to speak to the primary.
         credentials: Credentials,
     },
+    /// By some nodes of a cluster, which know who holds which keys. What they name is reached by the instance's own way to it.
+    Cluster {
+        /// Hosts and ports of these nodes.
+        seeds: Vec<(String, u16)>,
+        /// Opens streams to a node of this address.
+        connect_to: Arc<ConnectTo>,
+        /// As whom to speak to every node.
+        credentials: Credentials,
+    },
 }
 
 /// As whom to speak to Redis, and to which database of it.
@@ -55,13 +64,21 @@ pub struct Credentials {
     pub database: i64,
 }
 
+impl Credentials {
+    /// As the reference client has them.
+    pub(super) fn of_the_client(&self) -> squall_client::Credentials {
+        squall_client::Credentials::new(self.username.clone(), self.password.clone())
+    }
+}
+
 impl Route {
     /// As whom.
     pub fn credentials(&self) -> &Credentials {
         match self {
             Self::Tcp { credentials, .. }
             | Self::Streams { credentials, .. }
-            | Self::Sentinel { credentials, .. } => credentials,
+            | Self::Sentinel { credentials, .. }
+            | Self::Cluster { credentials, .. } => credentials,
         }
     }
 
@@ -69,7 +86,7 @@ impl Route {
     pub fn ca(&self) -> Option<&Path> {
         match self {
             Self::Tcp { ca, .. } => ca.as_deref(),
-            Self::Streams { .. } | Self::Sentinel { .. } => None,
+            Self::Streams { .. } | Self::Sentinel { .. } | Self::Cluster { .. } => None,
         }
     }
 
@@ -83,6 +100,10 @@ impl Route {
             Self::Streams { connect, .. } => return Ok(Arc::clone(connect)),
             Self::Sentinel { sentinels, name, connect_to, .. } => {
                 return Ok(Arc::new(Sentinel::new(sentinels.clone(), name.clone(), Arc::clone(connect_to))));
+            }
+            Self::Cluster { seeds, connect_to, credentials } => {
+                let (seeds, connect_to) = (seeds.clone(), Arc::clone(connect_to));
+                return Ok(Arc::new(Cluster::new(seeds, credentials.of_the_client(), connect_to)));
             }
             Self::Tcp { host, port, ca, .. } => (host.clone(), *port, ca.clone()),
         };

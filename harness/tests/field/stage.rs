@@ -183,6 +183,8 @@ pub(crate) async fn within<F: Future<Output = bool>>(limit: Duration, what: &str
 fn port(server: &Local) -> u16 {
     match server.route(1) {
         Route::Tcp { port, .. } => port,
-        Route::Streams { .. } | Route::Sentinel { .. } => panic!("this world is reached by TCP"),
+        Route::Streams { .. } | Route::Sentinel { .. } | Route::Cluster { .. } => {
+            panic!("this world is reached by TCP")
+        }
     }
 }

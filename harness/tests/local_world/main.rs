@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cluster;
 mod faults;
 mod foreign;
 mod given;
@@ -14,5 +15,6 @@ mod process;
 mod program;
 mod sentinel;
 mod server_faults;
+mod several;
 mod stage;
 mod tls;

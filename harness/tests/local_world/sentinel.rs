@@ -1,89 +1,31 @@
 //! A primary, replicas and sentinels: faults strike what they should, each instance has ways of its own, and nothing is left behind.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::time::Duration;
 
+use squall::check::Verdict;
 use squall::fault::{Act, ServerAct};
 use squall::history::Left;
-use squall::recorder::Recorder;
-use squall::subject::Route;
+use squall::scenario::Topology;
+use squall::subject::{Flaw, Route};
+use squall::world::World as _;
 use squall::world::local::{Nodes, Redis, RedisUrl};
-use squall::world::{Login, World as _, WorldError};
-use squall_client::settings::KeepaliveSettings;
-use squall_client::{BoxStream, Clock};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use squall_client::BoxStream;
 
-use crate::stage::{SOON, own, strike, there_is_a_server};
-
-const SERVERS: usize = 6;
-
-/// How long an answer is waited for: who stands still gives none.
-const A_WHILE: Duration = Duration::from_secs(2);
-
-async fn start(redis: &Redis) -> Result<Nodes, WorldError> {
-    Nodes::start(redis, 2, 1, &Recorder::new(Clock::system()), Login::default(), &|_| {}).await
-}
+use crate::several::{self, Traces, ask, connect_for, finding, judged, of_several};
+use crate::stage::{strike, there_is_a_server};
 
 async fn world() -> Option<Nodes> {
-    if !there_is_a_server() {
-        return None;
-    }
-    Some(start(&own()).await.unwrap())
+    several::world(Topology::Sentinel).await
 }
 
 /// Connects an instance to the primary, as its sentinels say.
 async fn connect(world: &Nodes, instance: u16) -> std::io::Result<BoxStream> {
-    let connect = world.route(instance).connect(&KeepaliveSettings::default()).unwrap();
-    tokio::time::timeout(SOON, connect.connect()).await.expect("it ends soon")
-}
-
-async fn ask(stream: &mut BoxStream, command: &str) -> std::io::Result<String> {
-    stream.write_all(format!("{command}\r\n").as_bytes()).await?;
-    let mut reply = [0; 4096];
-    let read = tokio::time::timeout(A_WHILE, stream.read(&mut reply)).await;
-    let count = read.map_err(|_| ErrorKind::TimedOut)??;
-    if count == 0 {
-        Err(ErrorKind::UnexpectedEof.into())
-    } else {
-        Ok(String::from_utf8_lossy(&reply[..count]).into_owned())
-    }
+    connect_for(world, instance, "").await
 }
 
 /// Tries until the primary of the moment answers an instance so.
 async fn answers(world: &Nodes, instance: u16, command: &str, expected: &str) {
-    let trying = async {
-        loop {
-            if let Ok(mut stream) = connect(world, instance).await
-                && ask(&mut stream, command).await.is_ok_and(|answer| answer.contains(expected))
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), trying)
-        .await
-        .unwrap_or_else(|_| panic!("{command}: {expected}"));
-}
-
-/// The processes and folders of a world, to see whether they are there still.
-struct Traces(Vec<PathBuf>);
-
-impl Traces {
-    fn of(world: &Nodes) -> Self {
-        let (processes, folders) = world.traces();
-        assert_eq!((processes.len(), folders.len()), (SERVERS, SERVERS));
-        let processes = processes.iter().map(|process| PathBuf::from(format!("/proc/{process}")));
-        let traces: Vec<PathBuf> = processes.chain(folders).collect();
-        assert!(traces.iter().all(|trace| trace.exists()));
-        Self(traces)
-    }
-
-    fn assert_gone(&self) {
-        let left: Vec<_> = self.0.iter().filter(|trace| trace.exists()).collect();
-        assert!(left.is_empty(), "{left:?}");
-    }
+    several::answers(world, instance, "", command, expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,8 +34,7 @@ async fn a_primary_that_is_killed_is_replaced_and_comes_back_as_a_replica() {
     let mut stream = connect(&world, 0).await.unwrap();
     assert_eq!(ask(&mut stream, "SET k old PX 600000").await.unwrap(), "+OK\r\n");
     assert_eq!(ask(&mut stream, "WAIT 2 1500").await.unwrap(), ":2\r\n");
-    let mut kill = strike(Act::Server(ServerAct::Kill), &[]);
-    kill.of_several = true;
+    let kill = of_several(ServerAct::Kill);
     world.begin(0, &kill).await.unwrap();
     let ended = ask(&mut stream, "PING").await.unwrap_err().kind();
     assert_ne!(ended, ErrorKind::TimedOut, "who was connected sees it end");
@@ -110,8 +51,7 @@ async fn a_primary_that_is_killed_is_replaced_and_comes_back_as_a_replica() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_stands_still_is_replaced() {
     let Some(world) = world().await else { return };
-    let mut pause = strike(Act::Server(ServerAct::Pause), &[]);
-    pause.of_several = true;
+    let pause = of_several(ServerAct::Pause);
     world.begin(0, &pause).await.unwrap();
     answers(&world, 0, "SET k v", "+OK").await;
     world.end(0, &pause).await.unwrap();
@@ -145,8 +85,7 @@ async fn a_fault_of_one_instances_link_is_one_of_all_its_ways_and_of_nobody_else
 async fn nothing_is_left_after_a_close_in_the_middle_of_a_strike_nor_after_a_panic() {
     let Some(first) = world().await else { return };
     let traces = Traces::of(&first);
-    let mut pause = strike(Act::Server(ServerAct::Pause), &[]);
-    pause.of_several = true;
+    let pause = of_several(ServerAct::Pause);
     first.begin(0, &pause).await.unwrap();
     first.close().await.unwrap();
     first.close().await.unwrap();
@@ -165,5 +104,20 @@ async fn nothing_is_left_after_a_close_in_the_middle_of_a_strike_nor_after_a_pan
 async fn a_server_of_somebody_elses_is_one() {
     let redis = Redis::Given { url: RedisUrl::parse("redis://127.0.0.1:1").unwrap(), destructive: false };
     assert!(redis.unsupported_nodes().unwrap().contains("--redis-url"));
-    assert!(start(&redis).await.err().unwrap().to_string().contains("--redis-url"));
+    assert!(
+        several::start(&redis, Topology::Sentinel).await.err().unwrap().to_string().contains("--redis-url")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_several_servers_show_is_found() {
+    if !there_is_a_server() {
+        return;
+    }
+    for flaw in Flaw::OF_SEVERAL_SERVERS {
+        let scenario = flaw.shown_in().strip_prefix("topology/").unwrap();
+        let judgement = judged(scenario, Some(flaw.name())).await;
+        let found = finding(&judgement, flaw.check());
+        assert_eq!(found.verdict, Verdict::Fail, "{}: {}", flaw.name(), found.says);
+    }
 }

@@ -217,12 +217,6 @@ fn keys_of_other_types_are_told() {
        |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^ add another entry to `faults` for the other
     "###);
     insta::assert_snapshot!(with(&[("[load]", "[redis]\ntopology = \"cluster\"\nimage = \"a b\"\n[load]")]), @r###"
-    error: redis.topology: this version runs no cluster
-     --> breaker/x.toml:8:12
-      |
-    8 | topology = "cluster"
-      |            ^^^^^^^^^ use topology = "standalone" or "sentinel"
-
     error: redis.image: "a b" is no image
      --> breaker/x.toml:9:9
       |

@@ -94,6 +94,18 @@ fn shares_count_what_was_due_in_the_phase() {
 }
 
 #[test]
+fn of_the_writes_that_were_acknowledged_those_count_that_replicas_have() {
+    let writes =
+        format!("{LOAD}\n15.0-15.1 i0 update s0 0-2 -> redis replicas\n16.0-16.1 i0 destroy s0 -> local");
+    assert_eq!(metric(&writes, "update.replicated_rate", ">= 1", None).verdict, Verdict::Pass);
+    let all = metric(&writes, "all.replicated_rate", ">= 0.4", None);
+    assert_eq!(all.verdict, Verdict::Fail);
+    assert!(all.says.contains("0.33333 of 3"), "{}", all.says);
+    assert_eq!(metric(LOAD, "destroy.replicated_rate", ">= 0", None).verdict, Verdict::Unknown);
+    assert!("get.replicated_rate".parse::<crate::check::Metric>().is_err());
+}
+
+#[test]
 fn latency_counts_from_when_an_operation_was_due() {
     assert_eq!(metric(LOAD, "get.max", "<= 300ms", None).verdict, Verdict::Pass);
     assert_eq!(metric(LOAD, "get.max", "< 300ms", None).verdict, Verdict::Fail);

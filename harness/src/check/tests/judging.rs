@@ -160,6 +160,21 @@ fn a_check_is_skipped_with_the_capability_that_is_missing() {
 }
 
 #[test]
+fn what_is_told_of_one_breaker_is_not_judged_where_there_are_several() {
+    let story = GOOD.replace("30.0 phase final", "12.0 breaker i0 open half-open\n30.0 phase final");
+    let of = |shards: u16| judged(|history| history.head.rules.shards = shards, &story);
+    assert_eq!(of(1).verdict, Verdict::Fail);
+    let several = of(8);
+    assert_eq!(several.verdict, Verdict::Pass);
+    for check in ["I12", "I13", "I14"] {
+        assert!(says(&several, check).contains("each of 8 shards"), "{check}");
+    }
+    // What sessions come to at the end is.
+    let lost = story.replace("final fresh s0 0-1", "final fresh s0 none");
+    assert_eq!(judged(|history| history.head.rules.shards = 8, &lost).verdict, Verdict::Fail);
+}
+
+#[test]
 fn instances_beyond_those_of_the_run_are_not_judged() {
     let stranger = GOOD.replace("30.0 phase final", "12.0-12.1 i2 get s0 -> redis none\n30.0 phase final");
     assert_eq!(verdict(&stranger), Verdict::Pass);

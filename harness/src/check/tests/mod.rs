@@ -13,6 +13,7 @@ mod life;
 mod model;
 mod order;
 mod overtaken;
+mod replicas;
 mod resync;
 mod retries;
 mod sometimes;

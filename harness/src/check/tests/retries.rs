@@ -45,6 +45,16 @@ fn a_call_is_made_no_more_often_than_the_rule_allows() {
 }
 
 #[test]
+fn how_often_a_call_is_made_is_not_judged_where_shards_bring_what_nobody_tells() {
+    let mut history = story::history(&get(&sent("GET session:s0", 2_010, 200, "error LOADING")));
+    assert_eq!(finding(&history, "I16").verdict, Verdict::Fail);
+    history.head.rules.shards = 8;
+    let found = finding(&history, "I16");
+    assert_eq!(found.verdict, Verdict::Unknown);
+    assert!(found.says.contains("was not judged"), "{}", found.says);
+}
+
+#[test]
 fn answers_that_go_well_begin_a_new_count() {
     let rounds: String = (0..5_u64)
         .map(|round| {

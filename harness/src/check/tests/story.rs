@@ -99,6 +99,7 @@ fn rules() -> Rules {
         response_within: Duration::from_secs(2),
         open_within: Duration::from_secs(3),
         close_within: Duration::from_secs(4),
+        shards: 1,
         connections: 4,
         in_flight: 100,
         local_bytes: 1000,
@@ -170,7 +171,10 @@ fn ending(kind: Kind, session: SessionId, words: &[&str]) -> Outcome {
     let saw = match kind {
         Kind::Get => Saw::Value(value(words[1], session)),
         Kind::Ttl => Saw::Ttl(setting(words, "left").map(millis)),
-        Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => Saw::Done,
+        Kind::Create | Kind::Update | Kind::Touch | Kind::Destroy => match words.get(1) {
+            Some(&"replicas") => Saw::Replicated,
+            _ => Saw::Done,
+        },
     };
     Outcome::Ok { served_by, saw }
 }
@@ -230,6 +234,7 @@ fn fault(t: u64, words: &[&str]) -> Event {
     let effect = Effect {
         total: words.contains(&"total"),
         loses_data: words.contains(&"loses"),
+        spares_replicas: words.contains(&"spares-replicas"),
         strikes_commands: words.contains(&"commands"),
         spares_redis: words.contains(&"spares"),
         clock_off_ms: setting(words, "off_ms").map_or(0, number),

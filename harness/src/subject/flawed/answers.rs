@@ -40,7 +40,7 @@ fn error(code: &str, text: &str) -> Reply {
 pub(super) fn value_of(reply: &Reply) -> Option<ValueSeen> {
     match reply {
         Ok(Done { saw: Saw::Value(seen), .. }) => *seen,
-        Ok(Done { saw: Saw::Done | Saw::Ttl(_), .. }) | Err(_) => None,
+        Ok(Done { saw: Saw::Done | Saw::Replicated | Saw::Ttl(_), .. }) | Err(_) => None,
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn served_by(reply: &Reply) -> Option<ServedBy> {
 pub(super) fn says_gone(reply: &Reply) -> bool {
     match reply {
         Ok(Done { saw: Saw::Value(None) | Saw::Ttl(None), .. }) => true,
-        Ok(Done { saw: Saw::Done | Saw::Value(Some(_)) | Saw::Ttl(Some(_)), .. }) => false,
+        Ok(Done { saw: Saw::Done | Saw::Replicated | Saw::Value(Some(_)) | Saw::Ttl(Some(_)), .. }) => false,
         Err(error) => error.code == NO_SESSION,
     }
 }

@@ -14,7 +14,7 @@ squall run scenarios/ttl/kept-on-update.toml --flaw drops-every-fifth-update
 ```
 
 `cargo test -p squall --test flaws` runs each of them in the scenario that the last column names, and demands that the check named beside it fails. Others may
-fail as well. This page is made from the code: `SQUALL_UPDATE=1 cargo test -p squall --test flaws` writes it anew.
+fail as well. One that needs several servers is run by `cargo test -p squall --test local_world several_servers`. This page is made from the code: `SQUALL_UPDATE=1 cargo test -p squall --test flaws` writes it anew.
 
 | flaw | check | what is wrong | known from | shows with | shown in |
 | --- | --- | --- | --- | --- | --- |

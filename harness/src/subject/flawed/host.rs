@@ -128,8 +128,8 @@ impl Host {
 
     /// Where a session lies in Redis.
     pub(super) fn key(&self, session: SessionId) -> String {
-        let key = self.sound.get().map_or("", |(_, key)| key);
-        key.replace("{session}", &session.to_string())
+        let Some((sound, key)) = self.sound.get() else { return String::new() };
+        sound.key(session).unwrap_or_else(|| key.replace("{session}", &session.to_string()))
     }
 
     /// A connection of the flaw's own; none if that takes long.

@@ -16,6 +16,7 @@ mod naive;
 mod offline;
 mod raw;
 mod reads;
+mod replicas;
 mod resources;
 mod resync_said;
 mod retries;
@@ -135,9 +136,12 @@ impl Flaw {
         Self(&many::CLEARS_ONE_PAGE),
     ];
 
+    /// Those that show only where there are several servers: in real time.
+    pub const OF_SEVERAL_SERVERS: &'static [Self] = &[Self(&replicas::REPLICAS_SAID_TO_HAVE_IT)];
+
     /// Every flaw that there is.
     pub fn every() -> impl Iterator<Item = &'static Self> {
-        Self::ALL.iter().chain(Self::WHEN_ASKED)
+        Self::ALL.iter().chain(Self::WHEN_ASKED).chain(Self::OF_SEVERAL_SERVERS)
     }
 
     /// The name that the program takes.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::answers::Reply;
 use super::host::Host;
 use super::wrong::Wrong;
-use crate::history::{Sample, Topic};
+use crate::history::{Sample, SessionId, Topic};
 use crate::load::Several;
 use crate::subject::{BoxFuture, Hello, Instance, OperationError, Request, Said};
 
@@ -55,6 +55,10 @@ impl Instance for Running {
 
     fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Reply>> {
         self.0.wrong.call_several(&self.0.host, several)
+    }
+
+    fn key(&self, session: SessionId) -> Option<String> {
+        self.0.host.sound()?.key(session)
     }
 
     fn sample(&self) -> Sample {

@@ -10,7 +10,7 @@ use crate::subject::{Done, OperationError};
 
 /// Of a write.
 pub(super) fn written(ack: Ack) -> Done {
-    done(ack.served_by, Saw::Done)
+    done(ack.served_by, if ack.level == Level::Replicas { Saw::Replicated } else { Saw::Done })
 }
 
 /// Of each of the sessions that were cleared.

@@ -8,6 +8,7 @@ mod http;
 mod interface;
 mod kept;
 mod sessions;
+mod sharded;
 mod store;
 
 use std::sync::Arc;
@@ -19,8 +20,8 @@ pub(super) use self::census::Census;
 use self::interface::Interface;
 use super::operators::Operators;
 use super::{
-    BoxFuture, Credentials, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started,
-    Subject, SubjectError,
+    BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started, Subject,
+    SubjectError,
 };
 use crate::history::{self, BreakerState, Capability, Sample, Topic};
 use crate::load::{Several, Through};
@@ -39,11 +40,14 @@ struct Running {
 impl Subject for Reference {
     fn start(&self, start: Start) -> BoxFuture<'_, Started> {
         Box::pin(async move {
-            let settings: Settings = serde_json::from_value(start.settings)
+            let settings: Settings = serde_json::from_value(start.settings.clone())
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
+            let endpoint = endpoint(&start.route, &settings)?;
+            if let Route::Cluster { .. } = start.route {
+                return sharded::start(&start, &settings, &endpoint);
+            }
             // Every interface keeps a session under the same key.
             let key = format!("{}{{session}}", settings.key_prefix);
-            let endpoint = endpoint(&start.route, &settings)?;
             let observer = start.observer;
             let operators = Operators::new(start.clock.clone());
             let seen = operators.observer();
@@ -110,8 +114,8 @@ fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interfac
 
 fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError> {
     let connect = route.connect(&settings.keepalive)?;
-    let Credentials { username, password, database } = route.credentials().clone();
-    Ok(Endpoint { connect, credentials: squall_client::Credentials::new(username, password), database })
+    let credentials = route.credentials();
+    Ok(Endpoint { connect, credentials: credentials.of_the_client(), database: credentials.database })
 }
 
 impl Instance for Running {

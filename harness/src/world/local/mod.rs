@@ -4,8 +4,10 @@
 //! instance -> fault proxy (one an instance, in this process) -> redis-server
 //! ```
 
+mod cluster;
 mod folder;
 mod given;
+mod group;
 mod link;
 mod living;
 mod nodes;

@@ -1,7 +1,7 @@
 //! The local world with several servers that belong together, each a process of its own.
 //!
 //! ```text
-//! instance -> fault proxies (one a server, all of one link) -> primary, replicas, sentinels
+//! instance -> fault proxies (one a server, all of one link) -> primaries, replicas, sentinels
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,22 +14,23 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::group::Group;
 use super::own::Own;
-use super::sentinel::{self, Sentinel};
 use super::ways::Ways;
 use super::{Redis, folder, program};
 use crate::fault::{Act, ServerAct};
 use crate::history::Left;
 use crate::plan::Strike;
 use crate::recorder::Recorder;
+use crate::scenario::Topology;
 use crate::subject::{BoxFuture, Route};
-use crate::world::{Login, World, WorldError, content, failed, quiet};
+use crate::world::{Login, World, WorldError, failed, quiet};
 
 /// The world, up. Dropped without being closed it still leaves nothing.
 pub struct Nodes {
     // Before the servers, as in the world with one.
     ways: Vec<Ways>,
-    group: Sentinel,
+    group: Group,
     /// The server that a strike has struck, by the strike's number.
     struck: Mutex<BTreeMap<u32, usize>>,
     login: Login,
@@ -37,13 +38,14 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// Starts everything that a run with so many instances needs. `status` is told what takes long.
+    /// Starts everything that a run with such servers and so many instances needs. `status` is told what takes long.
     ///
     /// # Errors
     ///
     /// [`WorldError::Missing`] without a server's program, [`WorldError::Failed`] when something else goes wrong.
     pub async fn start(
         redis: &Redis,
+        topology: Topology,
         instances: u16,
         seed: u64,
         recorder: &Recorder,
@@ -53,24 +55,24 @@ impl Nodes {
         let Redis::Own { program } = redis else { return Err(failed("start the servers")(super::NO_NODES)) };
         folder::sweep_dead();
         status("starting the servers".to_owned());
-        let group = Sentinel::start(&program::find(program.as_deref())?, &login).await?;
+        let group = Group::start(topology, &program::find(program.as_deref())?, &login).await?;
         let addresses = |all: &[Own]| all.iter().map(Own::address).collect::<Vec<SocketAddr>>();
-        let (servers, guides) = (addresses(&group.servers), addresses(&group.sentinels));
+        let (servers, guides) = (addresses(group.servers()), addresses(group.guides()));
         let mut ways = Vec::new();
         // One more than the instances: the fresh reader of the end has ways of its own.
         for number in 0..=instances {
             ways.push(Ways::start(number, seed, &servers, &guides, recorder.clone()).await?);
         }
         let route = "route: Squall's own fault proxies, one a server and an instance, in this process; refusals and resets are true";
-        let server = group.servers[0].note().await;
+        let server = group.servers()[0].note().await;
         let notes =
-            [server, Sentinel::note()].into_iter().chain(login.note()).chain([route.to_owned()]).collect();
+            [server, group.note()].into_iter().chain(login.note()).chain([route.to_owned()]).collect();
         Ok(Self { ways, group, struck: Mutex::default(), login, notes })
     }
 
     /// Waits until the servers answer at once for a while.
     pub async fn settle(&self) {
-        for server in &self.group.servers {
+        for server in self.group.servers() {
             if let Ok(mut stream) = TcpStream::connect(server.address()).await {
                 quiet::wait(&mut stream).await;
             }
@@ -84,7 +86,7 @@ impl Nodes {
     }
 
     fn all(&self) -> impl Iterator<Item = &Own> {
-        self.group.servers.iter().chain(&self.group.sentinels)
+        self.group.servers().iter().chain(self.group.guides())
     }
 
     /// The ways that a strike bends; the fresh reader's never.
@@ -101,7 +103,7 @@ impl Nodes {
         };
         let place = self.group.primary().await?;
         self.struck.lock().unwrap_or_else(PoisonError::into_inner).insert(number, place);
-        let server = &self.group.servers[place];
+        let server = &self.group.servers()[place];
         let lasts = Duration::from_nanos(strike.to.saturating_sub(strike.from));
         match act {
             ServerAct::Pause => server.pause().await,
@@ -130,7 +132,7 @@ impl Nodes {
         };
         let place = self.struck.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
         let Some(place) = place else { return Ok(()) };
-        let server = &self.group.servers[place];
+        let server = &self.group.servers()[place];
         match act {
             ServerAct::Pause => server.resume().await,
             ServerAct::Kill => {
@@ -142,15 +144,6 @@ impl Nodes {
                 Ok(())
             }
             other => server.orders().end(server.side(), other).await,
-        }
-    }
-
-    async fn look_up(&self, key: &str) -> Result<Option<Left>, WorldError> {
-        let side = self.group.servers[self.group.primary().await?].side();
-        match side.look(key).await {
-            // A server that becomes primary ends its connections.
-            Err(_) => side.look(key).await,
-            found => found,
         }
     }
 
@@ -187,13 +180,7 @@ impl World for Nodes {
 
     fn route(&self, instance: u16) -> Route {
         let ways = &self.ways[usize::from(instance).min(self.ways.len() - 1)];
-        let named = |one: &Own| (one.address().ip().to_string(), one.address().port());
-        Route::Sentinel {
-            sentinels: self.group.sentinels.iter().map(named).collect(),
-            name: sentinel::NAME.to_owned(),
-            connect_to: ways.connect_to(),
-            credentials: self.login.credentials(),
-        }
+        self.group.route(ways.connect_to(), &self.login)
     }
 
     fn connections(&self, instance: u16) -> u64 {
@@ -209,13 +196,11 @@ impl World for Nodes {
     }
 
     fn look<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Left>, WorldError>> {
-        Box::pin(self.look_up(key))
+        Box::pin(self.group.look(key))
     }
 
     fn content<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, WorldError>> {
-        Box::pin(
-            async move { content::of(self.group.servers[self.group.primary().await?].side(), key).await },
-        )
+        Box::pin(self.group.content(key))
     }
 
     fn failed(&self) -> BoxFuture<'_, WorldError> {

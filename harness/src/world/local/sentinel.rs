@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use redis::Value;
 
@@ -27,9 +26,6 @@ const OPTIONS: &str = "--repl-diskless-sync-delay 0 --repl-ping-replica-period 1
 /// How soon a primary that is away is given up, and how soon another attempt is made to put another in its place. Times of
 /// production would make runs long.
 const PATIENCE: [&str; 2] = ["down-after-milliseconds sessions 1000", "failover-timeout sessions 2000"];
-
-/// How long sentinels that are about to choose another primary are waited for.
-const CHOOSE_WITHIN: Duration = Duration::from_secs(4);
 
 pub(super) struct Sentinel {
     pub(super) servers: Vec<Own>,
@@ -78,17 +74,14 @@ impl Sentinel {
         number.ok_or_else(|| failed(DOING)("they name none of the servers"))
     }
 
-    /// Says what a server that was killed is to be when it starts again: a replica of whoever took its place, which is waited for.
-    pub(super) async fn prepare(&self, number: usize) -> Result<(), WorldError> {
-        let chosen = wait::within(CHOOSE_WITHIN, || async { Ok(self.primary().await? != number) }).await;
-        match chosen {
-            // Nobody took it.
-            Err(_) => self.servers[number].become_next(Role::server(OPTIONS)).await,
-            Ok(()) => {
-                let primary = self.servers[self.primary().await?].address();
-                self.servers[number].become_next(replica_of(primary)).await;
-            }
-        }
+    /// Says what a server that was killed is to be when it starts again: a replica of whoever took its place, if anybody did.
+    pub(super) async fn prepare(&self, number: usize, replaced: bool) -> Result<(), WorldError> {
+        let role = if replaced {
+            replica_of(self.servers[self.primary().await?].address())
+        } else {
+            Role::server(OPTIONS)
+        };
+        self.servers[number].become_next(role).await;
         Ok(())
     }
 }
