@@ -36,7 +36,7 @@ use case::Place;
 use expected::Expected;
 
 /// Cases mostly wait on the clock, so many go side by side even on two cores.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 12;
 
 /// What is tested, with what, and where. Relative paths are below the package's folder, where cargo starts its tests.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use squall_client::core::breaker::State;
 use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings};
+use tokio::time::timeout;
 
 pub(super) use self::census::Census;
 use self::interface::Interface;
@@ -124,7 +125,14 @@ impl Instance for Running {
     }
 
     fn call_several(&self, several: Several) -> BoxFuture<'_, Vec<Result<Done, OperationError>>> {
-        self.interface.perform_several(several)
+        Box::pin(async move {
+            let (sessions, limit) = (several.sessions.len(), self.client.settings().deadline);
+            // The client's own deadline is for each session. A caller wants an end.
+            timeout(limit, self.interface.perform_several(several)).await.unwrap_or_else(|_| {
+                let text = "not all sessions had their turn in time".to_owned();
+                vec![Err(OperationError { code: "deadline".to_owned(), definite: false, text }); sessions]
+            })
+        })
     }
 
     fn sample(&self) -> Sample {
