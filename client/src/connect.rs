@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
+use crate::error::CallError;
 use crate::settings::KeepaliveSettings;
 
 /// A byte stream in both directions.
@@ -66,10 +67,18 @@ pub struct Tcp {
     pub keepalive: KeepaliveSettings,
 }
 
+/// What is said of a name that cannot be looked up: the system's own error has no kind that tells it.
+const NO_ADDRESS: &str = "no address is known for the name of a host, so check that name, and the resolver";
+
 impl Tcp {
     /// Opens a socket.
     pub(crate) async fn stream(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let found = lookup_host((self.host.as_str(), self.port)).await;
+        let addresses: Vec<_> = found.map(Iterator::collect).unwrap_or_default();
+        if addresses.is_empty() {
+            return Err(io::Error::other(CallError::Connect(NO_ADDRESS.to_owned())));
+        }
+        let stream = TcpStream::connect(&addresses[..]).await?;
         stream.set_nodelay(true)?;
         let keepalive = socket2::TcpKeepalive::new()
             .with_time(self.keepalive.idle)

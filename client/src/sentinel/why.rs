@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::connect::Connect;
 use crate::error::CallError;
-use crate::error::told::{NO_COMMAND, stream_error};
+use crate::error::told::{NO_COMMAND, NO_REDIS, stream_error};
 use crate::tls;
 use crate::watched::GUIDE_TOO_LARGE;
 
@@ -52,7 +52,7 @@ impl Why {
             return Self::Tls(why);
         }
         match CallError::from(error) {
-            CallError::Broken(why) if why == GUIDE_TOO_LARGE => Self::Connect(why),
+            CallError::Broken(why) if why == GUIDE_TOO_LARGE || why == NO_REDIS => Self::Connect(why),
             CallError::Broken(_) => Self::Connect(connect.hung_up().to_owned()),
             CallError::Refused(code) if code == NO_COMMAND => Self::Redis,
             other => other.into(),

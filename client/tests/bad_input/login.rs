@@ -62,6 +62,26 @@ async fn a_login_that_is_refused_says_what_is_wrong_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_name_that_cannot_be_looked_up_is_told_as_such() {
+    // No name has an empty part, so nobody has to be asked for it.
+    for scheme in ["redis://a..b", "redis-sentinel://a..b/sessions", "redis-cluster://a..b"] {
+        let key_prefix = "session:{0/1}:".to_owned();
+        let settings = Settings { key_prefix, ..quiet(Protocol::Resp2) };
+        let a = client(scheme, &settings);
+        let because = in_time(&settings, why_unknown(&a)).await;
+        let told = because.to_string();
+        assert!(
+            told.ends_with(
+                "no address is known for the name of a host, so check that name, and the resolver"
+            ),
+            "{scheme}: {told}"
+        );
+        assert!(matches!(because, CallError::Connect(_)), "{because:?}");
+        assert_eq!(create(&a, "s", "x", MINUTE).await, ServedBy::Local);
+    }
+}
+
+#[tokio::test]
 async fn a_database_that_is_not_there_is_told_by_name() {
     let Some(redis) = Redis::start_with(["--databases", "1"].map(str::to_owned).to_vec()).await else {
         return;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use squall_client::core::breaker::State;
 use squall_client::{CallError, Clock, Lookup, ServedBy};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::redis::{MINUTE, Redis, create, eventually, free_port, quick, value};
@@ -104,6 +104,31 @@ async fn an_answer_without_an_end_is_not_kept() {
     let because = why_unknown(&told).await.to_string();
     assert!(because.contains("its answer is larger than 16 MiB"), "{because}");
     flooding.abort();
+}
+
+#[tokio::test]
+async fn what_does_not_answer_as_a_sentinel_does_is_told_as_such() {
+    for line in [":5\r\n", "HTTP/1.1 400 Bad Request\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let answering = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                while matches!(stream.read(&mut asked).await, Ok(1..)) {
+                    if stream.write_all(line.as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        let told = client_of(sentinel(&[port], "sessions"), &patient());
+        let because = why_unknown(&told).await.to_string();
+        assert!(
+            because.ends_with("what it answers is not the protocol of Redis, so check host and port"),
+            "{line:?}: {because}"
+        );
+        answering.abort();
+    }
 }
 
 #[tokio::test]

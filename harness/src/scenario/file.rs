@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::check::{Allow, Canary, Expect};
@@ -108,8 +109,8 @@ pub struct PhaseFault {
     /// How long it lasts; to the end of the phase when absent.
     #[serde(default, rename = "for", with = "optional_length")]
     pub length: Option<Duration>,
-    /// The instances that it strikes; all when none is named.
-    #[serde(default)]
+    /// The instances that it strikes; all when absent.
+    #[serde(default, deserialize_with = "some")]
     pub on: Vec<Target>,
     /// Which way it bends the link; both when absent.
     #[serde(default)]
@@ -148,6 +149,13 @@ impl<'de> Deserialize<'de> for Target {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         units::read(deserializer, "an instance, such as \"instance-0\"", str::parse)
     }
+}
+
+/// A list that names somebody: an empty one would be taken for all.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Target>, D::Error> {
+    let named = Vec::deserialize(deserializer)?;
+    let nobody = || D::Error::custom("it names no instance; name some, or remove `on` to strike all");
+    if named.is_empty() { Err(nobody()) } else { Ok(named) }
 }
 
 impl PhaseFault {

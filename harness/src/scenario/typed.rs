@@ -132,6 +132,10 @@ fn in_our_words(message: &str) -> (String, String) {
             return (format!("{what} cannot stand here"), format!("expected {}", kind(expected)));
         }
     }
+    if message == "wanted string or table" {
+        let cure = "write one of the names that docs/scenarios.md has, in quotes";
+        return ("this is no name".to_owned(), cure.to_owned());
+    }
     if let Some((what, cure)) = message.rsplit_once("; ") {
         return (what.to_owned(), cure.to_owned());
     }

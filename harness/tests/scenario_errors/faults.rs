@@ -70,6 +70,17 @@ fn an_unknown_fault_is_told() {
 }
 
 #[test]
+fn a_fault_that_names_nobody_is_not_taken_for_one_that_strikes_all() {
+    insta::assert_snapshot!(with(&[("at = \"1s\"", "on = []")]), @r###"
+    error: phase[1].faults[0].on: it names no instance
+      --> breaker/x.toml:21:6
+       |
+    21 | on = []
+       |      ^^ name some, or remove `on` to strike all
+    "###);
+}
+
+#[test]
 fn targets_that_do_not_exist_are_told() {
     insta::assert_snapshot!(with(&[("at = \"1s\"", "on = [\"instance-1\", \"instance-7\", \"instance-1\"]")]), @r###"
     error: phase[1].faults[0].on[1]: unknown instance "instance-7"

@@ -29,6 +29,17 @@ fn a_fault_that_one_of_several_servers_cannot_have_is_told() {
 }
 
 #[test]
+fn a_topology_that_is_no_name_is_told() {
+    insta::assert_snapshot!(with(&[("[load]", "[redis]\ntopology = 3\n[load]")]), @r###"
+    error: redis.topology: this is no name
+     --> breaker/x.toml:8:12
+      |
+    8 | topology = 3
+      |            ^ write one of the names that docs/scenarios.md has, in quotes
+    "###);
+}
+
+#[test]
 fn a_password_where_there_are_several_servers_is_told() {
     insta::assert_snapshot!(sentinel("password = true\n", "inject = \"kill\""), @r###"
     error: redis.password: nobody logs in where the topology is "sentinel"
