@@ -112,6 +112,11 @@ impl Breakers {
         self.take_changes(circuits);
     }
 
+    /// What somebody decided over the head of all of them.
+    pub(crate) fn forced(&self) -> Force {
+        lock(&self.circuits).forced()
+    }
+
     /// Decides over their head, or lets them decide again.
     pub(crate) fn force(&self, force: Force) {
         let mut circuits = lock(&self.circuits);

@@ -167,7 +167,8 @@ impl SessionClient {
         self.store.script.gateway.force(force);
     }
 
-    /// Brings to Redis what it does not know yet, as far as that is possible within one deadline, and ends.
+    /// Brings to Redis what it does not know yet, as far as that is possible within one deadline, and ends. A breaker that is open is
+    /// asked once more whether it need be, unless somebody has [forced](Self::force_breaker) it open.
     pub async fn shutdown(&self) {
         if let Some(resyncing) = &self.resyncing {
             resyncing.0.abort();

@@ -74,8 +74,12 @@ async fn look_if_due(store: &Arc<Store>, next_look: &mut Time) {
     }
 }
 
-/// Brings what can be brought by `deadline`, as fast as possible.
+/// Brings what can be brought by `deadline`, as fast as possible, before the client ends. A breaker that has not cooled down yet is
+/// no reason to lose what waits, if Redis answers again.
 pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
+    if waiting(store, true) > 0 {
+        store.script.gateway.ask_once_more(deadline).await;
+    }
     while reachable(store) && store.clock.now() < deadline {
         let many = (store.settings.now().resync.batch as usize).min(places(store));
         let pushes = store.memory.lock().next_pushes(many, false);

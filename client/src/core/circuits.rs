@@ -137,6 +137,11 @@ impl Circuits {
         }
     }
 
+    /// What somebody decided over the head of all of them.
+    pub(crate) fn forced(&self) -> Force {
+        self.endpoint.forced()
+    }
+
     /// Decides over the head of all of them, or lets them decide again.
     pub fn force(&mut self, now: Time, force: Force) {
         self.endpoint.force(now, force);

@@ -5,18 +5,33 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::Shared;
-use crate::core::breaker::Outcome;
+use super::{Gateway, Shared};
+use crate::core::breaker::{Force, Outcome};
 use crate::core::circuits::Circuit;
 use crate::core::class::Class;
+use crate::core::time::Time;
 use crate::error::{Blame, CallError};
 use crate::keys;
 use crate::pool::Urgency;
 
+impl Gateway {
+    /// Asks Redis once more, by `deadline`, before the client ends, and lets everything through if it does what writes need: what
+    /// waits for the breaker to cool down would be lost. Where somebody has forced it open it stays so.
+    pub(crate) async fn ask_once_more(&self, deadline: Time) {
+        let shared = &*self.shared;
+        if self.lets_through(Class::Writes) || shared.breakers.forced() == Force::Open {
+            return;
+        }
+        self.probing.0.abort();
+        if shared.probe(Circuit::Class(Class::Writes), deadline).await == Outcome::Success {
+            shared.breakers.force(Force::Closed);
+        }
+    }
+}
+
 impl Shared {
-    /// Whether Redis does what the breaker is about. It ends with the probe's lease at the latest.
-    async fn probe(&self, circuit: Circuit) -> Outcome {
-        let deadline = self.clock.now() + self.settings.now().breaker.probe_lease;
+    /// Whether Redis does what the breaker is about, by `deadline`.
+    async fn probe(&self, circuit: Circuit, deadline: Time) -> Outcome {
         let probe = async {
             let opened = self.pool.connection(deadline, Urgency::AtOnce).await;
             let connection = opened.map_err(|none| none.error)?;
@@ -73,7 +88,8 @@ pub(super) async fn whenever_due(shared: Arc<Shared>) {
         }
         match shared.breakers.ask_probe() {
             Some(probe) => {
-                let outcome = shared.probe(probe.circuit()).await;
+                let lease = shared.clock.now() + shared.settings.now().breaker.probe_lease;
+                let outcome = shared.probe(probe.circuit(), lease).await;
                 shared.breakers.record_probe(probe, outcome);
             }
             // Timers are exact to a millisecond only.

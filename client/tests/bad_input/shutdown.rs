@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall_client::core::breaker::{Force, State};
 use squall_client::settings::{Fallback, PoolSettings};
 use squall_client::{
     Cache, CallError, Clock, Endpoint, Environment, Level, Lookup, Metrics, ServedBy, SessionClient,
@@ -56,6 +57,39 @@ async fn a_shutdown_while_redis_hangs_ends_within_its_deadline() {
     in_time(&settings, a.client.shutdown()).await;
     in_time(&settings, cache.shutdown()).await;
     redis.go_on();
+}
+
+#[tokio::test]
+async fn a_shutdown_brings_what_waits_though_the_breaker_has_not_cooled_down() {
+    let Some(redis) = Redis::start().await else { return };
+    let mut settings = quick();
+    settings.breaker.cool_down = MINUTE;
+    settings.breaker.cool_down_max = MINUTE;
+    let a = redis.session_client(1, &settings);
+    create(&a, "s", "x", MINUTE).await;
+    redis.pause();
+    eventually("the breaker opens", || async {
+        in_time(&settings, a.client.update("s", value("y"))).await.unwrap();
+        a.client.stats().breaker == State::Open
+    })
+    .await;
+    redis.go_on();
+    assert_eq!(a.client.stats().dirty, 1);
+    in_time(&settings, a.client.shutdown()).await;
+    assert_eq!(fresh(&redis, "s").await.as_deref(), Some("y"));
+}
+
+#[tokio::test]
+async fn a_breaker_that_somebody_forced_open_stays_so_through_the_shutdown() {
+    let Some(redis) = Redis::start().await else { return };
+    let settings = quick();
+    let a = redis.session_client(1, &settings);
+    create(&a, "s", "x", MINUTE).await;
+    a.client.force_breaker(Force::Open);
+    let ack = in_time(&settings, a.client.update("s", value("y"))).await.unwrap();
+    assert_eq!(ack.served_by, ServedBy::Local);
+    in_time(&settings, a.client.shutdown()).await;
+    assert_eq!(fresh(&redis, "s").await.as_deref(), Some("x"), "Redis was to be left alone");
 }
 
 #[test]
@@ -144,7 +178,7 @@ async fn one_call_more_than_may_be_in_flight_is_refused_and_counts_for_nobody() 
     assert_eq!(refused, Err(SessionError::Call(CallError::Overloaded)));
     redis.go_on();
     assert!(matches!(first.await.unwrap(), Ok(Lookup::Found { .. })));
-    assert_eq!(a.client.stats().breaker, squall_client::core::breaker::State::Closed);
+    assert_eq!(a.client.stats().breaker, State::Closed);
     works(&redis, &a).await;
 }
 

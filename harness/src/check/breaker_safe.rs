@@ -43,7 +43,7 @@ impl Check for BreakerSafe {
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for (instance, wire) in (0..).zip(index.wire()) {
-            let changes = index.changes(instance);
+            let changes = before_its_end(index, instance);
             let trouble = Trouble::new(index, instance, wire);
             legal(index, instance, changes, &mut tally);
             for (place, change) in changes.iter().enumerate() {
@@ -193,7 +193,7 @@ fn silent(
     if !wire.seen {
         return;
     }
-    let (from, to) = stretch(index, opened, next);
+    let (from, to) = stretch(index, instance, opened, next);
     let work = between(&wire.commands, opened.t.saturating_add(index.slack()).max(from), to)
         .iter()
         .find(|command| command.is_data());
@@ -224,7 +224,7 @@ fn probes(
     if !wire.seen {
         return;
     }
-    let (from, to) = stretch(index, half_open, next);
+    let (from, to) = stretch(index, instance, half_open, next);
     let sent = between(&wire.commands, from, to).iter().filter(|command| !command.sets_up());
     let allowed = usize::try_from(index.rules().breaker.probes).unwrap_or(usize::MAX);
     let mut any = false;
@@ -256,9 +256,18 @@ fn probes(
     }
 }
 
-/// The stretch until the next change. Near its end commands may belong to the next state already.
-fn stretch(index: &Index<'_>, change: &Change, next: Option<&Change>) -> (u64, u64) {
-    (change.t, next.map_or(u64::MAX, |next| next.t.saturating_sub(index.slack())))
+/// What an instance that was told to end in order does from then on is its last chance to bring what it has to Redis, and no
+/// cool-down is worth more than that.
+fn before_its_end<'i>(index: &'i Index<'_>, instance: u16) -> &'i [Change] {
+    let changes = index.changes(instance);
+    let end = index.gone(instance).map_or(u64::MAX, |gone| gone.asked);
+    &changes[..changes.partition_point(|change| change.t <= end)]
+}
+
+/// The stretch until the next change, or the end. Near its end commands may belong to the next state already.
+fn stretch(index: &Index<'_>, instance: u16, change: &Change, next: Option<&Change>) -> (u64, u64) {
+    let end = index.gone(instance).map_or(u64::MAX, |gone| gone.asked);
+    (change.t, next.map_or(end, |next| next.t.saturating_sub(index.slack())))
 }
 
 /// The commands sent after `from` and before `to`.

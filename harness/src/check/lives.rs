@@ -9,6 +9,9 @@ use super::index::{Index, Moment, OperationId};
 use super::reads::Look;
 use crate::history::{End, Reader, ServedBy};
 
+/// How long Redis must have been well again before an instance is told to end in order, so that it can bring to it what waits.
+const A_MOMENT: u64 = 1_000_000_000;
+
 /// An instance from its start to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
@@ -86,11 +89,11 @@ impl Lives {
         for life in self.all.iter_mut().filter(|_| !durable) {
             let Some(Gone { asked, how, .. }) = life.gone else { continue };
             let healed = faults.over_before(life.instance, asked).unwrap_or(0);
-            // It could reach Redis, and had been able to for long enough.
-            let well = healed == 0 || healed.saturating_add(settles) < asked;
+            // It could reach Redis, and had been able to for long enough: who is told to end must bring at once what waits.
+            let well_for = |time| healed == 0 || healed.saturating_add(time) < asked;
             life.brought_until = match how {
-                End::Orderly if well => u64::MAX,
-                End::Killed if well => asked.saturating_sub(settles),
+                End::Orderly if well_for(settles.min(A_MOMENT)) => u64::MAX,
+                End::Killed if well_for(settles) => asked.saturating_sub(settles),
                 End::Orderly | End::Killed => 0,
             };
         }

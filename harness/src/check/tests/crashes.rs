@@ -85,6 +85,8 @@ fn an_instance_that_ends_in_order_while_redis_is_there_takes_nothing_along() {
     let outage = |to: &str| format!("5.0 fault 0 refuse on i0,i1 total\n{to} fault 0 refuse off i0,i1 total");
     fails("I1", &ended("orderly", "", "7", "0-1"));
     fails("I1", &ended("orderly", &outage("8.0"), "15", "0-1"));
+    // Its breaker may be open yet, which is no reason to lose what waits.
+    fails("I1", &ended("orderly", &outage("8.0"), "10", "0-1"));
     passes("I1", &ended("orderly", &outage("8.0"), "7", "0-1"));
     // One that is killed need not have brought it yet.
     passes("I1", &ended("killed", "", "7", "0-1"));
