@@ -138,7 +138,7 @@ impl Circuits {
     }
 
     /// What somebody decided over the head of all of them.
-    pub(crate) fn forced(&self) -> Force {
+    pub fn forced(&self) -> Force {
         self.endpoint.forced()
     }
 
