@@ -256,17 +256,16 @@ fn probes(
     }
 }
 
-/// What an instance that was told to end in order does from then on is its last chance to bring what it has to Redis, and no
+/// The changes until it was told to end. What an instance does from then on is its last chance to bring what it has to Redis, and no
 /// cool-down is worth more than that.
 fn before_its_end<'i>(index: &'i Index<'_>, instance: u16) -> &'i [Change] {
     let changes = index.changes(instance);
-    let end = index.gone(instance).map_or(u64::MAX, |gone| gone.asked);
-    &changes[..changes.partition_point(|change| change.t <= end)]
+    &changes[..changes.partition_point(|change| change.t <= index.over_of(instance))]
 }
 
 /// The stretch until the next change, or the end. Near its end commands may belong to the next state already.
 fn stretch(index: &Index<'_>, instance: u16, change: &Change, next: Option<&Change>) -> (u64, u64) {
-    let end = index.gone(instance).map_or(u64::MAX, |gone| gone.asked);
+    let end = index.over_of(instance).saturating_add(1);
     (change.t, next.map_or(end, |next| next.t.saturating_sub(index.slack())))
 }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use crate::history::SessionId;
 
-/// Commands that set a connection up, ask the server about itself, or ask a sentinel or a node of a cluster where to
-/// connect. They are no calls of the
-/// subject's work.
+/// Commands that set a connection up, ask the server about itself, or ask a sentinel or a node of a cluster
+/// where to connect. They are no calls of the subject's work.
 const SET_UP: [&str; 12] = [
     "HELLO", "CLIENT", "AUTH", "SELECT", "TIME", "INFO", "SCRIPT", "CONFIG", "QUIT", "ECHO", "SENTINEL",
     "CLUSTER",

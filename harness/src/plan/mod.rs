@@ -100,8 +100,8 @@ impl Plan {
         several.collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Whether between these times, in nanoseconds since the start of the run, Redis has all that anybody accepted: no fault strikes, and none did so lately that something
-    /// may still have to be brought.
+    /// Whether between these times, in nanoseconds since the start of the run, Redis has all that anybody accepted: no fault
+    /// strikes, and none did so lately that something may still have to be brought.
     pub fn is_settled(&self, from: u64, to: u64) -> bool {
         let within = u64::try_from(self.rules.resync_within.as_nanos()).unwrap_or(u64::MAX);
         self.strikes.iter().all(|strike| to < strike.from || strike.to.saturating_add(within) < from)

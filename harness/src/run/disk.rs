@@ -1,5 +1,5 @@
-//! Folders for instances that keep sessions on disk: one for each number, below one for the run, which goes with the run, or with the next one
-//! where Squall itself is killed.
+//! Folders for instances that keep sessions on disk: one for each number, below one for the run. It goes with the run,
+//! or with the next one where Squall itself is killed.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::history::{BreakerState, Event, History};
 
 /// Seeds beside the one of the run with which virtual time shows what breakers may do.
-pub(super) const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
+pub(super) const SEEDS: std::ops::RangeInclusive<u64> = 1..=7;
 
 /// What each breaker of a run did, in words.
 pub(super) type Behaviour = BTreeSet<String>;
