@@ -141,13 +141,16 @@ fn made_again(index: &Index<'_>, operation: &Operation, lanes: &[Lane], known: K
         lanes.iter().enumerate().filter(move |(number, _)| *number != own).map(|(_, lane)| lane)
     };
     // What Redis had acknowledged before it said that the session is alive ended an earlier one; so did what was over before
-    // the writer made this one. What was kept back, Redis has once it has settled.
+    // the writer made this one. What was kept back, or acknowledged and then forgotten, Redis has once it has settled.
     let created = known.created.saturating_sub(slack);
     let told = known.from_redis.max(known.created).saturating_sub(slack);
     let settled = |over: u64| index.brings_local_writes() && index.settled_after(over) < told;
+    let forgotten = Some(index.faults.forgotten_before(told)).filter(|forgotten| !settled(*forgotten));
     let ended = others().flat_map(|lane| {
         let kept_back = lane.elsewhere.first_not(|over| over < created || settled(over));
-        [lane.in_redis.first_not_over(told), kept_back]
+        let brought_again =
+            lane.in_redis.first_not_over(created).filter(|start| forgotten.is_some_and(|at| *start < at));
+        [lane.in_redis.first_not_over(told), kept_back, brought_again]
     });
     let Some(ended) = ended.flatten().min().filter(|start| *start < until) else { return false };
     others().any(|lane| lane.creates.any(ended, until))

@@ -57,6 +57,33 @@ fn an_end_that_was_kept_back_excuses_nothing_once_redis_has_told_the_writer_of_t
 }
 
 #[test]
+fn an_end_that_redis_forgot_excuses_what_was_written_before_it_was_brought_again() {
+    let story = |faults: &str, update: &str, seen: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             2.0-2.1 i1 destroy s0 -> redis
+             {faults}
+             20.0-20.1 i0 get s0 -> redis 0-1
+             20.2-20.3 i1 create s0 1-1 ttl=600 -> local
+             {update}-{update}1 i0 update s0 0-2 -> redis
+             42.0-42.1 i1 get s0 -> redis {seen}
+             50.0 final fresh s0 {seen}"
+        )
+    };
+    let lost = "10.0 fault 0 kill on i0,i1 total loses\n20.0 fault 0 kill off i0,i1 total loses";
+    for seen in ["1-1", "0-2"] {
+        for check in ["I1", "I3", "I11"] {
+            passes(check, &story(lost, "21.0", seen));
+        }
+    }
+    // A Redis that did not forget had ended the first for all who asked it since.
+    let kept = "10.0 fault 0 kill on i0,i1 total\n20.0 fault 0 kill off i0,i1 total";
+    fails("I1", &story(kept, "21.0", "1-1"));
+    // By then everything has been brought again.
+    fails("I1", &story(lost, "41.0", "1-1"));
+}
+
+#[test]
 fn an_update_of_a_session_that_redis_had_shown_after_it_was_made_again_must_show() {
     let story = |seen: &str| {
         format!(
