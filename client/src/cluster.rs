@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::address::Host;
-use crate::connect::{Connect, Connecting};
+use crate::connect::{Connect, Connecting, Leading};
 use crate::connect_to::ConnectTo;
 use crate::endpoint::{Credentials, Endpoint};
 use crate::error::CallError;
@@ -208,13 +208,13 @@ impl Connect for Cluster {
     }
 
     fn connect_within(&self, limit: Duration) -> Connecting<'_> {
-        self.connect_for("", limit)
+        Box::pin(async move { Ok(self.connect_for("", limit).await?.0) })
     }
 
-    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Connecting<'a> {
+    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Leading<'a> {
         Box::pin(async move {
             let (host, port) = self.holder(prefix, limit).await.map_err(io::Error::other)?;
-            (self.connect_to)(&host, port)?.connect().await
+            Ok(((self.connect_to)(&host, port)?.connect().await?, None))
         })
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 
+use crate::address::Host;
 use crate::error::CallError;
 use crate::settings::KeepaliveSettings;
 
@@ -22,6 +23,21 @@ pub type BoxStream = Pin<Box<dyn Stream>>;
 /// A stream that is being opened.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxStream>> + Send + 'a>>;
 
+/// A stream that is being opened, and the server that it leads to, where another may take its place while clients run.
+pub type Leading<'a> = Pin<Box<dyn Future<Output = io::Result<(BoxStream, Option<Host>)>> + Send + 'a>>;
+
+/// An answer that is being waited for.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// How many of those who know where Redis is are asked, as long as they say what was known before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// One, each in its turn.
+    One,
+    /// All.
+    All,
+}
+
 /// Opens streams to one Redis.
 pub trait Connect: Send + Sync {
     /// Opens a stream. The caller bounds how long that may take, and may drop it.
@@ -34,9 +50,16 @@ pub trait Connect: Send + Sync {
     }
 
     /// The same, for a client whose keys all begin with `prefix`: where nodes share the keys, to the one that holds them.
-    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Connecting<'a> {
+    fn connect_for<'a>(&'a self, prefix: &'a str, limit: Duration) -> Leading<'a> {
         let _ = prefix;
-        self.connect_within(limit)
+        Box::pin(async move { Ok((self.connect_within(limit).await?, None)) })
+    }
+
+    /// Whether another server has surely taken the place of this one, to which an open stream leads. It is asked of those who
+    /// know, for `limit` at most; where nobody answers, none has.
+    fn replaced<'a>(&'a self, server: &'a Host, asking: Asking, limit: Duration) -> Answering<'a> {
+        let _ = (server, asking, limit);
+        Box::pin(std::future::ready(false))
     }
 
     /// Whether nodes share the keys. All keys of a client must then lie in one slot, and a connection to a node that says it

@@ -1,5 +1,7 @@
 //! One multiplexed connection to Redis, and what is known of its health.
 
+mod greeting;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::address::Host;
 use crate::clock::Clock;
 use crate::core::health::Health;
 use crate::core::time::Time;
@@ -19,6 +22,7 @@ use crate::error::told::{NO_REDIS, stream_error};
 use crate::settings::{Protocol, Settings};
 use crate::tls;
 use crate::watched::{Seen, Watched};
+pub(crate) use greeting::Greeting;
 
 /// A connection that is open, or was. Calls of many tasks share it; each reply finds its own call.
 pub(crate) struct Connection {
@@ -27,6 +31,7 @@ pub(crate) struct Connection {
     clock: Clock,
     number: u64,
     run_id: Arc<str>,
+    leads_to: Option<Host>,
     /// It leads to one node of several, which may no longer hold the keys.
     of_cluster: bool,
     opened: Time,
@@ -35,21 +40,6 @@ pub(crate) struct Connection {
     health: Mutex<Health>,
     /// Held while it is asked for a sign of life.
     pub(crate) checking: AsyncMutex<()>,
-}
-
-/// What Redis says of itself when a connection opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Greeting {
-    /// Redis's own clock, in microseconds since 1970, when it answered.
-    pub(crate) server_us: u64,
-    /// Our clock when it was asked and when the answer was there.
-    pub(crate) asked: Time,
-    /// See `asked`.
-    pub(crate) answered: Time,
-    /// Names this process of Redis: another one may have forgotten everything. Empty when this user may not know.
-    pub(crate) run_id: String,
-    /// How long that process had run by then, in whole seconds; nothing when this user may not know.
-    pub(crate) up: Option<Duration>,
 }
 
 impl Connection {
@@ -64,7 +54,8 @@ impl Connection {
         let seen = Arc::new(Seen::new(settings));
         let opening = async {
             let opened = endpoint.connect.connect_for(&settings.key_prefix, settings.connect_timeout);
-            let stream = Watched::new(opened.await?, &seen);
+            let (stream, leads_to) = opened.await?;
+            let stream = Watched::new(stream, &seen);
             let socket = Counted::new(sockets);
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
             let made =
@@ -82,6 +73,7 @@ impl Connection {
                 clock: clock.clone(),
                 number,
                 run_id: Arc::from(""),
+                leads_to,
                 of_cluster: endpoint.connect.is_cluster(),
                 opened: now,
                 given_up: AtomicBool::new(false),
@@ -93,8 +85,11 @@ impl Connection {
                 )),
                 checking: AsyncMutex::new(()),
             };
-            let greeting = connection.greet(endpoint, settings.protocol).await?;
+            let mut greeting = connection.greet(endpoint, settings.protocol).await?;
             connection.run_id = greeting.run_id.as_str().into();
+            if let (true, Some((host, port))) = (greeting.run_id.is_empty(), &connection.leads_to) {
+                greeting.run_id = format!("{host}:{port}");
+            }
             Ok((connection, greeting))
         };
         let opened = timeout(settings.connect_timeout, opening).await;
@@ -138,6 +133,11 @@ impl Connection {
     /// The process of Redis that it leads to; empty if its name is not known.
     pub(crate) fn run_id(&self) -> Arc<str> {
         Arc::clone(&self.run_id)
+    }
+
+    /// The server that it leads to, where another may take its place.
+    pub(crate) fn leads_to(&self) -> Option<&Host> {
+        self.leads_to.as_ref()
     }
 
     /// When it opened.

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, TryAcquireError};
 
 use crate::breakers::{Breakers, Pending};
 use crate::clock::Clock;
+use crate::connect::Asking;
 use crate::connection::{Connection, Greeting};
 use crate::core::breaker::{Force, Outcome, Rejected, State};
 use crate::core::circuits::{Circuits, Pass, Scope};
@@ -58,6 +59,8 @@ struct Shared {
     breakers: Breakers,
     budget: Mutex<Budget>,
     in_flight: Semaphore,
+    /// How the last call or probe failed that Redis was to blame for.
+    last_failure: Mutex<Option<CallError>>,
 }
 
 impl Gateway {
@@ -84,6 +87,7 @@ impl Gateway {
             breakers,
             budget: Mutex::new(Budget::new(&now.retry)),
             in_flight: Semaphore::new(now.pool.in_flight as usize),
+            last_failure: Mutex::default(),
             settings,
             clock,
             teller,
@@ -155,6 +159,11 @@ impl Gateway {
         error
     }
 
+    /// How the last call or probe failed that Redis was to blame for.
+    pub(crate) fn last_failure(&self) -> Option<CallError> {
+        lock(&self.shared.last_failure).clone()
+    }
+
     /// The breaker's state.
     pub fn state(&self) -> State {
         self.shared.breakers.state()
@@ -204,6 +213,11 @@ impl Gateway {
         self.shared.pool.is_cluster()
     }
 
+    /// Leaves a server whose place another has taken, as those say who know.
+    pub(crate) async fn follow(&self, asking: Asking, deadline: Time) {
+        self.shared.pool.follow(asking, deadline).await;
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.pool.open()
@@ -250,6 +264,7 @@ impl Shared {
         if let Err(error) = &reply
             && !lua::is_unknown(error)
         {
+            self.blame(error);
             self.teller.push(Event::Failed { at: now, command: shown(command), error: error.clone() });
         }
         if reply.is_err() || slow {
@@ -305,6 +320,12 @@ impl Shared {
                 Blame::Redis => Outcome::Failure,
                 Blame::Nobody => Outcome::Neutral,
             },
+        }
+    }
+
+    fn blame(&self, error: &CallError) {
+        if error.blame() == Blame::Redis {
+            *lock(&self.last_failure) = Some(error.clone());
         }
     }
 

@@ -123,6 +123,11 @@ impl SessionClient {
             Err(CallError::Rejected { .. }) if gateway.state() == State::Closed => {
                 (Status::Degraded, Some(format!("redis does not serve {}", client.stopped.join(" and "))))
             }
+            Err(error @ CallError::Rejected { .. }) => {
+                let failure =
+                    gateway.last_failure().map(|failure| format!("; redis last failed so: {failure}"));
+                (Status::Down, Some(format!("{error}{}", failure.unwrap_or_default())))
+            }
             Err(error) => (Status::Down, Some(error.to_string())),
             Ok(_) if took > store.settings.now().slow_call => {
                 (Status::Degraded, Some("redis answers slowly".to_owned()))

@@ -70,7 +70,7 @@ pub use cache::{Cache, CacheStats, Count, LoadError};
 pub use client::SessionClient;
 pub use clock::Clock;
 pub use cluster::Cluster;
-pub use connect::{BoxStream, Connect, Connecting, Tcp};
+pub use connect::{Answering, Asking, BoxStream, Connect, Connecting, Leading, Tcp};
 pub use connect_to::ConnectTo;
 pub use core::breaker::Force;
 pub use core::class::Class;

@@ -4,6 +4,8 @@
 //! time, by a task of its own: a caller that goes away does not undo the work, and whoever waits for it shares its failure. So
 //! an outage brings no storm of connects.
 
+mod follow;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -283,7 +285,9 @@ impl Shared {
             Ok(connection) => {
                 state.newest = connection.number();
                 // The others lead to a primary that was replaced, and does not know it yet: what it still takes, it will lose.
-                state.connections.retain(|other| other.run_id() == connection.run_id());
+                state.connections.retain(|other| {
+                    (other.run_id(), other.leads_to()) == (connection.run_id(), connection.leads_to())
+                });
                 state.connections.push(Arc::new(connection));
             }
             Err(failure) => {

@@ -2,7 +2,8 @@
 //!
 //! Every sentinel is asked at once, and what most of those say that answer in time counts: one that was cut off, and still names
 //! the old primary, is outvoted. Where it is not, the handshake finds out that the server is a replica, and the next connection
-//! asks again. So nothing needs to be told of a failover, and a name that was looked up once is never believed for long.
+//! asks again. So nothing needs to be told of a failover, and a name that was looked up once is never believed for long: one
+//! sentinel is asked every second whether it still holds, all of them where it may not.
 
 mod votes;
 mod why;
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::address::Host;
-use crate::connect::{Connect, Connecting};
+use crate::connect::{Answering, Asking, Connect, Connecting, Leading};
 use crate::connect_to::ConnectTo;
 use crate::endpoint::Credentials;
 use crate::error::CallError;
@@ -41,6 +42,14 @@ pub struct Sentinel {
     connect_to: Arc<ConnectTo>,
     /// How often they were asked.
     asked: Arc<AtomicUsize>,
+}
+
+/// What sentinels have said.
+enum Vote {
+    /// Most of them name this server, whatever the others say.
+    Sure(Host),
+    /// So they voted, and so others failed.
+    Open(Votes, BTreeSet<Why>),
 }
 
 impl Sentinel {
@@ -65,6 +74,16 @@ impl Sentinel {
 
     /// Where the primary is, as most of the sentinels say that answer within this time.
     async fn primary(&self, within: Duration) -> Result<Host, NoPrimary> {
+        let (votes, failed) = match self.vote(within).await {
+            Vote::Sure(address) => return Ok(address),
+            Vote::Open(votes, failed) => (votes, failed),
+        };
+        let turn = self.asked.fetch_add(1, Ordering::Relaxed);
+        votes.most(turn).ok_or_else(|| NoPrimary::new(&self.name, self.sentinels.len(), failed))
+    }
+
+    /// What the sentinels say that answer within this time.
+    async fn vote(&self, within: Duration) -> Vote {
         let mut asked = JoinSet::new();
         for address in &self.sentinels {
             let (sentinel, address) = (self.clone(), address.clone());
@@ -77,7 +96,7 @@ impl Sentinel {
                     let count = votes.cast(&address);
                     // The others cannot outvote it any more.
                     if count * 2 > self.sentinels.len() {
-                        return Ok(address);
+                        return Vote::Sure(address);
                     }
                 }
                 Err(why) => {
@@ -85,8 +104,13 @@ impl Sentinel {
                 }
             }
         }
+        Vote::Open(votes, failed)
+    }
+
+    /// The sentinel whose turn it is, if there are any.
+    fn next(&self) -> Option<&Host> {
         let turn = self.asked.fetch_add(1, Ordering::Relaxed);
-        votes.most(turn).ok_or_else(|| NoPrimary::new(&self.name, self.sentinels.len(), failed))
+        self.sentinels.iter().nth(turn % self.sentinels.len().max(1))
     }
 
     /// What one sentinel says.
@@ -127,12 +151,32 @@ impl Connect for Sentinel {
         self.connect_within(ANSWER_WITHIN * 2)
     }
 
-    /// The sentinels get half of the time at most: what is left is for the primary.
     fn connect_within(&self, limit: Duration) -> Connecting<'_> {
+        Box::pin(async move { Ok(self.connect_for("", limit).await?.0) })
+    }
+
+    /// The sentinels get half of the time at most: what is left is for the primary.
+    fn connect_for<'a>(&'a self, _: &'a str, limit: Duration) -> Leading<'a> {
         Box::pin(async move {
             let primary = self.primary(ANSWER_WITHIN.min(limit / 2)).await;
             let (host, port) = primary.map_err(io::Error::other)?;
-            (self.connect_to)(&host, port)?.connect().await
+            let stream = (self.connect_to)(&host, port)?.connect().await?;
+            Ok((stream, Some((host, port))))
+        })
+    }
+
+    /// It is another one that more than half of all the sentinels name: one that is wrong moves nobody.
+    fn replaced<'a>(&'a self, server: &'a Host, asking: Asking, limit: Duration) -> Answering<'a> {
+        Box::pin(async move {
+            let within = ANSWER_WITHIN.min(limit / 2);
+            if asking == Asking::One {
+                let Some(sentinel) = self.next() else { return false };
+                let answer = self.ask(sentinel, within).await;
+                if answer.is_ok_and(|named| named == *server) {
+                    return false;
+                }
+            }
+            matches!(self.vote(within).await, Vote::Sure(named) if named != *server)
         })
     }
 }

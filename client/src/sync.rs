@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::connect::Asking;
 use crate::core::class::Class;
 use crate::core::push::Push;
 use crate::core::resync::Pace;
@@ -69,14 +70,16 @@ async fn look_if_due(store: &Arc<Store>, next_look: &mut Time) {
         *next_look = now + LOOK_EVERY;
         store.memory.lock().sweep(now);
         store.tidy_disk();
+        store.script.gateway.follow(Asking::One, store.deadline()).await;
         // If that fails, the breaker has been told, and the next look is soon.
         let _ = look(store, store.deadline()).await;
     }
 }
 
 /// Brings what can be brought by `deadline`, as fast as possible, before the client ends. A breaker that has not cooled down yet is
-/// no reason to lose what waits, if Redis answers again.
+/// no reason to lose what waits, if Redis answers again; and what a primary took that was replaced meanwhile waits, too.
 pub(crate) async fn bring_the_rest(store: &Arc<Store>, deadline: Time) {
+    store.script.gateway.follow(Asking::All, deadline).await;
     if waiting(store, true) > 0 {
         store.script.gateway.ask_once_more(deadline).await;
     }

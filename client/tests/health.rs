@@ -40,6 +40,12 @@ async fn a_redis_that_is_away_is_told_of_within_the_deadline_and_so_is_what_it_l
     assert_eq!((health.status, health.session_type), (Status::Down, SessionType::Memory));
     assert!(health.why.is_some() && health.redis.is_none() && health.ping_ms.is_none());
     assert_eq!(health.client.dirty, 1);
+    eventually("the breaker opens, and it is told what opened it", || async {
+        let health = a.client.health_check().await;
+        health.client.breaker == "open"
+            && health.why.is_some_and(|why| why.contains("breaker") && why.contains("connection refused"))
+    })
+    .await;
     redis.start_again().await;
     eventually("it is healthy again", || async { a.client.health_check().await.status == Status::Healthy })
         .await;

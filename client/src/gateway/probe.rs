@@ -51,7 +51,14 @@ impl Shared {
             {
                 Outcome::Success
             }
-            Ok(Err(_)) | Err(_) => Outcome::Failure,
+            Ok(Err(error)) => {
+                self.blame(&error);
+                Outcome::Failure
+            }
+            Err(_) => {
+                self.blame(&CallError::Timeout);
+                Outcome::Failure
+            }
         }
     }
 }

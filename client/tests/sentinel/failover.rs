@@ -1,9 +1,11 @@
 //! Who the primary is changes, or a sentinel is wrong about it.
 
-use squall_client::ServedBy;
+use std::sync::Arc;
 
-use crate::redis::{MINUTE, Redis, create, eventually, free_port, fresh, read, value};
-use crate::watcher::{Watcher, client, patient, ports, watched};
+use squall_client::{Asking, Clock, Connect, Credentials, Endpoint, Event, ServedBy};
+
+use crate::redis::{MINUTE, Redis, create, eventually, free_port, fresh, read, told, value};
+use crate::watcher::{Watcher, client, patient, ports, sentinel, watched};
 
 /// Waits until all of them name this one. Whoever asked the server itself would be cut off while it is promoted.
 async fn all_name(watchers: &[Watcher], server: &Redis) {
@@ -77,8 +79,6 @@ async fn what_an_old_primary_took_before_it_learned_of_the_new_one_is_brought_th
     assert_eq!(create(&told, "late", "1", MINUTE).await, ServedBy::Redis);
     told.client.update("changed", value("2")).await.expect("it is accepted");
     told.client.destroy("ended").await.expect("it is accepted");
-    assert_eq!(fresh(&old, "late").await.as_deref(), Some("1"));
-    assert_eq!(fresh(&new, "late").await, None);
     // Another instance writes where the sentinels say.
     let other = client(&ports(&watchers), &patient());
     assert_eq!(create(&other, "other", "1", MINUTE).await, ServedBy::Redis);
@@ -117,6 +117,74 @@ async fn the_first_connection_to_a_new_primary_ends_the_use_of_those_to_the_old_
     }
     let after = (old.calls("get").await, new.calls("get").await);
     assert_eq!((after.0, after.1 >= before.1 + 20), (before.0, true), "{before:?} {after:?}");
+}
+
+#[tokio::test]
+async fn who_ends_while_the_old_primary_takes_writes_brings_them_to_the_new_one() {
+    let Some((old, new, watchers)) = watched().await else { return };
+    let told = client(&ports(&watchers), &patient());
+    create(&told, "before", "1", MINUTE).await;
+    planned(&watchers, &new).await;
+    assert_eq!(create(&told, "late", "1", MINUTE).await, ServedBy::Redis);
+    told.client.update("before", value("2")).await.expect("it is accepted");
+    told.client.shutdown().await;
+    assert_eq!(fresh(&new, "late").await.as_deref(), Some("1"));
+    assert_eq!(fresh(&new, "before").await.as_deref(), Some("2"));
+    drop(old);
+}
+
+#[tokio::test]
+async fn so_does_a_user_who_may_not_ask_which_process_it_is() {
+    let Some((old, new, watchers)) = watched().await else { return };
+    for server in [&old, &new] {
+        let () = server.ask(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info"]).await;
+    }
+    let connect: Arc<dyn Connect> = Arc::new(sentinel(&ports(&watchers), "sessions"));
+    let credentials = Credentials::new(Some("app".to_owned()), Some("secret".to_owned()));
+    let endpoint = Endpoint { credentials, ..Endpoint::new(connect) };
+    let told = told(endpoint, 1, &patient(), Clock::system());
+    create(&told, "before", "1", MINUTE).await;
+    planned(&watchers, &new).await;
+    assert_eq!(create(&told, "late", "1", MINUTE).await, ServedBy::Redis);
+    told.client.shutdown().await;
+    assert_eq!(fresh(&new, "late").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_primary_that_is_replaced_while_it_is_well_is_left_before_it_knows() {
+    let Some((old, new, watchers)) = watched().await else { return };
+    let told = client(&ports(&watchers), &patient());
+    create(&told, "0", "1", MINUTE).await;
+    planned(&watchers, &new).await;
+    eventually("calls go to the new one", || async {
+        let before = new.calls("get").await;
+        read(&told, "0").await;
+        new.calls("get").await > before
+    })
+    .await;
+    let role: Vec<::redis::Value> = old.ask(&["ROLE"]).await;
+    assert_eq!(role[0], ::redis::Value::BulkString(b"master".to_vec()), "nobody has told it");
+    assert_eq!(told.count(|event| matches!(event, Event::Failed { .. })), 0, "no call failed for it");
+}
+
+#[tokio::test]
+async fn a_primary_is_replaced_when_more_than_half_of_all_sentinels_say_so() {
+    let Some((primary, replica, watchers)) = watched().await else { return };
+    let (liar, other) = (liar(&replica).await, liar(&replica).await);
+    let server = ("127.0.0.1".to_owned(), primary.port);
+    let replaced = async |ports: &[u16]| {
+        let sentinel = sentinel(ports, "sessions");
+        // Whoever's turn it is.
+        let mut said = vec![sentinel.replaced(&server, Asking::All, patient().deadline).await];
+        for _ in ports {
+            said.push(sentinel.replaced(&server, Asking::One, patient().deadline).await);
+        }
+        said
+    };
+    assert_eq!(replaced(&[liar.port, watchers[0].port, watchers[1].port]).await, [false; 4]);
+    assert_eq!(replaced(&[liar.port, free_port(), free_port()]).await, [false; 4]);
+    let said = replaced(&[liar.port, other.port, watchers[0].port]).await;
+    assert_eq!((said[0], said.iter().filter(|said| **said).count()), (true, 3), "{said:?}");
 }
 
 /// A sentinel that takes this server for the primary, and knows nothing of others.

@@ -47,7 +47,8 @@ pub(crate) fn of_several(act: ServerAct) -> Strike {
 /// Connects an instance to the primary that holds the keys that begin so, as sentinels or nodes of the cluster say.
 pub(crate) async fn connect_for(world: &Nodes, instance: u16, prefix: &str) -> std::io::Result<BoxStream> {
     let connect = world.route(instance).connect(&KeepaliveSettings::default()).unwrap();
-    tokio::time::timeout(SOON, connect.connect_for(prefix, A_WHILE)).await.expect("it ends soon")
+    let opened = tokio::time::timeout(SOON, connect.connect_for(prefix, A_WHILE)).await;
+    opened.expect("it ends soon").map(|(stream, _)| stream)
 }
 
 pub(crate) async fn ask(stream: &mut BoxStream, command: &str) -> std::io::Result<String> {
