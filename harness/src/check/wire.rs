@@ -21,7 +21,7 @@ pub(crate) struct WireLog {
     pub(crate) successes: Vec<u64>,
     /// When connections ended otherwise than by the subject's own doing, or without ever having had a reply, in order.
     pub(crate) broken_connections: Vec<u64>,
-    /// Connections open at the end, by number, with the entry of their opening.
+    /// Connections to Redis open at the end, by number, with the entry of their opening.
     pub(crate) open: BTreeMap<u32, usize>,
     /// Whether the tap saw anything at all.
     pub(crate) seen: bool,
@@ -64,6 +64,8 @@ struct Connection {
     unanswered: VecDeque<usize>,
     replied: bool,
     garbled: bool,
+    /// The entry of its opening, if it leads to a sentinel as far as its commands tell.
+    of_sentinel: Option<usize>,
 }
 
 impl WireLog {
@@ -125,9 +127,19 @@ impl<'h> WireReader<'h> {
                 self.connections.remove(&(*instance, *number));
             }
             Wire::Command { name, key } => {
+                if name == "SENTINEL"
+                    && let Some(opened) = log.open.remove(number)
+                {
+                    connection.of_sentinel = Some(opened);
+                }
                 connection.unanswered.push_back(log.commands.len());
                 let session = self.keys.zip(key.as_deref()).and_then(|(keys, key)| keys.session(key));
                 let (name, class) = shared(&mut self.names, name);
+                if class != Class::SetUp
+                    && let Some(opened) = connection.of_sentinel.take()
+                {
+                    log.open.insert(*number, opened);
+                }
                 let (over, succeeded, error) = (None, false, None);
                 log.commands.push(Command { entry, t, name, class, over, succeeded, error, session });
             }

@@ -69,4 +69,8 @@ fn nothing_is_left_over() {
     let opened = opened.join("\n");
     fails("I17", &opened);
     passes("I17", &format!("{opened}\n2.0 wire i0 c0 closed subject: end"));
+    // A sentinel is no Redis, and who asks for data asks no sentinel.
+    let asked = format!("{opened}\n2.0 wire i0 c0 > SENTINEL");
+    passes("I17", &asked);
+    fails("I17", &format!("{asked}\n2.1 wire i0 c0 > GET"));
 }
