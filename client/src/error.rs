@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn how_a_connection_ended_is_told() {
+        let told = |kind: std::io::ErrorKind| {
+            let error = redis::RedisError::from(std::io::Error::from(kind));
+            CallError::from(&error)
+        };
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        assert_eq!(told(ConnectionReset), CallError::Broken("the connection was reset".to_owned()));
+        for kind in [UnexpectedEof, BrokenPipe] {
+            assert_eq!(told(kind), CallError::Broken("the connection ended".to_owned()), "{kind}");
+        }
+    }
+
+    #[test]
     fn the_text_of_a_servers_error_is_not_kept() {
         let error = told("ERR unknown command 'AUTH', with args beginning with: 'hunter2'");
         assert!(!format!("{error:?} {error}").contains("hunter2"));

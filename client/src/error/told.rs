@@ -1,6 +1,7 @@
 //! What Redis says when it refuses: which kind of error that is, and what would mend it. Its text may quote what was sent, so
 //! only words of this file are kept of it.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::CallError;
@@ -105,7 +106,7 @@ impl From<&redis::RedisError> for CallError {
             return Self::Broken(NO_REDIS.to_owned());
         }
         if error.is_io_error() || error.is_unrecoverable_error() {
-            return Self::Broken(error.category().to_owned());
+            return Self::Broken(ended(error).to_owned());
         }
         Self::Refused(error.category().to_owned())
     }
@@ -133,6 +134,16 @@ fn within_a_script(error: &redis::RedisError) -> Option<&'static str> {
     let known = [&NOT_NOW[..], &AUTH, &REFUSED].concat();
     let mut words = detail.split([' ', ':']).map(|word| word.trim_start_matches('-'));
     words.find_map(|word| known.iter().find(|(name, _)| *name == word).map(|(name, _)| *name))
+}
+
+/// How a connection ended.
+fn ended(error: &redis::RedisError) -> &str {
+    match stream_error(error).map(std::io::Error::kind) {
+        Some(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => "the connection was reset",
+        Some(ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => "the connection ended",
+        _ if error.is_connection_dropped() => "the connection ended",
+        _ => error.category(),
+    }
 }
 
 /// What the stream below an error said, if it was that.

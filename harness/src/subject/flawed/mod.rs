@@ -68,7 +68,6 @@ impl Flaw {
         Self(&offline::RESYNC_LOSES_EVERY_OTHER),
         Self(&offline::RESYNC_REDIS_WINS),
         Self(&naive::RESYNC_OLDER_WINS),
-        Self(&disk::NEVER_ON_DISK),
         Self(&writes::VALUE_TRUNCATED),
         Self(&writes::WRITES_TO_THE_WRONG_SESSION),
         Self(&reads::REPLY_SHIFTED_AFTER_TIMEOUT),
@@ -124,8 +123,10 @@ impl Flaw {
         Self(&telemetry::SAYS_THAT_NOTHING_WAITS),
     ];
 
-    /// Those that show only where a scenario asks: for what is told, for values that are encrypted, for requests on several sessions.
+    /// Those that show only where a scenario asks: for instances that crash, for what is told, for values that are encrypted, for
+    /// requests on several sessions.
     pub const WHEN_ASKED: &'static [Self] = &[
+        Self(&disk::NEVER_ON_DISK),
         Self(&tellings::METRICS_SAY_NOTHING_OPENED),
         Self(&tellings::HEALTH_IS_ALWAYS_WELL),
         Self(&tellings::USERS_WITHOUT_SESSIONS),
