@@ -8,7 +8,6 @@ use squall::cli::{self, Cli};
 fn main() -> ExitCode {
     match cli::execute(Cli::parse()) {
         Ok(code) => ExitCode::from(code),
-        Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             cli::say(&cli::explain(&error));
             ExitCode::from(cli::USAGE)

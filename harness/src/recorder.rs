@@ -50,7 +50,11 @@ impl Recorder {
 
     /// Calls this moment the start of the run. What was recorded before stands at time zero.
     pub fn start(&self) {
-        self.tape().start = self.clock.now();
+        let mut tape = self.tape();
+        tape.start = self.clock.now();
+        for entry in &mut tape.entries {
+            entry.t = 0;
+        }
     }
 
     /// Records `event` now. The time is read under the lock, so times never go back.
@@ -85,4 +89,23 @@ impl Recorder {
 
 fn nanos(now: Time, start: Time) -> u64 {
     u64::try_from(now.since(start).as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Event;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_before_the_start_stands_at_time_zero() {
+        let recorder = Recorder::new(Clock::new(0));
+        let phase = || Event::Phase { name: "x".to_owned() };
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        recorder.record(phase());
+        recorder.start();
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        recorder.record(phase());
+        let times: Vec<u64> = recorder.take().iter().map(|entry| entry.t).collect();
+        assert_eq!(times, [0, 1_000_000]);
+    }
 }

@@ -169,6 +169,15 @@ fn a_reader_who_leaves_early_harms_nothing() {
 }
 
 #[test]
+fn the_exit_code_is_the_same_where_nobody_reads() {
+    let program = Program::new();
+    program.write("scenarios/wrong.toml", "]");
+    let mut child = program.command("check").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+}
+
+#[test]
 fn new_writes_a_scenario_that_is_valid_and_overwrites_nothing() {
     let program = Program::new();
     let (code, out, _) = program.run("new reset/my-first");

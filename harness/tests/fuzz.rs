@@ -102,6 +102,8 @@ fn what_makes_no_sense_is_refused_with_a_cure() {
         ("fuzz --for 10", "no unit"),
         ("fuzz --seeds 0", "0 is not in"),
         ("fuzz --subject sh", "use --world local"),
+        ("fuzz --seeds 2 --shard 1/100000", "none of these seeds is in it"),
+        ("fuzz --seeds 3 --seed 18446744073709551614", "begin earlier"),
     ] {
         let (code, out, error) = program.run(line);
         assert!(code == 2 && out.is_empty() && error.contains(told), "{line}: {code} {error}");

@@ -260,7 +260,10 @@ fn probes(
 /// cool-down is worth more than that.
 fn before_its_end<'i>(index: &'i Index<'_>, instance: u16) -> &'i [Change] {
     let changes = index.changes(instance);
-    &changes[..changes.partition_point(|change| change.t <= index.over_of(instance))]
+    // Once all has been looked at instances are told to end, and may bring what waits whatever the breaker says.
+    let last_look = index.looks.last().map_or(usize::MAX, |look| look.to.entry);
+    let before = |change: &Change| change.t <= index.over_of(instance) && change.entry < last_look;
+    &changes[..changes.partition_point(before)]
 }
 
 /// The stretch until the next change, or the end. Near its end commands may belong to the next state already.

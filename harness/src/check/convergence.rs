@@ -66,6 +66,8 @@ fn agree(index: &Index<'_>, log: &SessionLog, looks: &[Read], tally: &mut Tally)
         (None, _) => None,
     };
     match differ {
+        // Nobody ever made it, and nobody has it: that shows nothing.
+        None if there.is_none() && !log.was_begun() => {}
         None => tally.judged(),
         Some((one, other)) => tally.broken(other.to.entry.max(one.to.entry), || {
             let says = format!(

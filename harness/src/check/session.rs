@@ -49,6 +49,11 @@ pub(crate) struct MustBeThere {
 }
 
 impl SessionLog {
+    /// Whether anything was invoked that creates or extends it, and did not surely fail.
+    pub(crate) fn was_begun(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
     /// The logs of all sessions of a history.
     pub(crate) fn all(index: &Index<'_>) -> BTreeMap<SessionId, Self> {
         // In the order of sessions, and within each in its own; so that each list is made at once, in its size.

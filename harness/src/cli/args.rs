@@ -25,7 +25,7 @@ Of several runs the first that applies of 1, 3 and 4 counts.";
 const TOP_EXAMPLES: &str = "Examples:
   squall new outage/my-first             write a scenario file to start from
   squall check                           see whether every scenario file is valid
-  squall run scenarios/outage            run all scenarios of a folder
+  squall run scenarios/resync            run all scenarios of a folder
   squall recheck history.jsonl           judge a saved run again";
 
 const RUN_EXAMPLES: &str = "Examples:

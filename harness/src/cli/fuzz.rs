@@ -51,6 +51,7 @@ pub(super) fn fuzz(args: &FuzzArgs) -> anyhow::Result<u8> {
     }
     let setting =
         Setting { tested: tested(args.subject.as_ref()), flaw: args.flaw, ..Setting::of(args.world) };
+    there_is_a_seed(args)?;
     Folder::open(&args.report)?;
     let hunter = Arc::new(Hunter { cases: cases(&args.faults)?, setting, stop: Stop::new() });
     let hunted = hunted(args);
@@ -257,18 +258,36 @@ impl Hunt<'_> {
     }
 
     fn span(&self) -> Span {
-        let first = self.args.seed;
-        let last = match (self.args.seeds, self.args.lasts) {
-            (Some(seeds), _) => first.saturating_add(seeds),
-            (None, Some(_)) => u64::MAX,
-            (None, None) => first.saturating_add(DEFAULT_SEEDS),
-        };
-        Span { seeds: first..last, done: self.notes.done.clone(), shard: self.args.shard }
+        span(self.args, self.notes.done.clone())
     }
 
     fn at_once(&self) -> usize {
         self.args.jobs.map_or_else(|| at_once(self.args.world, self.args.subject.is_some()), usize::from)
     }
+}
+
+/// A hunt without a schedule would find nothing, and say so.
+fn there_is_a_seed(args: &FuzzArgs) -> anyhow::Result<()> {
+    let (first, (part, of)) = (args.seed, args.shard);
+    if let Some(seeds) = args.seeds {
+        first.checked_add(seeds).with_context(|| {
+            format!("--seed {first} --seeds {seeds}: the last seed is {}, so begin earlier", u64::MAX)
+        })?;
+    }
+    if span(args, BTreeSet::new()).left().next().is_none() {
+        bail!("--shard {}/{of}: none of these seeds is in it, so raise --seeds", part + 1);
+    }
+    Ok(())
+}
+
+fn span(args: &FuzzArgs, done: BTreeSet<u64>) -> Span {
+    let first = args.seed;
+    let last = match (args.seeds, args.lasts) {
+        (Some(seeds), _) => first.saturating_add(seeds),
+        (None, Some(_)) => u64::MAX,
+        (None, None) => first.saturating_add(DEFAULT_SEEDS),
+    };
+    Span { seeds: first..last, done, shard: args.shard }
 }
 
 /// What is drawn only when it is named. A Redis whose clock is set ends sessions by itself, and what its clients may then forget is

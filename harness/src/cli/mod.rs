@@ -52,12 +52,6 @@ pub fn execute(cli: Cli) -> anyhow::Result<u8> {
     }
 }
 
-/// Whether `error` only says that nobody reads our output any more, as in `squall list | head -1`.
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
 /// What to tell the user about `error`.
 pub fn explain(error: &anyhow::Error) -> String {
     // It says by itself that it is an error, and where.
@@ -72,8 +66,11 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// When nobody reads it any more, as in `squall list | head -1`, the work goes on: the exit code must be that of the verdict.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

@@ -8,6 +8,7 @@ use std::io::{BufReader, IsTerminal as _, stderr};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::run::quoted;
 use super::{RecheckArgs, print};
 use crate::check::{self, Gather};
 use crate::history::{EntryReader, HistoryError, read};
@@ -22,7 +23,9 @@ pub(super) fn recheck(args: &RecheckArgs) -> anyhow::Result<u8> {
     let shown = args.history.display();
     let cure = "`squall run` leaves one as history.jsonl in the folder of each run, below reports/";
     let file = File::open(&args.history).with_context(|| format!("failed to open {shown} ({cure})"))?;
-    let result = judge(file).with_context(|| format!("failed to read {shown}"))?;
+    let mut result = judge(file).with_context(|| format!("failed to read {shown}"))?;
+    // Where the scenario lay, and what was tested, a history does not tell.
+    result.replay = format!("squall recheck {}", quoted(&shown.to_string()));
     if args.json {
         print(&result_json(&result)?)?;
     } else {

@@ -66,7 +66,8 @@ impl Notes {
 
     /// Notes that the run of `seed` ended, and how.
     pub fn ended(&mut self, seed: u64, how: &str, failed_by: Option<&str>) {
-        *self.tally.entry(how.to_owned()).or_default() += 1;
+        let count = self.tally.entry(how.to_owned()).or_default();
+        *count = count.saturating_add(1);
         if let Some(check) = failed_by {
             self.failed.insert(seed, check.to_owned());
         }
@@ -81,7 +82,7 @@ impl Notes {
 
     /// How many runs have ended.
     pub fn runs(&self) -> u64 {
-        self.tally.values().sum()
+        self.tally.values().fold(0, |all, count| all.saturating_add(*count))
     }
 }
 
@@ -152,6 +153,15 @@ mod tests {
         assert_eq!((again.runs(), &again.done), (2, &BTreeSet::from([5, 8])));
         again.over();
         assert_eq!((again.runs(), again.done.len(), again.failed.len()), (0, 0, 1));
+    }
+
+    #[test]
+    fn counts_that_somebody_made_huge_are_no_panic() {
+        let mut notes = Notes::new("reference".to_owned());
+        notes.tally.insert("passed".to_owned(), u64::MAX);
+        notes.ended(5, "passed", None);
+        notes.ended(6, "failed", Some("I1"));
+        assert_eq!(notes.runs(), u64::MAX);
     }
 
     #[test]

@@ -29,6 +29,19 @@ fn a_breaker_in_order_passes() {
 }
 
 #[test]
+fn what_the_breaker_does_once_all_has_been_looked_at_is_not_judged() {
+    let story = |look: &str| {
+        outage(&format!(
+            "11.0 breaker i0 closed open
+             {look} final fresh s0 0-2
+             32.1 breaker i0 open closed"
+        ))
+    };
+    passes("I13", &story("32.0"));
+    fails("I13", &story("33.0"));
+}
+
+#[test]
 fn illegal_changes_fail() {
     for changes in [
         "11.0 breaker i0 closed half-open",

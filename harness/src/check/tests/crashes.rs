@@ -180,6 +180,12 @@ fn connections_of_an_instance_that_is_gone_do_not_count_against_the_next() {
              20.0 wire i0 c1 closed subject: end"
         )
     };
-    passes("I17", &story("2.0 fault 1 crash on i0 ends=killed\n3.0 fault 1 crash off i0 ends=killed"));
+    let crash = "2.0 fault 1 crash on i0 ends=killed\n3.0 fault 1 crash off i0 ends=killed";
+    passes("I17", &story(crash));
     fails("I17", &story(""));
+    // Those that had ended with it are not among the next one's.
+    let ended = "1.5 wire i0 c0 closed subject: end\n1.5 wire i0 c1 closed subject: end\n1.5 wire i0 c2 closed subject: end";
+    let later = "6.0 sample i0 connections=5\n16.0 sample i0 connections=5";
+    let opened = "1.0 wire i0 c0 opened\n1.0 wire i0 c1 opened\n1.0 wire i0 c2 opened";
+    fails("I17", &format!("{opened}\n{ended}\n{crash}\n{later}"));
 }

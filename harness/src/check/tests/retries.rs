@@ -136,6 +136,14 @@ fn no_stretch_of_a_run_has_many_more_commands_than_its_operations_need() {
     passes("I16", &get(&format!("{failed}{}", calls(3))));
     let says = fails("I16", &get(&format!("{failed}{}", calls(15))));
     assert!(says.contains("commands for sessions of the load"), "{says}");
+    let number_before = |word: &str| -> u64 {
+        let before = says.split(word).next().and_then(|text| text.split_whitespace().last());
+        before.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{word}: {says}"))
+    };
+    let (sent, operations) = (number_before(" commands"), number_before(" operations"));
+    // One may have been invoked of which nothing was sent yet.
+    let begun = sent.div_ceil(15);
+    assert!((begun..=begun + 1).contains(&operations), "{says}");
 }
 
 #[test]
