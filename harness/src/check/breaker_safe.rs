@@ -259,16 +259,19 @@ fn probes(
 /// The changes until it was told to end. What an instance does from then on is its last chance to bring what it has to Redis, and no
 /// cool-down is worth more than that.
 fn before_its_end<'i>(index: &'i Index<'_>, instance: u16) -> &'i [Change] {
-    let changes = index.changes(instance);
-    // Once all has been looked at instances are told to end, and may bring what waits whatever the breaker says.
-    let last_look = index.looks.last().map_or(usize::MAX, |look| look.to.entry);
-    let before = |change: &Change| change.t <= index.over_of(instance) && change.entry < last_look;
-    &changes[..changes.partition_point(before)]
+    let (changes, until) = (index.changes(instance), judged_until(index, instance));
+    &changes[..changes.partition_point(|change| change.t < until)]
+}
+
+/// Once all has been looked at instances are told to end, and may bring what waits whatever the breaker says.
+fn judged_until(index: &Index<'_>, instance: u16) -> u64 {
+    let last_look = index.looks.last().map_or(u64::MAX, |look| look.to.t);
+    index.over_of(instance).saturating_add(1).min(last_look)
 }
 
 /// The stretch until the next change, or the end. Near its end commands may belong to the next state already.
 fn stretch(index: &Index<'_>, instance: u16, change: &Change, next: Option<&Change>) -> (u64, u64) {
-    let end = index.over_of(instance).saturating_add(1);
+    let end = judged_until(index, instance);
     (change.t, next.map_or(end, |next| next.t.saturating_sub(index.slack())))
 }
 

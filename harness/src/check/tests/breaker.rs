@@ -34,6 +34,7 @@ fn what_the_breaker_does_once_all_has_been_looked_at_is_not_judged() {
         outage(&format!(
             "11.0 breaker i0 closed open
              {look} final fresh s0 0-2
+             32.1 wire i0 c9 > SET
              32.1 breaker i0 open closed"
         ))
     };
