@@ -1,12 +1,14 @@
 //! I12: a resync that finished leaves nothing, so the next has only to bring what changed since; one that was interrupted leaves
 //! what it says.
 
+use std::collections::BTreeSet;
+
 use super::doubts::Doubts;
 use super::index::Index;
 use super::resyncs::{self, Bringing, End, Work};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
+use crate::history::{Capability, SessionId};
 
 /// I12.
 pub(super) struct ResyncIdempotent;
@@ -99,7 +101,7 @@ impl One<'_, '_> {
     fn again(&self, finished: usize, next: &Bringing, tally: &mut Tally) {
         let (from, to) = (self.resync.from.t, next.from.t);
         if self.doubts.none(self.index, from, to) {
-            let changed = self.work.left_to_bring(from, to, self.resync);
+            let changed = self.changed(from, to);
             let says =
                 format!("a resync of {} had finished, so nothing was left", self.index.who(self.instance));
             self.no_more_than(says, finished, (0, changed), next, tally);
@@ -110,13 +112,25 @@ impl One<'_, '_> {
     fn goes_on(&self, (at, entry): (u64, usize), left: u64, next: &Bringing, tally: &mut Tally) {
         let (from, to) = (self.resync.from.t, next.from.t);
         if self.doubts.same_redis(self.index, from, to) && self.doubts.same_connections(at, to) {
-            let changed = self.work.left_to_bring(from, to, self.resync);
+            let changed = self.changed(from, to);
             let says = format!(
                 "a resync of {} was interrupted with {left} sessions left",
                 self.index.who(self.instance)
             );
             self.no_more_than(says, entry, (left, changed), next, tally);
         }
+    }
+
+    /// Of how many sessions Redis may lack something at `to`, for what the instance did since `from`, or asked: it may have been
+    /// shown that what it had brought of a session went with the end of an earlier one.
+    fn changed(&self, from: u64, to: u64) -> u64 {
+        let overtaken = |id: &SessionId| {
+            let log = self.index.sessions.get(id);
+            log.is_some_and(|log| log.has_overtaken_of(self.index, self.instance))
+        };
+        let asked: BTreeSet<SessionId> = self.work.between(from, to).map(|one| one.session).collect();
+        let shown = asked.into_iter().filter(overtaken).count() as u64;
+        self.work.left_to_bring(from, to, self.resync).saturating_add(shown)
     }
 
     fn no_more_than(

@@ -160,6 +160,11 @@ impl SessionLog {
         self.overtaken.binary_search(&id).is_ok()
     }
 
+    /// Whether this instance did such a thing.
+    pub(crate) fn has_overtaken_of(&self, index: &Index<'_>, instance: u16) -> bool {
+        self.overtaken.iter().any(|id| index.operation(*id).instance == instance)
+    }
+
     /// The instances that were asked for it, or looked at it at the end, in the order of their numbers.
     pub(crate) fn readers(&self, index: &Index<'_>) -> Vec<usize> {
         let looked = self.looks.iter().filter_map(|place| match index.reader(&index.looks[*place]) {

@@ -40,6 +40,27 @@ fn a_resync_that_finished_leaves_nothing() {
 }
 
 #[test]
+fn what_went_with_the_end_of_an_earlier_session_may_be_brought_again_by_who_is_shown_that() {
+    let story = |asked: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             1.1 wire i0 c0 opened
+             10.0 fault 0 refuse on i0,i1 total spares
+             11.0-11.1 i1 destroy s0 -> local
+             12.0-12.1 i1 create s0 1-1 ttl=600 -> local
+             13.0-13.1 i0 update s0 0-2 -> local
+             20.0 fault 0 refuse off i0,i1 total spares
+             21.0 resync i0 started 1
+             21.5 resync i0 finished 1
+             {asked}
+             23.0 resync i0 started 1"
+        )
+    };
+    passes("I12", &story("22.0-22.1 i0 get s0 -> redis 1-1"));
+    fails("I12", &story("22.0-22.1 i0 get s1 -> redis none"));
+}
+
+#[test]
 fn what_changes_while_it_is_brought_may_be_left() {
     for meanwhile in [
         "21.2-21.3 i0 update s0 0-4 -> redis",
