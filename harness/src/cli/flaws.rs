@@ -27,7 +27,7 @@ const NO_WORLD: u8 = 3;
 
 /// Seeks each flaw, and returns the exit code.
 pub(super) fn flaws(args: &FlawsArgs) -> anyhow::Result<u8> {
-    Folder::open(&args.report)?;
+    Folder::open(&args.report)?.inner(["found"])?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("failed to start the runtime")?;
     let code = runtime.block_on(go(args));
@@ -134,6 +134,7 @@ fn row(args: &FlawsArgs, sought: &Sought, again: String) -> FlawRow {
     FlawRow {
         flaw: sought.flaw.name(),
         check: sought.flaw.check(),
+        runs: sought.runs,
         schedules: caught.map(|caught| caught.schedules),
         schedules_any: sought.first.as_ref().map(|(schedules, _)| *schedules),
         first_check: sought.first.as_ref().map_or_else(String::new, |(_, check)| check.clone()),
@@ -154,6 +155,7 @@ fn file(flaw: Flaw) -> String {
 
 fn told(sought: &Sought) -> String {
     let (flaw, check) = (sought.flaw.name(), sought.flaw.check());
+    let schedules = count(sought.runs, "schedule");
     match &sought.caught {
         Some(caught) => format!(
             "{flaw:34} {check:4} caught by schedule {}, of which {} are left after {}",
@@ -162,8 +164,10 @@ fn told(sought: &Sought) -> String {
             count(caught.shrunk.runs, "run")
         ),
         None => match &sought.first {
-            Some((_, other)) => format!("{flaw:34} {check:4} not caught, though {other} failed"),
-            None => format!("{flaw:34} {check:4} not caught"),
+            Some((_, other)) => {
+                format!("{flaw:34} {check:4} not caught in {schedules}, though {other} failed")
+            }
+            None => format!("{flaw:34} {check:4} not caught in {schedules}"),
         },
     }
 }

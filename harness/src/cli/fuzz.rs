@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::{print, say};
 use crate::check::Finding;
 use crate::fault::Fault;
 use crate::fuzz::{
-    Case, Cases, Examined, Found, Hunter, Kept, MOST_RUNS, Notes, Span, found_text, hunt, shrink,
+    Case, Cases, Examined, Found, Hunter, Kept, MOST_RUNS, Notes, Span, found_text, hunt, shrink, wrong_text,
 };
 use crate::perform::{self, Setting};
 use crate::report::{Folder, visible, write_whole};
@@ -32,6 +32,7 @@ const SAY_EVERY: u64 = 1000;
 /// What a hunt has come to so far.
 struct Hunt<'a> {
     args: &'a FuzzArgs,
+    reports: Folder,
     hunter: Arc<Hunter>,
     kept: Kept,
     notes: Notes,
@@ -52,16 +53,26 @@ pub(super) fn fuzz(args: &FuzzArgs) -> anyhow::Result<u8> {
     let setting =
         Setting { tested: tested(args.subject.as_ref()), flaw: args.flaw, ..Setting::of(args.world) };
     there_is_a_seed(args)?;
-    Folder::open(&args.report)?;
+    let reports = Folder::open(&args.report)?;
     let hunter = Arc::new(Hunter { cases: cases(&args.faults)?, setting, stop: Stop::new() });
     let hunted = hunted(args);
-    let kept = Kept::at(&args.report, &format!("{}-{:08x}", args.world.name(), short_hash(&hunted)));
+    let kept =
+        Kept::at(&reports.inner(["fuzz"])?, &format!("{}-{:08x}", args.world.name(), short_hash(&hunted)));
     let before = if args.fresh { None } else { kept.load()?.filter(|notes| notes.hunted == hunted) };
     let notes = before.unwrap_or_else(|| Notes::new(hunted));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("failed to start the runtime")?;
-    let hunt =
-        Hunt { args, hunter, kept, notes, bar: bar(args), failed: Vec::new(), wrong: Vec::new(), runs: 0 };
+    let hunt = Hunt {
+        args,
+        reports,
+        hunter,
+        kept,
+        notes,
+        bar: bar(args),
+        failed: Vec::new(),
+        wrong: Vec::new(),
+        runs: 0,
+    };
     let code = runtime.block_on(hunt.go());
     runtime.shutdown_timeout(Duration::from_millis(200));
     code
@@ -198,15 +209,11 @@ impl Hunt<'_> {
                 self.shrink(*seed, finding).await?;
             }
         }
-        if let Some((seed, _)) = self.wrong.first() {
-            let path = self.args.report.join("found").join(format!("wrong-{seed}.toml"));
-            let case = self.hunter.cases.of_seed(*seed);
-            write(&path, &case.text("A run ends by itself"))?;
-            print(&format!(
-                "it is not known why; the schedule is in {}\n{}\n",
-                path.display(),
-                self.replay(&path, *seed)
-            ))?;
+        if let Some((seed, why)) = self.wrong.first() {
+            let path = self.found(&format!("wrong-{seed}.toml"))?;
+            let (case, replay) = (self.hunter.cases.of_seed(*seed), self.replay(&path, *seed));
+            write(&path, &wrong_text(&case, why, &replay))?;
+            print(&format!("the schedule is in {}\n{replay}\n", path.display()))?;
         }
         if self.failed.is_empty() && self.wrong.is_empty() {
             print(&format!("{}: no failure\n", count(self.runs, "schedule")))?;
@@ -229,8 +236,7 @@ impl Hunt<'_> {
         })
         .await;
         line.finish_and_clear();
-        let path =
-            self.args.report.join("found").join(format!("{}-{seed}.toml", finding.check.to_lowercase()));
+        let path = self.found(&format!("{}-{seed}.toml", finding.check.to_lowercase()))?;
         let small = size(&shrunk.case);
         let found = Found { shrunk, drawn, replay: self.replay(&path, seed) };
         write(&path, &found_text(&found))?;
@@ -243,6 +249,11 @@ impl Hunt<'_> {
             found.replay
         ))?;
         Ok(())
+    }
+
+    /// Where a file with what was found goes.
+    fn found(&self, name: &str) -> anyhow::Result<PathBuf> {
+        Ok(self.reports.inner(["found"])?.join(name))
     }
 
     fn replay(&self, path: &Path, seed: u64) -> String {
@@ -346,8 +357,5 @@ pub(super) fn count<N: TryInto<u64>>(number: N, what: &str) -> String {
 }
 
 pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
-    }
     Ok(write_whole(path, |mut out| out.write_all(text.as_bytes()))?)
 }

@@ -17,6 +17,8 @@ use crate::subject::Flaw;
 pub struct Sought {
     /// The flaw.
     pub flaw: Flaw,
+    /// How many schedules were run.
+    pub runs: u64,
     /// The first schedule that failed by any check, counted from 1, and the check.
     pub first: Option<(u64, String)>,
     /// The first that failed by the check that is for the flaw.
@@ -39,7 +41,9 @@ pub struct Caught {
 pub async fn seek(hunter: Arc<Hunter>, flaw: Flaw, seeds: Range<u64>, at_once: usize) -> Sought {
     let span = Span { seeds: seeds.clone(), done: BTreeSet::new(), shard: (0, 1) };
     let (mut first, mut caught) = (None::<(u64, Finding)>, None::<(u64, Finding)>);
+    let mut runs = 0_u64;
     hunt(Arc::clone(&hunter), &span, at_once, |seed, examined| {
+        runs += 1;
         if let Examined::Failed(findings) = examined {
             earlier(&mut first, seed, findings.first());
             earlier(&mut caught, seed, findings.iter().find(|finding| finding.check == flaw.check()));
@@ -49,11 +53,11 @@ pub async fn seek(hunter: Arc<Hunter>, flaw: Flaw, seeds: Range<u64>, at_once: u
     .await;
     let counted = |seed: u64| seed - seeds.start + 1;
     let first = first.map(|(seed, finding)| (counted(seed), finding.check));
-    let Some((seed, finding)) = caught else { return Sought { flaw, first, caught: None } };
+    let Some((seed, finding)) = caught else { return Sought { flaw, runs, first, caught: None } };
     let case = hunter.cases.of_seed(seed);
     let drawn = (case.faults.len(), case.operations.len());
     let shrunk = shrink(&hunter, case, finding, MOST_RUNS, |_, _| {}).await;
-    Sought { flaw, first, caught: Some(Caught { schedules: counted(seed), drawn, shrunk }) }
+    Sought { flaw, runs, first, caught: Some(Caught { schedules: counted(seed), drawn, shrunk }) }
 }
 
 /// Keeps the finding of the lowest seed: schedules end in no particular order.

@@ -1,5 +1,6 @@
 //! The scenario file of a schedule that failed.
 
+use super::case::Case;
 use super::shrink::Shrunk;
 use crate::check::{Finding, Verdict};
 use crate::report::visible;
@@ -35,12 +36,25 @@ pub fn found_text(found: &Found) -> String {
         operations = count(operations, "operation"),
         replay = found.replay,
     );
-    let lines = comment.lines().flat_map(|line| wrapped(&visible(line)));
-    let comment: String = lines.map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
     format!(
-        "{comment}{}",
+        "{}{}",
+        commented(&comment),
         case.text(&proves(finding, case.faults.iter().map(|line| line.fault.name()).collect()))
     )
+}
+
+/// The file of a schedule whose run went wrong by itself: why, the command that repeats it, and the scenario as it was drawn.
+pub fn wrong_text(case: &Case, why: &str, replay: &str) -> String {
+    let comment = format!(
+        "The run went wrong: {why}\n\nFound by `squall fuzz`, seed {}, and left as it was drawn.\nAgain: {replay}",
+        case.seed
+    );
+    format!("{}{}", commented(&comment), case.text("A run comes to its end"))
+}
+
+fn commented(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| wrapped(&visible(line)));
+    lines.map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect()
 }
 
 fn proves(finding: &Finding, mut faults: Vec<&str>) -> String {

@@ -87,9 +87,9 @@ impl Notes {
 }
 
 impl Kept {
-    /// Notes in a folder of reports, one file for each kind of hunt.
-    pub fn at(reports: &Path, name: &str) -> Self {
-        Self { path: reports.join("fuzz").join(format!("{name}.json")) }
+    /// Notes in a folder, one file for each kind of hunt.
+    pub fn at(folder: &Path, name: &str) -> Self {
+        Self { path: folder.join(format!("{name}.json")) }
     }
 
     /// The file.
@@ -103,12 +103,15 @@ impl Kept {
     ///
     /// The file cannot be read, or is no notes.
     pub fn load(&self) -> Result<Option<Notes>, KeptError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
+        let foreign = |why: String| KeptError::Foreign { path: self.path.clone(), why };
+        // Whoever reads what is no file may wait for ever.
+        match fs::symlink_metadata(&self.path) {
+            Ok(found) if !found.is_file() => return Err(foreign("it is no plain file".to_owned())),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(self.disk("read", cause)),
-        };
-        let foreign = |why: String| KeptError::Foreign { path: self.path.clone(), why };
+        }
+        let text = fs::read_to_string(&self.path).map_err(|cause| self.disk("read", cause))?;
         let notes: Notes = serde_json::from_str(&text).map_err(|error| foreign(error.to_string()))?;
         if notes.schema != SCHEMA {
             return Err(foreign(format!("its form is version {}", notes.schema)));
@@ -122,9 +125,6 @@ impl Kept {
     ///
     /// The disk refused.
     pub fn save(&self, notes: &Notes) -> Result<(), KeptError> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(|cause| self.disk("write", cause))?;
-        }
         let text = serde_json::to_string_pretty(notes).map_err(|error| self.disk("write", error.into()))?;
         write_whole(&self.path, |mut out| out.write_all(text.as_bytes()))
             .map_err(|error| self.disk("write", io::Error::other(error)))
@@ -168,12 +168,23 @@ mod tests {
     fn a_foreign_file_is_a_clear_error() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::at(folder.path(), "x");
-        fs::create_dir_all(kept.path().parent().unwrap()).unwrap();
         fs::write(kept.path(), "{}").unwrap();
         let error = kept.load().unwrap_err().to_string();
         assert!(
             error.contains("x.json is no notes of `squall fuzz`") && error.contains("remove it"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("x.json");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let error = Kept::at(folder.path(), "x").load().unwrap_err().to_string();
+        assert!(error.contains("no notes of `squall fuzz` (it is no plain file)"), "{error}");
+        std::os::unix::fs::symlink(&pipe, folder.path().join("y.json")).unwrap();
+        assert!(Kept::at(folder.path(), "y").load().is_err());
     }
 }

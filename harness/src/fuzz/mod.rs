@@ -18,7 +18,7 @@ mod tree;
 pub use case::{Case, Line, Op};
 pub use caught::{Caught, Sought, again, seek};
 pub use draw::Cases;
-pub use found::{Found, found_text};
+pub use found::{Found, found_text, wrong_text};
 pub use hunt::{Examined, Hunter, Span, hunt};
 pub use kept::{Kept, KeptError, Notes};
 pub use shrink::{MOST_RUNS, Shrunk, shrink};

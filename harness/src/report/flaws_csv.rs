@@ -17,6 +17,8 @@ pub struct FlawRow {
     pub flaw: &'static str,
     /// The check that must catch it.
     pub check: &'static str,
+    /// How many schedules were run.
+    pub runs: u64,
     /// How many schedules it took until that check failed; none if it never did.
     pub schedules: Option<u64>,
     /// How many it took until any check failed.
@@ -66,7 +68,8 @@ pub fn flaws_table(rows: &[FlawRow]) -> String {
         _ => String::new(),
     };
     for row in rows {
-        let schedules = row.schedules.map_or_else(|| "never".to_owned(), |count| count.to_string());
+        let schedules =
+            row.schedules.map_or_else(|| format!("never in {}", row.runs), |count| count.to_string());
         let first = row.schedules_any.map_or_else(String::new, |at| format!("{} at {at}", row.first_check));
         let (drawn, left) = (size(row.faults_drawn, row.operations_drawn), size(row.faults, row.operations));
         let FlawRow { flaw, check, again, .. } = row;
@@ -109,6 +112,7 @@ mod tests {
         let caught = FlawRow {
             flaw: "resync-off",
             check: "I1",
+            runs: 18,
             schedules: Some(17),
             schedules_any: Some(12),
             first_check: "I10".to_owned(),
@@ -124,6 +128,7 @@ mod tests {
         let never = FlawRow {
             flaw: "never-returns",
             check: "I15",
+            runs: 10_000,
             schedules: None,
             schedules_any: None,
             first_check: String::new(),
@@ -142,9 +147,9 @@ mod tests {
     #[test]
     fn a_flaw_is_a_row_and_one_that_was_never_caught_has_empty_cells() {
         insta::assert_snapshot!(flaws_csv(&rows()).unwrap(), @r#"
-        flaw,check,schedules,schedules_any,first_check,faults_drawn,operations_drawn,faults,operations,shrink_runs,minimal,again,file
-        resync-off,I1,17,12,I10,4,211,1,2,80,true,"sim caught, containers cannot",found/resync-off.toml
-        never-returns,I15,,,,,,,,,,,
+        flaw,check,runs,schedules,schedules_any,first_check,faults_drawn,operations_drawn,faults,operations,shrink_runs,minimal,again,file
+        resync-off,I1,18,17,12,I10,4,211,1,2,80,true,"sim caught, containers cannot",found/resync-off.toml
+        never-returns,I15,10000,,,,,,,,,,,
         "#);
     }
 
@@ -156,7 +161,7 @@ mod tests {
         | flaw | check | schedules | first failed | drawn | left | again |
         | --- | --- | --- | --- | --- | --- | --- |
         | `resync-off` | I1 | 17 | I10 at 12 | 4 + 211 | 1 + 2 | sim caught, containers cannot |
-        | `never-returns` | I15 | never |  |  |  |  |
+        | `never-returns` | I15 | never in 10000 |  |  |  |  |
         ");
     }
 

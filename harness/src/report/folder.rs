@@ -73,8 +73,10 @@ impl Folder {
         fs::create_dir_all(root).map_err(disk(root))?;
         // Now rather than after minutes of runs whose results nobody could read.
         let trial = root.join(format!(".{}.part", std::process::id()));
-        fs::write(&trial, "x").map_err(disk(root))?;
-        fs::remove_file(&trial).map_err(disk(root))?;
+        let written = fs::write(&trial, "x");
+        // A full disk makes the file all the same.
+        let removed = fs::remove_file(&trial);
+        written.and(removed).map_err(disk(root))?;
         Ok(Self { root: root.to_path_buf() })
     }
 
@@ -107,11 +109,20 @@ impl Folder {
 
     /// Makes the run's folder, part by part, so that no link leads out of the report folder.
     fn folder_of(&self, result: &RunResult) -> Result<PathBuf, ReportError> {
-        let mut folder = self.root.clone();
         let run = part(&format!("{}-{}", result.world.replace('/', "_"), result.seed))?;
         let parts = result.scenario.split('/').map(part).collect::<Result<Vec<_>, _>>();
         let parts = parts.map_err(|_| ReportError::Name { name: result.scenario.clone() })?;
-        for part in parts.into_iter().chain([run]) {
+        self.inner(parts.into_iter().chain([run]))
+    }
+
+    /// A folder inside, made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made, or what is there is something else, such as a link that might lead out of the report folder.
+    pub fn inner(&self, parts: impl IntoIterator<Item: AsRef<Path>>) -> Result<PathBuf, ReportError> {
+        let mut folder = self.root.clone();
+        for part in parts {
             folder.push(part);
             match fs::create_dir(&folder) {
                 Ok(()) => {}
