@@ -2,12 +2,16 @@
 //! everything that a breaker may do in it, and what it does against a real Redis must be one of these.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::history::{BreakerState, Event, History};
 
-/// Seeds beside the one of the run with which virtual time shows what breakers may do.
-pub(super) const SEEDS: std::ops::RangeInclusive<u64> = 1..=7;
+/// Seeds beside the one of the run with which virtual time shows what breakers do.
+pub(super) const SEEDS: RangeInclusive<u64> = 1..=2;
+
+/// More of them, where a breaker did something in real time that these have not shown.
+pub(super) const MORE_SEEDS: RangeInclusive<u64> = 3..=9;
 
 /// What each breaker of a run did, in words.
 pub(super) type Behaviour = BTreeSet<String>;

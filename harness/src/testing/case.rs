@@ -1,5 +1,6 @@
 //! One scenario in one world as a test case.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Completion, Failed, Trial};
@@ -102,7 +103,7 @@ struct Ran {
 }
 
 impl Case<'_> {
-    /// With one seed, and with more where that shows what breakers may do.
+    /// With one seed, and with more where that shows what breakers do.
     fn in_virtual_time(&self) -> Result<Ran, Skipped> {
         let first = self.once(self.shared.seed);
         if !self.shared.options.breakers_as_in_sim {
@@ -163,20 +164,25 @@ impl Case<'_> {
     /// Holds what breakers did against what they do in virtual time.
     fn compared(&self, mut ran: Ran) -> Ran {
         if self.shared.options.breakers_as_in_sim && ran.wrong.is_none() {
-            let shown = self.shared.shown.of(&self.scenario.name).unwrap_or_else(|| self.show());
-            ran.wrong = shown
-                .and_then(|shown| breakers::difference(&ran.behaviour(), &shown))
-                .map(|how| format!("  {how}\n"));
+            let behaviour = ran.behaviour();
+            let unheard = |shown: &Behaviour| breakers::difference(&behaviour, shown);
+            let shown = self.shared.shown.of(&self.scenario.name);
+            let mut shown = shown.unwrap_or_else(|| self.show(breakers::SEEDS, Behaviour::new()));
+            if let Some(few) = shown.take_if(|shown| unheard(shown).is_some()) {
+                shown = self.show(breakers::MORE_SEEDS, few);
+            }
+            ran.wrong = shown.and_then(|shown| unheard(&shown)).map(|how| format!("  {how}\n"));
         }
         ran
     }
 
-    /// What virtual time shows, where its own case was not asked for or failed.
-    fn show(&self) -> Option<Behaviour> {
+    /// What virtual time shows with these seeds too, beside what it has shown; nothing where it cannot run the scenario.
+    fn show(&self, seeds: RangeInclusive<u64>, shown: Behaviour) -> Option<Behaviour> {
         let sim = Case { world: Kind::Sim, ..*self };
-        let seeds = breakers::SEEDS.chain([self.shared.seed]);
+        let seeds = seeds.chain([self.shared.seed]);
         let runs: Result<Vec<Ran>, Skipped> = seeds.map(|seed| sim.once(seed)).collect();
-        let shown = runs.ok().map(|runs| runs.iter().flat_map(Ran::behaviour).collect());
+        let more = |runs: Vec<Ran>| runs.iter().flat_map(Ran::behaviour).chain(shown).collect();
+        let shown: Option<Behaviour> = runs.ok().map(more);
         self.shared.shown.keep(&self.scenario.name, shown.clone());
         shown
     }
