@@ -38,6 +38,7 @@ fn rules() -> Rules {
     Rules {
         can: [Fallback, Breaker, Resync, Ttl, Samples].into(),
         resync_within: seconds(5),
+        resync_within_if_open: None,
         clock_slack: Duration::from_millis(50),
         ttl_slack: Duration::from_millis(500),
         response_within: seconds(2),

@@ -179,7 +179,7 @@ fn every_promise_names_tests_and_scenarios_that_exist() {
         for scenario in code(&row[3]) {
             assert!(root().join("scenarios").join(&scenario).with_extension("toml").is_file(), "{scenario}");
         }
-        assert!(row[1] == "not yet" || !row[2].is_empty(), "nothing shows it: {row:?}");
+        assert!(row.iter().all(|cell| !cell.is_empty()), "no scenario puts it to the test: {row:?}");
     }
     assert!(tests > 40, "only {tests} tests");
 }

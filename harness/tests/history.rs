@@ -281,7 +281,7 @@ fn what_is_no_history_is_told_with_its_line_and_what_mends_it() {
     let head = good.lines().next().unwrap();
     let last = format!("line {}", good.lines().count());
     let with = |line: &str| format!("{head}\n{line}\n");
-    let cases: [(String, &[&str]); 13] = [
+    let cases: [(String, &[&str]); 17] = [
         (String::new(), &["the history is empty"]),
         (head[..200].to_owned(), &["line 1, column 200", "cut off"]),
         (good[..good.len() - 40].to_owned(), &[last.as_str(), "cut off"]),
@@ -291,6 +291,10 @@ fn what_is_no_history_is_told_with_its_line_and_what_mends_it() {
         ("{\"schema\":99,\"new\":1}\n".to_owned(), &["line 1", "schema 99", "newer"]),
         (head.replace("\"instances\":2", "\"instances\":1000000"), &["1000000 instances", "1 to 64"]),
         (head.replace("\"sessions\":2", "\"sessions\":99999999999"), &["99999999999 sessions"]),
+        (head.replace("\"failure_rate\":0.5", "\"failure_rate\":-3"), &["line 1", "failure_rate` is -3"]),
+        (head.replace("\"jitter\":0.2", "\"jitter\":1.5"), &["line 1", "jitter` is 1.5"]),
+        (head.replace("\"to\":4000000000", "\"to\":5"), &["line 1", "\"steady\" is from 1000000000 to 5"]),
+        (head.replace("\"check\":\"I8\"", "\"check\":\"I99\""), &["line 1", "\"I99\"", "no such check"]),
         (with("{\"t\":1,\"e\":{\"phase\":{\"name\":7}}}"), &["line 2, column ", "docs/history.md"]),
         (with(""), &["line 2", "docs/history.md"]),
         (

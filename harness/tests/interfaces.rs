@@ -21,6 +21,7 @@ const CACHE: &str = "interfaces/cache-and-an-empty-redis";
 const STORE: &str = "interfaces/store-and-an-outage";
 const HTTP: &str = "interfaces/http-and-an-outage";
 const ENCRYPTED: &str = "interfaces/encrypted-through-an-outage";
+const ENVIRONMENT: &str = "settings/the-address-variables";
 
 /// A flaw, the scenario that goes through an interface, and the check that must fail.
 const CAUGHT: [(&str, &str, &str); 7] = [
@@ -117,7 +118,13 @@ impl Subject for Plain {
     fn start(&self, start: Start) -> BoxFuture<'_, Started> {
         Box::pin(async move {
             let (instance, mut hello) = Reference.start(start).await?;
-            let beside = [Capability::Store, Capability::Cache, Capability::Http, Capability::Encryption];
+            let beside = [
+                Capability::Store,
+                Capability::Cache,
+                Capability::Http,
+                Capability::Encryption,
+                Capability::Environment,
+            ];
             hello.can.retain(|can| !beside.contains(can));
             Ok((instance, hello))
         })
@@ -126,7 +133,13 @@ impl Subject for Plain {
 
 #[test]
 fn a_client_that_lacks_the_interface_is_skipped_with_the_reason() {
-    for (scenario, name) in [(CACHE, "cache"), (STORE, "store"), (HTTP, "http"), (ENCRYPTED, "encryption")] {
+    for (scenario, name) in [
+        (CACHE, "cache"),
+        (STORE, "store"),
+        (HTTP, "http"),
+        (ENCRYPTED, "encryption"),
+        (ENVIRONMENT, "environment"),
+    ] {
         let setting = Setting { tested: Tested::Own(Arc::new(Plain)), ..Setting::of(Kind::Sim) };
         let trouble = outcome(plan(scenario, 1), setting).unwrap_err();
         let Trouble::Skipped(why) = &trouble else { panic!("{trouble:?}") };

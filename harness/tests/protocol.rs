@@ -81,11 +81,15 @@ fn every_message_of_the_program_is_valid() {
         for (through, encrypted) in Through::ALL.into_iter().flat_map(|each| [(each, false), (each, true)]) {
             for ca in [None, Some(Path::new("/run/ca.pem"))] {
                 let disk = ca.map(|_| Path::new("/run/disk"));
-                let init = Op::Init { instance, redis, ca, settings, through, encrypted, disk };
+                let port = ca.map(|_| ("REDIS_PORT", "7000".to_owned()));
+                let environment = port.into_iter().collect();
+                let init = Op::Init { instance, redis, ca, settings, environment, through, encrypted, disk };
                 let line = Ask { id: 1, op: init }.line().unwrap();
                 valid(&request, &line);
                 assert_eq!(line.contains("\"through\""), through != Through::Sessions, "{line}");
                 assert_eq!(line.contains("\"encrypted\":true"), encrypted, "{line}");
+                let variables = line.contains("\"environment\":{\"REDIS_PORT\":\"7000\"}");
+                assert_eq!(variables, ca.is_some(), "{line}");
                 assert_eq!(line.contains("\"disk\":\"/run/disk\""), disk.is_some(), "{line}");
             }
         }

@@ -1,5 +1,7 @@
 //! I10: when all has settled, Redis and all instances agree, and every instance answers.
 
+use std::time::Duration;
+
 use super::index::Index;
 use super::reads::{Read, Seen};
 use super::recovery;
@@ -7,6 +9,7 @@ use super::session::SessionLog;
 use super::tally::{Tally, Words, not_judged};
 use super::{Check, Finding, Verdict, words};
 use crate::history::Capability;
+use crate::units::format_duration;
 
 /// I10.
 pub(super) struct Convergence;
@@ -39,9 +42,12 @@ impl Check for Convergence {
         }
         recovery::judge(index, &mut tally);
         let held = format!("all readers agree on each of {} sessions", tally.count());
-        let unseen = "no session had settled before it was read by two readers at the end; a calm phase longer than `resync_within`, and no \
-                      operations of unknown outcome, would make it known";
-        tally.finding(self, index, Words { held, unseen: unseen.to_owned() })
+        let within = format_duration(Duration::from_millis(index.resync_within() / 1_000_000));
+        let unseen = format!(
+            "no session had settled before it was read by two readers at the end; a calm phase longer than R (`resync_within`, here {within}), \
+             and no operations of unknown outcome, would make it known"
+        );
+        tally.finding(self, index, Words { held, unseen })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What may have made an instance doubt that Redis has all that it was brought: where there was no such thing, what it brings is
 //! known.
 
-use super::index::{Index, nanos};
+use super::index::Index;
 
 /// Errors after which a session is still to be brought, and those that scripts begin with. After others a session may be left for
 /// later by a resync that finished.
@@ -55,7 +55,7 @@ impl Doubts {
         let faults = &index.faults;
         // How many keys Redis has evicted before the first fault nobody knows.
         let about_a_fault = faults.start().is_some_and(|start| start <= from);
-        let notice = nanos(index.rules().resync_within);
+        let notice = index.resync_within();
         let spares = faults.all.iter().filter(|fault| fault.asked <= to).all(|fault| {
             let over = fault.over().saturating_add(notice) < from;
             !fault.effect.loses_data && (fault.effect.spares_redis || over)

@@ -1,4 +1,4 @@
-//! `[[expect.told]]`: what instances tell when they are asked for their metrics, log, health, settings or sessions.
+//! `[[expect.told]]`: what instances tell when they are asked for their metrics, log, health, settings and more.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,16 @@ fn scope<'a>(index: &'a Index<'_>, instance: u16, expected: &ToldExpectation) ->
     let meant = |phase: &str| match (&expected.during, expected.of) {
         (Some(during), _) => during == phase,
         (None, Topic::Log) => true,
-        (None, Topic::Metrics | Topic::Health | Topic::Settings | Topic::Sessions) => last == Some(phase),
+        (
+            None,
+            Topic::Metrics
+            | Topic::Health
+            | Topic::Settings
+            | Topic::Sessions
+            | Topic::Backup
+            | Topic::Restore
+            | Topic::Refusals,
+        ) => last == Some(phase),
     };
     let told = index.told().filter_map(|(entry, line)| match &line.e {
         Event::Told { instance: who, of, phase, answer, .. }

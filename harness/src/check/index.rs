@@ -16,8 +16,8 @@ use super::session::SessionLog;
 use super::spread::Spread;
 use super::wire::WireLog;
 use crate::history::{
-    Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, ServedBy, SessionId,
-    ValueSeen, Write,
+    BreakerState, Capability, Entries, Entry, FinalRead, Head, History, HistoryError, Rules, Saw, ServedBy,
+    SessionId, ValueSeen, Write,
 };
 use crate::load::Kind;
 
@@ -86,8 +86,11 @@ impl<'h> Index<'h> {
         } = gather;
         operations.shrink_to_fit();
         let can = |capability| head.rules.can.contains(&capability);
-        let (slack, resync_within) = (nanos(head.rules.clock_slack), nanos(head.rules.resync_within));
         faults.arrange();
+        let open = changes.iter().any(|changes| is_open_after(changes, faults.end()));
+        let if_open = head.rules.resync_within_if_open.filter(|_| open);
+        let resync_within = nanos(if_open.unwrap_or(head.rules.resync_within));
+        let slack = nanos(head.rules.clock_slack);
         lives.arrange(&faults, can(Capability::Durable), resync_within.saturating_add(slack));
         faults.strike(&lives);
         let (writes, by_instance) = (writes(&operations), by_instance(&operations, lives.count()));
@@ -184,7 +187,7 @@ impl<'h> Index<'h> {
         self.slack
     }
 
-    /// R in nanoseconds.
+    /// R in nanoseconds: of this run, where a breaker may have been open when the last fault was over.
     pub(crate) fn resync_within(&self) -> u64 {
         self.resync_within
     }
@@ -337,6 +340,12 @@ impl<'h> Index<'h> {
 /// Nanoseconds, as a number.
 pub(crate) fn nanos(length: Duration) -> u64 {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Whether a breaker that changed so was not closed at `t`, or some time after it.
+fn is_open_after(changes: &[Change], t: u64) -> bool {
+    let after = changes.partition_point(|change| change.t <= t);
+    changes[after.saturating_sub(1)..].iter().any(|change| change.to != BreakerState::Closed)
 }
 
 fn writes(operations: &[Operation]) -> HashMap<Write, OperationId, Spread> {

@@ -147,12 +147,15 @@ fn named(capability: Capability) -> &'static str {
         Capability::Health => "`health`",
         Capability::Settings => "`settings`",
         Capability::Sessions => "`sessions`",
+        Capability::Backup => "`backup`",
+        Capability::Refusals => "`refusals`",
         Capability::Store => "`store`",
         Capability::Cache => "`cache`",
         Capability::Http => "`http`",
         Capability::ReadMany => "`read_many`",
         Capability::Clear => "`clear`",
         Capability::Encryption => "`encryption`",
+        Capability::Environment => "`environment`",
         Capability::Durable => "`durable`",
     }
 }

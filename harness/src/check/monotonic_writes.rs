@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::index::{Index, Moment, OperationId, nanos};
+use super::index::{Index, Moment, OperationId};
 use super::reads::Read;
 use super::session::SessionLog;
 use super::tally::{Tally, Words};
@@ -132,7 +132,7 @@ fn forgotten_until(index: &Index<'_>, read: &Read) -> u64 {
         0 => 0,
         // Where it may be that nobody has it any more, it never comes back.
         _ if !index.keeps_all() => u64::MAX,
-        lost => lost.saturating_add(nanos(index.rules().resync_within)).saturating_add(index.slack()),
+        lost => lost.saturating_add(index.resync_within()).saturating_add(index.slack()),
     }
 }
 

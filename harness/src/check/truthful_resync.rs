@@ -4,7 +4,7 @@
 use super::breaker_live::succeeded;
 use super::doubts::Doubts;
 use super::faults::Fault;
-use super::index::{Index, Moment, Operation, OperationId, nanos};
+use super::index::{Index, Moment, Operation, OperationId};
 use super::resyncs::{self, Bringing, End, Work};
 use super::tally::Tally;
 use super::words;
@@ -123,7 +123,7 @@ fn something_though_finished(
     tally: &mut Tally,
 ) {
     let Some((finished, End::Finished(_))) = resync.end else { return };
-    let long = nanos(index.rules().resync_within).saturating_add(STALE);
+    let long = index.resync_within().saturating_add(STALE);
     let mut since: Option<Waiting> = None;
     let after = waiting.partition_point(|sample| sample.at.t <= finished.t.saturating_add(STALE));
     // Later so much has been written that nothing is known of what waits.

@@ -54,10 +54,22 @@ impl Check for TruthfulTelemetry {
             truthful_resync::judge(index, &mut tally);
         }
         let held = format!("{} words of instances agree with what was seen of them", tally.count());
-        let unseen = "no instance said anything that could be compared with a wire log; operations that Redis serves, in a world with a \
-                      recording tap, would make it known";
-        tally.finding(self, index, Words { held, unseen: unseen.to_owned() })
+        tally.finding(self, index, Words { held, unseen: unseen(index) })
     }
+}
+
+/// Why nothing could be compared, and what would help.
+fn unseen(index: &Index<'_>) -> String {
+    let by_redis = index.operations.iter().filter(|one| one.served_by() == Some(ServedBy::Redis)).count();
+    if by_redis > 0 && index.wire().iter().all(|wire| !wire.seen) {
+        return format!(
+            "Redis is said to have served {by_redis} operations, and no connection of any instance was seen on the way to it; a client \
+             that goes by the address which it is given, in a world with a recording tap, would make it known"
+        );
+    }
+    "no instance said anything that could be compared with a wire log; operations that Redis serves, in a world with a recording tap, \
+     would make it known"
+        .to_owned()
 }
 
 /// The stretches that begin with a change that is `meant` and end with the next.
@@ -184,7 +196,7 @@ fn served_all_the_same(
 /// wire, does not have a closed one.
 fn while_closed(index: &Index<'_>, instance: u16, changes: &[Change], tally: &mut Tally) {
     let rules = index.rules();
-    let long = nanos(rules.close_within.max(rules.resync_within)).saturating_add(index.slack());
+    let long = nanos(rules.close_within).max(index.resync_within()).saturating_add(index.slack());
     let closed = match changes.last() {
         None => 0,
         Some(last) if last.to == BreakerState::Closed => last.t,

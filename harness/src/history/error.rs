@@ -46,6 +46,12 @@ pub enum HistoryError {
         /// The number of sessions found.
         sessions: u64,
     },
+    /// The head says something that no run can have.
+    #[error("line 1: {what}; docs/history.md says what a head may have")]
+    Head {
+        /// What is wrong with it.
+        what: String,
+    },
     /// A line is not what the schema says.
     #[error("line {line}, column {}: {}; docs/history.md has every entry with an example", .cause.column(), without_place(.cause))]
     Line {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Allow, Canary, Expect};
+use crate::check::{self, Allow, Canary, Expect};
 
 /// The version of the history's form. It grows when an old reader would misread a new history.
 pub const SCHEMA: u32 = 1;
@@ -62,6 +62,30 @@ pub struct Head {
     pub canary: Option<Canary>,
 }
 
+impl Head {
+    /// What it says that no run can have, if anything: the checks would judge by it.
+    pub fn problem(&self) -> Option<String> {
+        let mut before = 0;
+        for PhaseSpan { name, from, to } in &self.phases {
+            if from > to || *from < before {
+                return Some(format!(
+                    "the phase {name:?} is from {from} to {to}, and the one before it ends at {before}: phases follow each other"
+                ));
+            }
+            before = *to;
+        }
+        let BreakerRule { failure_rate, jitter, .. } = self.rules.breaker;
+        for (name, share) in [("failure_rate", failure_rate), ("jitter", jitter)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Some(format!("`rules.breaker.{name}` is {share}; it must be from 0 to 1"));
+            }
+        }
+        let known = |name: &str| check::all().iter().any(|check| check.name() == name);
+        let unknown = self.allow.iter().find(|allow| !known(&allow.check))?;
+        Some(format!("`allow` waives {:?}, and there is no such check", unknown.check))
+    }
+}
+
 /// A phase as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,6 +106,10 @@ pub struct Rules {
     pub can: BTreeSet<Capability>,
     /// R: how long after the last fault all must be right.
     pub resync_within: Duration,
+    /// R where a breaker was not closed when the last fault was over, or opened after it: while one cools down nothing is brought.
+    /// `None` where that makes no difference, or the scenario names R itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resync_within_if_open: Option<Duration>,
     /// e: how far clocks and scheduling may blur an expiry or an order.
     pub clock_slack: Duration,
     /// d: how far the TTL that Redis holds may be from what it should be.
@@ -184,6 +212,10 @@ pub enum Capability {
     Settings,
     /// Tells how many sessions there are when asked.
     Sessions,
+    /// Makes a backup of all sessions when asked, and restores it.
+    Backup,
+    /// Tells what it says to settings that are wrong when asked.
+    Refusals,
     /// Has sessions with data and metadata, as an interface of its own.
     Store,
     /// Has a cache, as an interface of its own.
@@ -196,6 +228,8 @@ pub enum Capability {
     Clear,
     /// Encrypts values before they go to Redis.
     Encryption,
+    /// Takes where Redis is, and as whom to speak to it, from variables of the environment.
+    Environment,
     /// What it accepts locally lies on disk before it is acknowledged, and the next instance with the same folder brings it to Redis.
     Durable,
 }

@@ -76,7 +76,10 @@ impl<R: BufRead> EntryReader<R> {
         if !(1..=u64::from(MOST_INSTANCES)).contains(&instances) || sessions > u64::from(MOST_SESSIONS) {
             return Err(HistoryError::Size { instances, sessions });
         }
-        let head = lines.parse()?;
+        let head: Head = lines.parse()?;
+        if let Some(what) = head.problem() {
+            return Err(HistoryError::Head { what });
+        }
         Ok(Self { lines, head, latest: 0, ended: false, marks: Vec::new() })
     }
 

@@ -23,11 +23,26 @@ pub enum Topic {
     Settings,
     /// How many sessions it counts, in all and of each user.
     Sessions,
+    /// How many sessions went into a backup that it makes when it is asked.
+    Backup,
+    /// How many sessions came back from the backup that it made last.
+    Restore,
+    /// What it says to settings that are wrong.
+    Refusals,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Metrics, Self::Log, Self::Health, Self::Settings, Self::Sessions];
+    pub const ALL: [Self; 8] = [
+        Self::Metrics,
+        Self::Log,
+        Self::Health,
+        Self::Settings,
+        Self::Sessions,
+        Self::Backup,
+        Self::Restore,
+        Self::Refusals,
+    ];
 
     /// Its name, as scenarios and the protocol write it.
     pub fn name(self) -> &'static str {
@@ -37,6 +52,9 @@ impl Topic {
             Self::Health => "health",
             Self::Settings => "settings",
             Self::Sessions => "sessions",
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::Refusals => "refusals",
         }
     }
 
@@ -48,6 +66,8 @@ impl Topic {
             Self::Health => Capability::Health,
             Self::Settings => Capability::Settings,
             Self::Sessions => Capability::Sessions,
+            Self::Backup | Self::Restore => Capability::Backup,
+            Self::Refusals => Capability::Refusals,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Plan {
             seed,
             settings: serde_json::to_value(&scenario.settings).unwrap_or_default(),
             disk: scenario.disk,
+            environment: scenario.environment,
             redis: scenario.redis.clone(),
             instances: load.instances,
             sessions: load.sessions,

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use rand::RngExt as _;
+use squall_client::Profile;
 use squall_client::seal::KEY_LENGTH;
 
 use crate::check::{Allow, Canary, Expect};
@@ -31,6 +32,8 @@ pub struct Plan {
     pub settings: serde_json::Value,
     /// Whether instances keep on disk what they accept without Redis.
     pub disk: bool,
+    /// Set where instances take the route to Redis from variables of the environment: the profile whose variables they are.
+    pub environment: Option<Profile>,
     /// The server that the scenario asks for.
     pub redis: Redis,
     /// How many instances.
@@ -103,7 +106,9 @@ impl Plan {
     /// Whether between these times, in nanoseconds since the start of the run, Redis has all that anybody accepted: no fault
     /// strikes, and none did so lately that something may still have to be brought.
     pub fn is_settled(&self, from: u64, to: u64) -> bool {
-        let within = u64::try_from(self.rules.resync_within.as_nanos()).unwrap_or(u64::MAX);
+        let Rules { resync_within, resync_within_if_open, .. } = &self.rules;
+        let within = resync_within_if_open.unwrap_or(*resync_within);
+        let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
         self.strikes.iter().all(|strike| to < strike.from || strike.to.saturating_add(within) < from)
     }
 

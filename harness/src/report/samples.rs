@@ -92,6 +92,7 @@ pub(crate) fn plan() -> Plan {
         seed: 8,
         settings: serde_json::Value::Null,
         disk: false,
+        environment: None,
         redis: crate::scenario::Redis::default(),
         instances: 2,
         sessions: 80,
@@ -130,6 +131,7 @@ fn rules() -> Rules {
     Rules {
         can: BTreeSet::new(),
         resync_within: seconds(5),
+        resync_within_if_open: None,
         clock_slack: Duration::from_millis(50),
         ttl_slack: seconds(1),
         response_within: seconds(3),

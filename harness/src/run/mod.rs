@@ -170,13 +170,18 @@ impl Conductor {
         outcome
     }
 
-    /// The subject lacks what the scenario asks for, if so: the interface that the load goes through, encryption, or a disk.
+    /// The subject lacks what the scenario asks for, if so: the interface that the load goes through, encryption, the environment, or a disk.
     fn lacks(&self, hellos: &[Hello]) -> Option<RunError> {
         let (plan, can) = (&self.starter.plan, can(hellos));
         let lacks = |capability: &Capability| !can.contains(capability);
         if plan.rules.encrypted && lacks(&Capability::Encryption) {
             return Some(RunError::Lacks(
                 "values are to be encrypted, and the subject does not say that it can do that (capability `encryption`)".to_owned(),
+            ));
+        }
+        if plan.environment.is_some() && lacks(&Capability::Environment) {
+            return Some(RunError::Lacks(
+                "where Redis is says the environment, and the subject does not say that it looks there (capability `environment`)".to_owned(),
             ));
         }
         if plan.disk && lacks(&Capability::Durable) {

@@ -39,6 +39,7 @@ impl Starter {
             settings: self.plan.settings.clone(),
             through: self.plan.through,
             encryption: self.plan.encryption(),
+            environment: self.plan.environment,
             seed: self.plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             clock: self.recorder.clock().clone(),
             observer,

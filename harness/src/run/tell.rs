@@ -69,8 +69,8 @@ fn questions(expect: &Expect, phases: &[PhaseSpan], within: Duration) -> BTreeSe
 /// Health takes as long as an operation, and so may what all sessions are asked for; it must be over before the phase is.
 fn moment(of: Topic, phase: &PhaseSpan, within: Duration) -> u64 {
     let before = match of {
-        Topic::Health | Topic::Sessions => within,
-        Topic::Metrics | Topic::Log | Topic::Settings => BEFORE_THE_END,
+        Topic::Health | Topic::Sessions | Topic::Backup | Topic::Restore => within,
+        Topic::Metrics | Topic::Log | Topic::Settings | Topic::Refusals => BEFORE_THE_END,
     };
     let half = phase.to.saturating_sub(phase.from) / 2;
     phase.to - nanos(before).min(half)

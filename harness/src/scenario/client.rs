@@ -40,6 +40,8 @@ pub(super) struct Asked {
     pub(super) encrypted: bool,
     /// Whether instances keep on disk what they accept without Redis.
     pub(super) disk: bool,
+    /// Set where variables are to say where Redis is: the profile whose variables they are.
+    pub(super) environment: Option<Profile>,
 }
 
 /// What `client` asks for; `None` when something about it is wrong.
@@ -77,10 +79,12 @@ pub(super) fn asked(client: &Table, tree: &Tree<'_>, found: &mut Vec<Found>) -> 
     };
     let (encrypted, disk) = (yes(ENCRYPTED)?, yes(DISK)?);
     let settings = profile.map(Profile::settings).unwrap_or_default();
-    let mut base = Asked { settings, session_ttl: None, encrypted, disk };
+    let mut base = Asked { settings, session_ttl: None, encrypted, disk, environment: None };
     if let Some(variables) = client.get(variables::KEY) {
         match variables::heed(profile, variables) {
-            Ok((settings, session_ttl)) => base = Asked { settings, session_ttl, encrypted, disk },
+            Ok(variables::Heeded { settings, session_ttl, environment }) => {
+                base = Asked { settings, session_ttl, environment, ..base };
+            }
             Err(unheeded) => {
                 wrong(&unheeded.key, unheeded.what, unheeded.cure);
                 return None;
@@ -181,17 +185,34 @@ mod tests {
             (
                 "profile = 'companion'",
                 "REDIS_PASSWORD = 'hush'",
-                "client.environment.REDIS_PASSWORD: REDIS_PASSWORD is no figure of the settings; remove it: which Redis it is says the world, and `[redis]` the rest",
+                r#"client.environment.REDIS_PASSWORD: which Redis it is says the world, and `[redis]` the rest; write REDIS_PASSWORD = "{password}" for what they say, or remove it"#,
+            ),
+            (
+                "profile = 'companion'",
+                "REDIS_HOST = '{host}', REDIS_DB = '{database}'",
+                "client.environment: REDIS_PORT and REDIS_PASSWORD are missing beside the others that say where Redis is; add REDIS_PORT = \"{port}\" and REDIS_PASSWORD = \"{password}\"",
             ),
             (
                 "profile = 'chatbot'",
                 "SESSION_ENCRYPTION_KEYS = '1:hush'",
-                "client.environment.SESSION_ENCRYPTION_KEYS: SESSION_ENCRYPTION_KEYS is no figure of the settings; remove it: which Redis it is says the world, and `[redis]` the rest",
+                "client.environment.SESSION_ENCRYPTION_KEYS: SESSION_ENCRYPTION_KEYS is no figure of the settings; remove it: encrypted = true makes up a key",
             ),
         ];
         for (profile, variables, expected) in cases {
             assert_eq!(told(profile, variables), expected);
         }
+    }
+
+    #[test]
+    fn variables_may_say_where_redis_is_once_the_world_has_said_it() {
+        let profile = |text: &str| {
+            let (tree, table): (_, Table) = (DeTable::parse(text).unwrap(), text.parse().unwrap());
+            asked(table["client"].as_table().unwrap(), &tree, &mut Vec::new()).unwrap().environment
+        };
+        let url = "[client]\nprofile = 'websocket'\nenvironment = { REDIS_SESSION_TTL = '60' }";
+        assert_eq!(profile(url), None);
+        let url = "[client]\nprofile = 'websocket'\nenvironment = { CHANNEL_REDIS_URL = '{url}' }";
+        assert_eq!(profile(url), Some(Profile::Websocket));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::load::Load;
 
 /// R.
 const RESYNC_WITHIN: Duration = Duration::from_secs(5);
+/// What of R there is for bringing everything, once a breaker has cooled down.
+const BRINGING: Duration = Duration::from_millis(2500);
 /// e.
 const CLOCK_SLACK: Duration = Duration::from_millis(50);
 /// d.
@@ -29,6 +31,8 @@ impl Judge {
         Rules {
             can: BTreeSet::new(),
             resync_within: self.resync_within.unwrap_or(RESYNC_WITHIN),
+            resync_within_if_open: resync_within_if_open(breaker, faulty(phases))
+                .filter(|within| self.resync_within.is_none() && *within > RESYNC_WITHIN),
             clock_slack: self.clock_slack.unwrap_or(CLOCK_SLACK),
             ttl_slack: self.ttl_slack.unwrap_or(TTL_SLACK),
             response_within: self.response_within.unwrap_or(settings.deadline + RESPONSE_SLACK),
@@ -82,8 +86,18 @@ fn open_within(settings: &Settings, load: &Load) -> Duration {
     calls + settings.connect_timeout + settings.operation_timeout + BREAKER_SLACK
 }
 
+/// The longest cool-down that can have begun while faults lasted, and then as long as it takes to bring everything.
+fn resync_within_if_open(breaker: &BreakerSettings, faulty: Duration) -> Option<Duration> {
+    breaker.enabled.then(|| longest_cool_down(breaker, faulty) + BRINGING)
+}
+
 /// The longest cool-down that can have begun while faults lasted, and one probe that hung.
 fn close_within(breaker: &BreakerSettings, faulty: Duration) -> Duration {
+    longest_cool_down(breaker, faulty) + breaker.probe_lease + BREAKER_SLACK
+}
+
+/// The longest cool-down that can have begun while faults lasted so long, with all that chance may add.
+fn longest_cool_down(breaker: &BreakerSettings, faulty: Duration) -> Duration {
     let mut cool_down = breaker.cool_down;
     let mut spent = cool_down.mul_f64((1.0 - breaker.jitter).max(0.0));
     // Each trip doubles the cool-down. A trip comes at the earliest when the one before it has cooled down. The settings keep
@@ -92,7 +106,7 @@ fn close_within(breaker: &BreakerSettings, faulty: Duration) -> Duration {
         cool_down = (cool_down * 2).min(breaker.cool_down_max);
         spent += cool_down.mul_f64((1.0 - breaker.jitter).max(0.0));
     }
-    cool_down.mul_f64(1.0 + breaker.jitter) + breaker.probe_lease + BREAKER_SLACK
+    cool_down.mul_f64(1.0 + breaker.jitter)
 }
 
 /// How long it is from the first fault's start to the last fault's end.
@@ -155,6 +169,20 @@ mod tests {
         assert_eq!(rules.open_within, Duration::from_millis(60 + 1000 + 500 + 1000));
         assert_eq!(rules.local_bytes, settings.local.bytes);
         assert!(rules.breaker.alone);
+    }
+
+    #[test]
+    fn who_cools_down_for_long_has_as_much_longer_to_bring_everything_unless_the_file_says() {
+        let rules = |judge: &Judge, cool_down, cool_down_max| {
+            let breaker = breaker(cool_down, cool_down_max);
+            let settings = Settings { breaker, ..Settings::default() };
+            judge.rules(&settings, &Load::default(), &[]).resync_within_if_open
+        };
+        let judge = Judge::default();
+        assert_eq!(rules(&judge, 15, 60), Some(Duration::from_millis(18_000 + 2500)));
+        assert_eq!(rules(&judge, 1, 2), None);
+        let judge = Judge { resync_within: Some(6 * SECOND), ..judge };
+        assert_eq!(rules(&judge, 15, 60), None);
     }
 
     #[test]

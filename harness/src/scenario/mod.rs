@@ -26,7 +26,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use squall_client::Settings;
+use squall_client::{Profile, Settings};
 use toml::de::DeTable;
 
 pub use file::{Phase, PhaseFault, Redis, Target, Topology};
@@ -60,6 +60,8 @@ pub struct Scenario {
     pub settings: Settings,
     /// Whether its instances keep on disk what they accept without Redis: `disk` in `[client]`.
     pub disk: bool,
+    /// Set where its instances take the route to Redis from variables of the environment: the profile whose variables they are.
+    pub environment: Option<Profile>,
     /// The server.
     pub redis: Redis,
     /// The load.
@@ -186,7 +188,7 @@ mod tests {
             crate::fault::Fault::EXAMPLES.iter().map(|&text| text.to_owned()).collect();
         names.extend(crate::fault::Fault::NAMES.iter().map(|name| format!("| `{name}` |")));
         names.extend(crate::load::Kind::ALL.map(|kind| format!("`{}`", kind.name())));
-        names.extend(squall_client::Profile::ALL.map(|profile| format!("`{}`", profile.name())));
+        names.extend(Profile::ALL.map(|profile| format!("`{}`", profile.name())));
         let settings = toml::Table::try_from(Settings::default()).unwrap();
         for (key, value) in &settings {
             // Keys of one table may stand together: `keepalive.idle`, `.interval`.

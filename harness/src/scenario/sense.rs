@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{self, Path, Tree, root};
 use super::file::{File, Redis};
 use super::problem::Found;
-use super::{Scenario, canary, client, expectation, given, login, through, timeline, topology};
+use super::{Scenario, canary, client, expectation, given, login, through, timeline, topology, variables};
 use crate::check::{self, Check};
 use crate::history::{MOST_INSTANCES, MOST_SESSIONS, Rules};
 use crate::load::Load;
@@ -78,9 +78,10 @@ pub(super) fn scenario(
     through::check(&mut sense, &file);
     let phases: Vec<&str> = file.phase.iter().map(|phase| phase.name.as_str()).collect();
     expectation::check(&mut sense, &file.expect, &phases, file.load.instances);
-    let (encrypted, disk) = asked.as_ref().map_or((false, false), |asked| (asked.encrypted, asked.disk));
+    let encrypted = asked.as_ref().is_some_and(|asked| asked.encrypted);
     canary::check(&mut sense, &file, encrypted);
-    let settings = asked?.settings;
+    let client::Asked { settings, disk, environment, .. } = asked?;
+    variables::check(&mut sense, &file.redis, environment);
     let mut rules = Rules { encrypted, ..file.judge.rules(&settings, &file.load, &file.phase) };
     topology::divide(&mut rules, file.redis.topology);
     if sense.found.is_empty() {
@@ -92,6 +93,7 @@ pub(super) fn scenario(
         origin: file.origin,
         settings,
         disk,
+        environment,
         redis: file.redis,
         load: file.load,
         operations: file.operation,

@@ -5,9 +5,11 @@ mod operators;
 pub mod process;
 pub mod reference;
 mod route;
+mod route_part;
 
 pub use flawed::Flaw;
 pub use route::{Credentials, Route};
+pub use route_part::RoutePart;
 
 use std::fmt;
 use std::future::Future;
@@ -15,8 +17,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use squall_client::Clock;
 use squall_client::seal::KEY_LENGTH;
+use squall_client::{Clock, Profile};
 use thiserror::Error;
 
 use crate::history::{BreakerState, Capability, Mode, Resync, Sample, Saw, ServedBy, SessionId, Topic};
@@ -73,7 +75,7 @@ pub trait Instance: Send + Sync {
     }
     /// What it can tell about itself now.
     fn sample(&self) -> Sample;
-    /// What it tells of itself: its metrics, log, health, settings or sessions, in lines. Asked only where it says that it can.
+    /// What it tells of itself: its metrics, log, health, settings and more, in lines. Asked only where it says that it can.
     fn tell(&self, of: Topic) -> BoxFuture<'_, Result<String, OperationError>> {
         let text = format!("it has no {of} to tell");
         Box::pin(std::future::ready(Err(OperationError { code: "invalid".to_owned(), definite: true, text })))
@@ -106,6 +108,9 @@ pub struct Start {
     /// The key to encrypt values with, where the scenario asks for that; all instances of a run have the same. A client that has a key
     /// of its own may use that.
     pub encryption: Option<[u8; KEY_LENGTH]>,
+    /// Set where the scenario asks for instances that take the route from variables of the environment: the profile whose variables
+    /// they are. [`Route::variables`] gives their values.
+    pub environment: Option<Profile>,
     /// Where its randomness comes from.
     pub seed: u64,
     /// The world's time.

@@ -1,5 +1,5 @@
-//! What operators of the reference client see: its metrics, the lines of its log, how it is, its settings, and how many sessions
-//! there are.
+//! What operators of the reference client see: its metrics, the lines of its log, how it is, its settings, how many sessions there
+//! are, what a backup holds, and what it says to settings that are wrong.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use super::reference::Census;
+use super::reference::{Backups, Census, refusals};
 use crate::history::{LONGEST_TOLD, Topic};
 
 /// Watches one instance from its start, and tells when asked.
@@ -18,6 +18,7 @@ pub(super) struct Operators {
     metrics: Metrics,
     log: Paper,
     dispatch: Dispatch,
+    backups: Backups,
 }
 
 impl Operators {
@@ -31,7 +32,7 @@ impl Operators {
             .with_timer(OurTime(clock))
             .with_max_level(Level::DEBUG);
         let dispatch = Dispatch::new(form.with_writer(move || paper.clone()).finish());
-        Self { metrics: Metrics::new(), log, dispatch }
+        Self { metrics: Metrics::new(), log, dispatch, backups: Backups::default() }
     }
 
     /// What the client is to tell everything that happens.
@@ -51,6 +52,9 @@ impl Operators {
             Topic::Health => in_lines(&client.health_check().await),
             Topic::Settings => in_lines(&*client.settings()),
             Topic::Sessions => in_lines(&Census::of(client).await),
+            Topic::Backup => in_lines(&self.backups.make(client).await),
+            Topic::Restore => in_lines(&self.backups.restore(client).await),
+            Topic::Refusals => refusals(client),
         }
     }
 }

@@ -123,6 +123,7 @@ pub(crate) fn start(settings: &Settings) -> Start {
         settings: serde_json::to_value(settings).unwrap(),
         through: Through::Sessions,
         encryption: None,
+        environment: None,
         seed: 7,
         clock: Clock::system(),
         observer: Arc::new(|_| {}),

@@ -3,6 +3,7 @@
 mod bounds;
 mod breaker;
 mod conflicts;
+mod cool_down;
 mod crashes;
 mod dropped;
 mod encrypted;

@@ -94,6 +94,7 @@ fn rules() -> Rules {
     Rules {
         can: [Fallback, Breaker, Resync, Ttl, Samples].into(),
         resync_within: Duration::from_secs(5),
+        resync_within_if_open: None,
         clock_slack: Duration::from_millis(50),
         ttl_slack: Duration::from_millis(500),
         response_within: Duration::from_secs(2),

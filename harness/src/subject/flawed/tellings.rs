@@ -83,7 +83,7 @@ impl Wrong for AlwaysWell {
     fn tell(&self, _host: &Arc<Host>, of: Topic, text: String) -> String {
         match of {
             Topic::Health => text.replace("\"down\"", "\"healthy\"").replace("\"degraded\"", "\"healthy\""),
-            Topic::Metrics | Topic::Log | Topic::Settings | Topic::Sessions => text,
+            _ => text,
         }
     }
 }

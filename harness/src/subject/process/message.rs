@@ -1,5 +1,6 @@
 //! The messages of the protocol, one JSON object a line. `docs/protocol.md` has them all with examples.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -34,6 +35,9 @@ pub enum Op<'a> {
         ca: Option<&'a Path>,
         /// The `[client]` table with its profile resolved; durations are strings with units.
         settings: &'a serde_json::Value,
+        /// Variables that say where Redis is, under the names of the profile's own system, where the client is to take it from there.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        environment: BTreeMap<&'static str, String>,
         /// The interface of the client that the operations are for; not said where that is the sessions themselves.
         #[serde(skip_serializing_if = "is_sessions")]
         through: Through,
@@ -234,7 +238,7 @@ impl HelloReply {
 }
 
 /// Every capability with its name.
-pub const CAPABILITIES: [(&str, Capability); 17] = [
+pub const CAPABILITIES: [(&str, Capability); 20] = [
     ("fallback", Capability::Fallback),
     ("breaker", Capability::Breaker),
     ("resync", Capability::Resync),
@@ -245,12 +249,15 @@ pub const CAPABILITIES: [(&str, Capability); 17] = [
     ("health", Capability::Health),
     ("settings", Capability::Settings),
     ("sessions", Capability::Sessions),
+    ("backup", Capability::Backup),
+    ("refusals", Capability::Refusals),
     ("store", Capability::Store),
     ("cache", Capability::Cache),
     ("http", Capability::Http),
     ("read_many", Capability::ReadMany),
     ("clear", Capability::Clear),
     ("encryption", Capability::Encryption),
+    ("environment", Capability::Environment),
     ("durable", Capability::Durable),
 ];
 

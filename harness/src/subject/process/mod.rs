@@ -63,11 +63,14 @@ impl Subject for Process {
             let shared = Shared::new(start.observer, start.route.secrets());
             let link = Link::start(&self.command, shared)?;
             let instance = format!("instance-{}", start.instance);
+            let variables = start.environment.map(|profile| start.route.variables(profile));
+            let variables = variables.into_iter().flatten().collect();
             let init = Op::Init {
                 instance: &instance,
                 redis: &redis,
                 ca: start.route.ca(),
                 settings: &start.settings,
+                environment: variables,
                 through: start.through,
                 encrypted: start.encryption.is_some(),
                 disk: start.disk.as_deref(),

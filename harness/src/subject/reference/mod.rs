@@ -1,24 +1,31 @@
 //! The reference client as a subject, through any of its interfaces.
 
 mod answers;
+mod backups;
 mod cache;
 mod census;
 mod heard;
 mod http;
 mod interface;
 mod kept;
+mod refusals;
 mod sessions;
 mod sharded;
 mod store;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use squall_client::core::breaker::State;
-use squall_client::{Cache, Endpoint, Environment, Event, Mode, Resync, Seal, SessionClient, Settings};
+use squall_client::{
+    Cache, Endpoint, Environment, Event, Mode, Profile, Resync, Seal, SessionClient, Settings, TlsOptions,
+};
 use tokio::time::timeout;
 
+pub(super) use self::backups::Backups;
 pub(super) use self::census::Census;
 use self::interface::Interface;
+pub(super) use self::refusals::refusals;
 use super::operators::Operators;
 use super::{
     BoxFuture, Done, Hello, Instance, OperationError, Request, Route, Said, Start, Started, Subject,
@@ -43,7 +50,7 @@ impl Subject for Reference {
         Box::pin(async move {
             let settings: Settings = serde_json::from_value(start.settings.clone())
                 .map_err(|error| SubjectError::Settings(error.to_string()))?;
-            let endpoint = endpoint(&start.route, &settings)?;
+            let endpoint = endpoint(&start, &settings)?;
             if let Route::Cluster { .. } = start.route {
                 return sharded::start(&start, &settings, &endpoint);
             }
@@ -83,12 +90,15 @@ impl Subject for Reference {
                     Capability::Health,
                     Capability::Settings,
                     Capability::Sessions,
+                    Capability::Backup,
+                    Capability::Refusals,
                     Capability::Store,
                     Capability::Cache,
                     Capability::Http,
                     Capability::ReadMany,
                     Capability::Clear,
                     Capability::Encryption,
+                    Capability::Environment,
                 ]
                 .into_iter()
                 .chain(start.disk.map(|_| Capability::Durable))
@@ -113,10 +123,29 @@ fn interface(through: Through, client: SessionClient) -> Result<Box<dyn Interfac
     })
 }
 
-fn endpoint(route: &Route, settings: &Settings) -> Result<Endpoint, SubjectError> {
+fn endpoint(start: &Start, settings: &Settings) -> Result<Endpoint, SubjectError> {
+    let route = &start.route;
+    if let Some(profile) = start.environment {
+        return by_variables(route, profile);
+    }
     let connect = route.connect(&settings.keepalive)?;
     let credentials = route.credentials();
     Ok(Endpoint { connect, credentials: credentials.of_the_client(), database: credentials.database })
+}
+
+/// The endpoint that the variables of a profile say. In virtual time there are no hosts: there they say as whom to speak to which
+/// database.
+fn by_variables(route: &Route, profile: Profile) -> Result<Endpoint, SubjectError> {
+    let variables = route.variables(profile);
+    let value_of =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    let tls = TlsOptions { ca_file: route.ca().map(Path::to_owned), ..TlsOptions::default() };
+    let configured = profile.configured(value_of, &tls);
+    let mut endpoint = configured.map_err(|error| SubjectError::Settings(error.to_string()))?.endpoint;
+    if let Route::Streams { connect, .. } = route {
+        endpoint.connect = Arc::clone(connect);
+    }
+    Ok(endpoint)
 }
 
 impl Instance for Running {

@@ -86,6 +86,7 @@ mod tests {
             settings: serde_json::Value::Null,
             through: Through::Sessions,
             encryption: None,
+            environment: None,
             seed: 1,
             clock: Clock::system(),
             observer: Arc::new(|_| ()),
