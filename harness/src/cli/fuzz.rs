@@ -58,6 +58,8 @@ pub(super) fn fuzz(args: &FuzzArgs) -> anyhow::Result<u8> {
     let hunted = hunted(args);
     let kept =
         Kept::at(&reports.inner(["fuzz"])?, &format!("{}-{:08x}", args.world.name(), short_hash(&hunted)));
+    // Held until the hunt is over.
+    let _hold = kept.hold()?;
     let before = if args.fresh { None } else { kept.load()?.filter(|notes| notes.hunted == hunted) };
     let notes = before.unwrap_or_else(|| Notes::new(hunted));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -1,10 +1,12 @@
 //! What a hunt keeps between runs of the program: how far it is, and the seeds that failed, which are run first the next time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -34,9 +36,32 @@ pub struct Kept {
     path: PathBuf,
 }
 
+/// A hunt's hold of its notes; it ends with this, or with the process.
+#[derive(Debug)]
+pub struct Hold {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // What is left says nothing: only who holds the lock counts.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// Why notes cannot be kept.
 #[derive(Debug, Error)]
 pub enum KeptError {
+    /// Another process is at the same hunt, and would run everything a second time.
+    #[error(
+        "another `squall fuzz` is at this hunt ({}); wait for it, divide the seeds with --shard, or choose another --report",
+        path.display()
+    )]
+    Held {
+        /// Where it keeps its notes.
+        path: PathBuf,
+    },
     /// The disk refused.
     #[error("failed to {what} {}: {cause}", path.display())]
     Disk {
@@ -97,6 +122,23 @@ impl Kept {
         &self.path
     }
 
+    /// Takes hold of the notes, so that no other process goes by them meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Another process has hold of them, or the disk refused.
+    pub fn hold(&self) -> Result<Hold, KeptError> {
+        let path = self.path.with_extension("lock");
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644));
+        let lock = File::from(opened.map_err(|cause| self.disk("write", cause.into()))?);
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Hold { path, _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(KeptError::Held { path: self.path.clone() }),
+            Err(cause) => Err(self.disk("lock", cause.into())),
+        }
+    }
+
     /// The notes, if there are any.
     ///
     /// # Errors
@@ -153,6 +195,22 @@ mod tests {
         assert_eq!((again.runs(), &again.done), (2, &BTreeSet::from([5, 8])));
         again.over();
         assert_eq!((again.runs(), again.done.len(), again.failed.len()), (0, 0, 1));
+    }
+
+    #[test]
+    fn one_at_a_time_has_hold_of_notes_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, other) = (Kept::at(folder.path(), "x"), Kept::at(folder.path(), "y"));
+        let hold = kept.hold().unwrap();
+        let error = kept.hold().unwrap_err().to_string();
+        assert!(
+            error.contains("another `squall fuzz` is at this hunt") && error.contains("--shard"),
+            "{error}"
+        );
+        drop(other.hold().unwrap());
+        drop(hold);
+        drop(kept.hold().unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
