@@ -168,6 +168,12 @@ fn it_must_close_when_redis_is_back_and_stay_so() {
         "I14",
         &outage(&format!("{opened}\n23.0 breaker i0 open half-open\n23.1 breaker i0 half-open closed")),
     );
+    // To the very moment.
+    let closed = |at: &str| {
+        outage(&format!("{opened}\n23.0 breaker i0 open half-open\n{at} breaker i0 half-open closed"))
+    };
+    passes("I14", &closed("24.05"));
+    fails("I14", &closed("24.050000001"));
     fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open")));
     fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open\n29.0 breaker i0 open half-open")));
     // It was away too long, though it came back.

@@ -50,6 +50,9 @@ fn a_sequence_is_compared_as_a_whole() {
     let wrong = breaker(ONCE, &[Closed, Open], "instance-0", None);
     assert_eq!(wrong.verdict, Verdict::Fail);
     assert!(wrong.says.contains("went closed, open, half-open, closed"), "{}", wrong.says);
+    // Another that never opened does not excuse it; who may be any is still to be found.
+    assert_eq!(breaker(ONCE, &[Closed, Open], "every", None).verdict, Verdict::Fail);
+    assert_eq!(breaker(ONCE, &[Closed, Open], "any", None).verdict, Verdict::Unknown);
     assert_eq!(breaker(ONCE, &[Closed], "instance-1", None).verdict, Verdict::Pass);
     assert_eq!(breaker(ONCE, &[Closed], "every", None).verdict, Verdict::Fail);
     assert_eq!(breaker(ONCE, &[Closed, Open], "every", Some("outage")).verdict, Verdict::Unknown);
@@ -125,6 +128,11 @@ fn a_resync_lasts_from_start_to_finish() {
          6.0 resync i1 finished 1";
     assert_eq!(metric(story, "resync.duration", "<= 3500ms", None).verdict, Verdict::Pass);
     assert_eq!(metric(story, "resync.duration", "< 3500ms", None).verdict, Verdict::Fail);
+    // Of several that took the longest, the first is shown.
+    let alike = "2.0 resync i0 started 3\n3.0 resync i0 finished 3\n5.0 resync i1 started 1\n6.0 resync i1 finished 1";
+    let longest = metric(alike, "resync.duration", "< 1s", None);
+    let shown: Vec<u64> = longest.witness.iter().map(|entry| entry.t / 1_000_000_000).collect();
+    assert_eq!((longest.verdict, shown), (Verdict::Fail, vec![2, 3]));
     let endless = metric("2.0 resync i0 started 3", "resync.duration", "<= 5s", None);
     assert_eq!(endless.verdict, Verdict::Fail);
     assert!(endless.says.contains("never came"), "{}", endless.says);
@@ -157,6 +165,11 @@ fn opening_and_closing_are_measured_on_the_instances_struck() {
     assert_eq!(metric(ONCE, "breaker.opened_after", "< 1s", None).verdict, Verdict::Fail);
     assert_eq!(metric(ONCE, "breaker.closed_after", "<= 1500ms", None).verdict, Verdict::Pass);
     assert_eq!(metric(ONCE, "breaker.closed_after", "< 1500ms", None).verdict, Verdict::Fail);
+    // What strikes another instance, or strikes in another phase, is no fault of this one's.
+    let another = format!("{ONCE}\n22.0 fault 1 refuse on i1 total\n23.0 fault 1 refuse off i1 total");
+    let of_one = |of: &str, is: &str| metric_on(&another, of, is, OnInstances::One(0), None).verdict;
+    assert_eq!(of_one("breaker.closed_after", "< 1500ms"), Verdict::Fail);
+    assert_eq!(of_one("breaker.opened_after", "<= 1s"), Verdict::Pass);
     let stuck = ONCE.replace("21.5 breaker i0 half-open closed", "");
     assert_eq!(metric(&stuck, "breaker.closed_after", "<= 9s", None).verdict, Verdict::Fail);
     let never = "10.0 fault 0 refuse on i0 total\n20.0 fault 0 refuse off i0 total";

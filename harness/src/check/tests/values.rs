@@ -36,6 +36,11 @@ fn what_was_accepted_locally_is_everywhere_by_h_plus_r() {
              {seen}"
         )
     };
+    let held = finding(&story::history(&story("30.0 final fresh s0 0-2\n30.1 final i0 s0 0-2")), "I1");
+    assert_eq!(held.verdict, Verdict::Pass);
+    let says =
+        "reads found what they had to, 2 of them at the end with writes that had been accepted locally";
+    assert!(held.says.contains(says), "{}", held.says);
     passes("I1", &story("30.0 final fresh s0 0-2"));
     passes("I1", &story("30.0-30.1 i1 get s0 -> redis 0-2"));
     fails("I1", &story("30.0 final fresh s0 0-1"));
