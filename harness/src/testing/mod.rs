@@ -35,8 +35,9 @@ use breakers::Shown;
 use case::Place;
 use expected::Expected;
 
-/// Cases mostly wait on the clock, so many go side by side even on two cores.
-const AT_ONCE: usize = 12;
+/// Cases mostly wait on the clock, so many go side by side even on two cores. Containers take more of them.
+const AT_ONCE: usize = 24;
+const AT_ONCE_WITH_CONTAINERS: usize = 16;
 
 /// What is tested, with what, and where. Relative paths are below the package's folder, where cargo starts its tests.
 #[derive(Clone, Debug)]
@@ -159,7 +160,9 @@ fn run(options: Options, arguments: Arguments) -> Result<ExitCode, TestingError>
         places.iter().partition(|place| place.world() == Kind::Sim);
     // One after the other: virtual time takes all of the machine that it can get, and real time needs a quiet one.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    for (places, at_once) in [(virtual_time, cores), (real_time, AT_ONCE)] {
+    let containers = real_time.iter().any(|place| place.world() == Kind::Containers);
+    let in_real_time = if containers { AT_ONCE_WITH_CONTAINERS } else { AT_ONCE };
+    for (places, at_once) in [(virtual_time, cores), (real_time, in_real_time)] {
         let each = |file| places.iter().map(|place| case::trial(file, place, &shared)).collect::<Vec<_>>();
         let trials: Vec<Trial> = files.iter().flat_map(each).collect();
         if trials.is_empty() || signals.exit_code().is_some() {
