@@ -1,6 +1,5 @@
 //! One scenario in one world as a test case.
 
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Completion, Failed, Trial};
@@ -103,26 +102,14 @@ struct Ran {
 }
 
 impl Case<'_> {
-    /// With one seed, and with more where that shows what breakers do.
+    /// With the seed of the run, and keeps what breakers did.
     fn in_virtual_time(&self) -> Result<Ran, Skipped> {
-        let first = self.once(self.shared.seed);
-        if !self.shared.options.breakers_as_in_sim {
-            return first;
+        let ran = self.once(self.shared.seed);
+        if self.shared.options.breakers_as_in_sim {
+            let behaviour = ran.as_ref().ok().map(Ran::behaviour);
+            self.shared.shown.keep(&self.scenario.name, behaviour);
         }
-        let Ok(first) = first else {
-            self.shared.shown.keep(&self.scenario.name, None);
-            return first;
-        };
-        let mut behaviour = first.behaviour();
-        for seed in breakers::SEEDS {
-            let more = self.once(seed)?;
-            if more.wrong.is_some() {
-                return Ok(more);
-            }
-            behaviour.extend(more.behaviour());
-        }
-        self.shared.shown.keep(&self.scenario.name, Some(behaviour));
-        Ok(first)
+        ran
     }
 
     /// With others beside it; what is not as expected then is run again by itself, where that is asked for.
@@ -164,27 +151,25 @@ impl Case<'_> {
     /// Holds what breakers did against what they do in virtual time.
     fn compared(&self, mut ran: Ran) -> Ran {
         if self.shared.options.breakers_as_in_sim && ran.wrong.is_none() {
-            let behaviour = ran.behaviour();
-            let unheard = |shown: &Behaviour| breakers::difference(&behaviour, shown);
-            let shown = self.shared.shown.of(&self.scenario.name);
-            let mut shown = shown.unwrap_or_else(|| self.show(breakers::SEEDS, Behaviour::new()));
-            if let Some(few) = shown.take_if(|shown| unheard(shown).is_some()) {
-                shown = self.show(breakers::MORE_SEEDS, few);
-            }
-            ran.wrong = shown.and_then(|shown| unheard(&shown)).map(|how| format!("  {how}\n"));
+            ran.wrong = self.unheard(&ran.behaviour()).map(|how| format!("  {how}\n"));
         }
         ran
     }
 
-    /// What virtual time shows with these seeds too, beside what it has shown; nothing where it cannot run the scenario.
-    fn show(&self, seeds: RangeInclusive<u64>, shown: Behaviour) -> Option<Behaviour> {
+    /// What breakers did in real time and in no run of virtual time, which is tried with one seed after another; nothing where it
+    /// cannot run the scenario.
+    fn unheard(&self, real: &Behaviour) -> Option<String> {
+        let (name, kept) = (&self.scenario.name, &self.shared.shown);
+        let mut shown = kept.of(name).unwrap_or_else(|| Some(Behaviour::new()))?;
         let sim = Case { world: Kind::Sim, ..*self };
-        let seeds = seeds.chain([self.shared.seed]);
-        let runs: Result<Vec<Ran>, Skipped> = seeds.map(|seed| sim.once(seed)).collect();
-        let more = |runs: Vec<Ran>| runs.iter().flat_map(Ran::behaviour).chain(shown).collect();
-        let shown: Option<Behaviour> = runs.ok().map(more);
-        self.shared.shown.keep(&self.scenario.name, shown.clone());
-        shown
+        for seed in breakers::SEEDS.chain([self.shared.seed]) {
+            breakers::difference(real, &shown)?;
+            let ran = sim.once(seed).ok();
+            let more = ran.map(|ran| &shown | &ran.behaviour());
+            kept.keep(name, more.clone());
+            shown = more?;
+        }
+        breakers::difference(real, &shown)
     }
 }
 

@@ -37,7 +37,7 @@ use expected::Expected;
 
 /// Cases mostly wait on the clock, so many go side by side even on two cores. Containers take more of them.
 const AT_ONCE: usize = 24;
-const AT_ONCE_WITH_CONTAINERS: usize = 16;
+const AT_ONCE_WITH_CONTAINERS: usize = 12;
 
 /// What is tested, with what, and where. Relative paths are below the package's folder, where cargo starts its tests.
 #[derive(Clone, Debug)]
