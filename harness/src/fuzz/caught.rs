@@ -17,7 +17,7 @@ use crate::subject::Flaw;
 pub struct Sought {
     /// The flaw.
     pub flaw: Flaw,
-    /// How many schedules were run.
+    /// How many schedules were run, up to the one that it was caught by.
     pub runs: u64,
     /// The first schedule that failed by any check, counted from 1, and the check.
     pub first: Option<(u64, String)>,
@@ -41,7 +41,7 @@ pub struct Caught {
 pub async fn seek(hunter: Arc<Hunter>, flaw: Flaw, seeds: Range<u64>, at_once: usize) -> Sought {
     let span = Span { seeds: seeds.clone(), done: BTreeSet::new(), shard: (0, 1) };
     let (mut first, mut caught) = (None::<(u64, Finding)>, None::<(u64, Finding)>);
-    let mut runs = 0_u64;
+    let mut runs = 0;
     hunt(Arc::clone(&hunter), &span, at_once, |seed, examined| {
         runs += 1;
         if let Examined::Failed(findings) = examined {
@@ -57,7 +57,9 @@ pub async fn seek(hunter: Arc<Hunter>, flaw: Flaw, seeds: Range<u64>, at_once: u
     let case = hunter.cases.of_seed(seed);
     let drawn = (case.faults.len(), case.operations.len());
     let shrunk = shrink(&hunter, case, finding, MOST_RUNS, |_, _| {}).await;
-    Sought { flaw, runs, first, caught: Some(Caught { schedules: counted(seed), drawn, shrunk }) }
+    let schedules = counted(seed);
+    // How many others went on beside it is chance.
+    Sought { flaw, runs: schedules, first, caught: Some(Caught { schedules, drawn, shrunk }) }
 }
 
 /// Keeps the finding of the lowest seed: schedules end in no particular order.

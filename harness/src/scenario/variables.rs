@@ -139,3 +139,37 @@ pub(super) fn check(sense: &mut Sense<'_, '_>, redis: &Redis, environment: Optio
         wrong("tls", "REDIS_HOST and its kin have no place for TLS");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::scenario::Scenario;
+
+    /// What is wrong with a scenario of that profile whose variables say where Redis is, and that asks for this of it.
+    fn told(profile: &str, variables: &str, redis: &str) -> String {
+        let text = format!(
+            "proves = 'x'\n[client]\nprofile = '{profile}'\nenvironment = {{ {variables} }}\n[redis]\n{redis}\n\
+             [load]\ninstances = 1\nsessions = 1\nrate = '1/s'\n[[phase]]\nname = 'steady'\nfor = '1s'\n"
+        );
+        let parsed = Scenario::parse("x", Path::new("x.toml"), text.as_bytes());
+        parsed.map_or_else(|error| error.to_string(), |_| "nothing".to_owned())
+    }
+
+    #[test]
+    fn what_variables_have_no_place_for_is_told() {
+        let parts = "REDIS_HOST = '{host}', REDIS_PORT = '{port}', REDIS_PASSWORD = '{password}', REDIS_DB = '{database}'";
+        let url = "REDIS_URL = '{url}'";
+        assert_eq!(told("companion", parts, "password = true\ndatabase = 3"), "nothing");
+        assert_eq!(told("cache-v4", url, "user = 'web'\npassword = true\ntls = true"), "nothing");
+        for (redis, what) in [
+            ("user = 'web'\npassword = true", "no place for a user"),
+            ("tls = true", "no place for TLS"),
+            ("topology = 'sentinel'", "name one server"),
+        ] {
+            let told = told("companion", parts, redis);
+            assert!(told.contains(what) && told.contains("remove it"), "{told}");
+        }
+        assert!(told("cache-v4", url, "topology = 'sentinel'").contains("name one server"));
+    }
+}

@@ -1,5 +1,5 @@
-//! What breakers did in a run, to compare real time with virtual time: there a scenario is run with several seeds, which shows
-//! everything that a breaker may do in it, and what it does against a real Redis must be one of these.
+//! What breakers did in a run, to compare real time with virtual time: what one does against a real Redis must be something that it
+//! does there too, with the seed of the run or with one of some others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

@@ -52,7 +52,7 @@ pub struct Options {
     pub expected: Option<PathBuf>,
     /// Where histories of failing cases go, and `summary.csv` and `junit.xml` of all.
     pub reports: PathBuf,
-    /// Whether breakers must do in real time what they do in virtual time; scenarios are then run with several seeds there.
+    /// Whether breakers must do in real time what they do in virtual time, with some seed.
     pub breakers_as_in_sim: bool,
     /// Whether a run in real time that does not end as expected is told, and run once more with nothing beside it, which
     /// counts: many at once may be too much for a small machine, on which a call that is late looks as one that Redis does not answer.

@@ -165,7 +165,7 @@ fn opening_and_closing_are_measured_on_the_instances_struck() {
     assert_eq!(metric(ONCE, "breaker.opened_after", "< 1s", None).verdict, Verdict::Fail);
     assert_eq!(metric(ONCE, "breaker.closed_after", "<= 1500ms", None).verdict, Verdict::Pass);
     assert_eq!(metric(ONCE, "breaker.closed_after", "< 1500ms", None).verdict, Verdict::Fail);
-    // What strikes another instance, or strikes in another phase, is no fault of this one's.
+    // What strikes another instance is no fault of this one's.
     let another = format!("{ONCE}\n22.0 fault 1 refuse on i1 total\n23.0 fault 1 refuse off i1 total");
     let of_one = |of: &str, is: &str| metric_on(&another, of, is, OnInstances::One(0), None).verdict;
     assert_eq!(of_one("breaker.closed_after", "< 1500ms"), Verdict::Fail);
