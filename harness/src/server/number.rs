@@ -116,7 +116,8 @@ pub(crate) fn plain_float_text(value: f64) -> String {
 /// the usual machines are: to 64 binary digits.
 pub(crate) fn add_decimals(a: &[u8], b: &[u8]) -> Option<String> {
     if let (Some(a), Some(b)) = (fixed(a), fixed(b)) {
-        return a.checked_add(b).map(|sum| fixed_text(as_long_double(sum)));
+        let sum = as_long_double(a).checked_add(as_long_double(b))?;
+        return Some(fixed_text(as_long_double(sum)));
     }
     let sum = parse_float(a)? + parse_float(b)?;
     sum.is_finite().then(|| plain_float_text(sum))
@@ -163,11 +164,9 @@ fn as_long_double(value: i128) -> i128 {
     const ONE: u128 = 10u128.pow(17);
     let (whole, fraction) = (value.unsigned_abs() / ONE, value.unsigned_abs() % ONE);
     let whole_bits = 128 - whole.leading_zeros();
-    let rounded = if whole_bits > 64 {
-        let unit = 1u128 << (whole_bits - 64);
-        let sticky = u128::from(fraction > 0);
-        // Twice the parts, so that what follows the point tips the balance.
-        rounded_quotient(2 * whole + sticky, 2 * unit) * unit * ONE
+    let rounded = if whole_bits >= 64 {
+        let unit = ONE << (whole_bits - 64);
+        rounded_quotient(value.unsigned_abs(), unit) * unit
     } else {
         let unit = 1u128 << (64 - whole_bits).min(63);
         whole * ONE + rounded_quotient(rounded_quotient(fraction * unit, ONE) * ONE, unit)
@@ -232,6 +231,13 @@ mod tests {
         assert_eq!(add_decimals(large, b"0.5").as_deref(), Some("9223372036854775807.5"));
         assert_eq!(add_decimals(large, b"-1.25").as_deref(), Some("9223372036854775806"));
         assert_eq!(add_decimals(large, b"10.75").as_deref(), Some("9223372036854775818"));
+        // From 2^63 on nothing behind the point is left, and a half goes to the even neighbour.
+        assert_eq!(add_decimals(b"9223372036854775907", b"0.5").as_deref(), Some("9223372036854775908"));
+        assert_eq!(add_decimals(b"9223372036854775908", b"0.5").as_deref(), Some("9223372036854775908"));
+        assert_eq!(add_decimals(b"9223372036854775908", b"0.51").as_deref(), Some("9223372036854775909"));
+        assert_eq!(add_decimals(b"-9223372036854775907", b"-0.5").as_deref(), Some("-9223372036854775908"));
+        assert_eq!(add_decimals(b"18446744073709551616", b"1").as_deref(), Some("18446744073709551616"));
+        assert_eq!(add_decimals(b"18446744073709551616", b"3").as_deref(), Some("18446744073709551620"));
         assert_eq!(add_decimals(b"x", b"1"), None);
     }
 }

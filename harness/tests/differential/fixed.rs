@@ -151,6 +151,28 @@ fn lines_are_answered_alike() {
 }
 
 #[test]
+fn sums_are_rounded_alike() {
+    let Some(real) = Real::start() else { return };
+    let embedded = Embedded::start(&real.version);
+    let mut lines = Vec::new();
+    for (bits, offset) in (50..66u32).flat_map(|bits| (-3..=3i128).map(move |offset| (bits, offset))) {
+        for first in [(1i128 << bits) + offset, -(1i128 << bits) + offset] {
+            for by in ["0.5", "-0.5", "0.25", "-1.25", "10.75", "1.5", "3", "-3", "1e2", "0"] {
+                lines.extend([format!("SET k {first}"), format!("INCRBYFLOAT k {by}")]);
+                lines.push("INCRBYFLOAT k 0.5".to_owned());
+            }
+        }
+    }
+    let sent = format!("{}\r\nRESET\r\n", lines.join("\r\n"));
+    let theirs = real::exchange(&mut real.connect(), sent.as_bytes());
+    let ours = embedded.exchange(sent.as_bytes());
+    assert_eq!((ours.len(), theirs.len()), (lines.len() + 1, lines.len() + 1));
+    let pairs = lines.windows(2).zip(ours.windows(2).zip(theirs.windows(2)));
+    let differ: Vec<_> = pairs.filter(|(_, (ours, theirs))| ours[1] != theirs[1]).take(5).collect();
+    assert!(differ.is_empty(), "{differ:#?}");
+}
+
+#[test]
 fn short_expiries_end_alike() {
     let Some(real) = Real::start() else { return };
     let embedded = Embedded::start(&real.version);
