@@ -151,7 +151,7 @@ fn expiries(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
 fn lives(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
     for read in log.reads(index).filter(Read::is_final) {
         if read.seen == Seen::Absent {
-            let Some(must) = log.must_be_there(index, &read) else {
+            let Some(must) = log.because(index, &read) else {
                 tally.judged();
                 continue;
             };

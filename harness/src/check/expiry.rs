@@ -13,6 +13,13 @@ pub(crate) struct ExpiryRange {
     pub(crate) latest: Option<(u64, OperationId)>,
 }
 
+/// The earliest and the latest of some expiries, each with the operation that sets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Extremes {
+    earliest: (u64, OperationId),
+    latest: (u64, OperationId),
+}
+
 /// Everything that sets a session's expiry.
 #[derive(Default)]
 pub(crate) struct Expiries {
@@ -39,19 +46,24 @@ struct Loose {
     longest_ttl: (u64, OperationId),
 }
 
-impl ExpiryRange {
-    fn include(&mut self, other: Self) {
-        self.earliest = [self.earliest, other.earliest].into_iter().flatten().min();
-        self.latest = [self.latest, other.latest].into_iter().flatten().max();
-    }
-}
+impl Extremes {
+    /// Of nothing.
+    const NONE: Self = Self { earliest: (u64::MAX, OperationId::MAX), latest: (0, 0) };
 
-impl ExpiryRange {
+    fn include(&mut self, other: Self) {
+        self.earliest = self.earliest.min(other.earliest);
+        self.latest = self.latest.max(other.latest);
+    }
+
     /// The range where Redis's clock may have been so far off.
-    fn widened(self, off: u64) -> Self {
-        Self {
-            earliest: self.earliest.map(|(t, id)| (t.saturating_sub(off), id)),
-            latest: self.latest.map(|(t, id)| (t.saturating_add(off), id)),
+    fn widened(self, off: u64) -> ExpiryRange {
+        let Self { earliest, latest } = self;
+        if earliest == Self::NONE.earliest {
+            return ExpiryRange::default();
+        }
+        ExpiryRange {
+            earliest: Some((earliest.0.saturating_sub(off), earliest.1)),
+            latest: Some((latest.0.saturating_add(off), latest.1)),
         }
     }
 }
@@ -64,7 +76,7 @@ impl Expiries {
         setters: impl Iterator<Item = OperationId>,
     ) -> Self {
         let lane = || (Lane::default(), Vec::new());
-        let mut lanes: Vec<(Lane, Vec<ExpiryRange>)> =
+        let mut lanes: Vec<(Lane, Vec<Extremes>)> =
             std::iter::repeat_with(lane).take(instances.len()).collect();
         let mut loose: Vec<Loose> = Vec::new();
         for id in setters {
@@ -77,10 +89,7 @@ impl Expiries {
                 let (lane, leaves) = &mut lanes[lane];
                 lane.invokes.push(invoke);
                 lane.ends.push(lane.ends.last().map_or(end, |last| end.max(*last)));
-                leaves.push(ExpiryRange {
-                    earliest: Some(earliest),
-                    latest: Some((end.t.saturating_add(ttl), id)),
-                });
+                leaves.push(Extremes { earliest, latest: (end.t.saturating_add(ttl), id) });
             } else if operation.may_happen() {
                 let longest_ttl = (ttl, id);
                 let before = loose.last().copied().unwrap_or(Loose { invoke, earliest, longest_ttl });
@@ -98,7 +107,7 @@ impl Expiries {
     /// The admissible expiries for `read`, which must have known the settings of `floor`, of the same instances: each operation
     /// that had begun by then and is not surely superseded by one of those may have set the expiry.
     pub(crate) fn range(&self, index: &Index<'_>, read: &Read, floor: &Floor<'_>) -> ExpiryRange {
-        let mut range = ExpiryRange::default();
+        let mut range = Extremes::NONE;
         let known: Vec<Option<Moment>> =
             floor.by_lane().map(|id| id.map(|id| index.operation(id).invoke)).collect();
         let (first, second) = two_latest(&known);
@@ -118,7 +127,7 @@ impl Expiries {
         if let Some(Loose { earliest, longest_ttl: (ttl, id), .. }) = loose.map(|last| self.loose[last]) {
             // It may have taken effect just now.
             let latest = read.to.t.saturating_add(ttl);
-            range.include(ExpiryRange { earliest: Some(earliest), latest: Some((latest, id)) });
+            range.include(Extremes { earliest, latest: (latest, id) });
         }
         range.widened(index.faults.clock_off(read.to.t))
     }
@@ -136,13 +145,13 @@ fn two_latest(moments: &[Option<Moment>]) -> (Option<Moment>, Option<Moment>) {
 #[derive(Clone, Default)]
 struct Tree {
     count: usize,
-    nodes: Vec<ExpiryRange>,
+    nodes: Vec<Extremes>,
 }
 
 impl Tree {
-    fn new(leaves: Vec<ExpiryRange>) -> Self {
+    fn new(leaves: Vec<Extremes>) -> Self {
         let count = leaves.len();
-        let mut nodes = vec![ExpiryRange::default(); count];
+        let mut nodes = vec![Extremes::NONE; count];
         nodes.extend(leaves);
         for node in (1..count).rev() {
             let mut both = nodes[2 * node];
@@ -153,8 +162,8 @@ impl Tree {
     }
 
     /// The extremes of the leaves from `first` to before `after_last`.
-    fn of(&self, first: usize, after_last: usize) -> ExpiryRange {
-        let mut range = ExpiryRange::default();
+    fn of(&self, first: usize, after_last: usize) -> Extremes {
+        let mut range = Extremes::NONE;
         let (mut from, mut to) = (first + self.count, after_last + self.count);
         while from < to {
             if from % 2 == 1 {
@@ -179,11 +188,11 @@ mod tests {
     #[test]
     fn a_tree_finds_the_extremes_of_every_stretch() {
         let values = [5_u64, 1, 9, 3, 7, 2, 8];
-        let leaf = |(id, v): (usize, &u64)| ExpiryRange { earliest: Some((*v, id)), latest: Some((*v, id)) };
+        let leaf = |(id, v): (usize, &u64)| Extremes { earliest: (*v, id), latest: (*v, id) };
         let tree = Tree::new(values.iter().enumerate().map(leaf).collect());
         for first in 0..=values.len() {
             for after_last in first..=values.len() {
-                let found = tree.of(first, after_last);
+                let found = tree.of(first, after_last).widened(0);
                 let stretch = &values[first..after_last];
                 assert_eq!(found.earliest.map(|(v, _)| v), stretch.iter().min().copied());
                 assert_eq!(found.latest.map(|(v, _)| v), stretch.iter().max().copied());

@@ -10,6 +10,8 @@ use super::reads::{Read, View};
 pub(crate) struct Floor<'a> {
     index: &'a Index<'a>,
     lanes: &'a [Lane],
+    /// How many writes of each lane had ended before the read began, where that is known.
+    ended_before: Option<&'a [u32]>,
     fact: Fact,
     read: &'a Read,
     /// Everything that ended before this had to be everywhere.
@@ -28,21 +30,30 @@ pub(crate) struct Row<'a> {
 }
 
 impl<'a> Floor<'a> {
-    pub(crate) fn new(index: &'a Index<'_>, lanes: &'a [Lane], read: &'a Read, fact: Fact) -> Self {
+    pub(crate) fn new(
+        index: &'a Index<'_>,
+        lanes: &'a [Lane],
+        ended_before: Option<&'a [u32]>,
+        read: &'a Read,
+        fact: Fact,
+    ) -> Self {
         let settled = read.from.t.checked_sub(index.resync_within().saturating_add(index.slack()));
         let settled = settled.filter(|_| read.view == View::Redis && read.from.t > index.settled_after(0));
         let forgotten = index.faults.forgotten_before(read.to.t);
-        Self { index, lanes, fact, read, settled, forgotten, rows: None }
+        Self { index, lanes, ended_before, fact, read, settled, forgotten, rows: None }
     }
 
     /// What of each lane had ended. It is the same for every fact.
     pub(crate) fn rows(&self) -> Vec<Row<'a>> {
-        self.lanes.iter().map(|lane| self.row(lane)).collect()
+        (0..self.lanes.len()).map(|place| self.row(place)).collect()
     }
 
-    /// The same floor, of these rows.
-    pub(crate) fn of_rows(self, rows: &'a [Row<'a>]) -> Self {
-        Self { rows: Some(rows), ..self }
+    /// What the same read must have known of this fact, of these rows.
+    pub(crate) fn about<'b>(&self, fact: Fact, rows: &'b [Row<'b>]) -> Floor<'b>
+    where
+        'a: 'b,
+    {
+        Floor { fact, rows: Some(rows), ..*self }
     }
 
     /// The operation that surely superseded `earlier`, if one did: of those, the one invoked last.
@@ -73,18 +84,22 @@ impl<'a> Floor<'a> {
         (0..self.lanes.len()).map(|place| self.of_lane(place))
     }
 
-    fn row(&self, lane: &'a Lane) -> Row<'a> {
-        let (read, from) = (self.read, self.read.from);
+    fn row(&self, place: usize) -> Row<'a> {
+        let (read, from, lane) = (self.read, self.read.from, &self.lanes[place]);
         let concerns = read.view == View::Redis || read.is_by(usize::from(lane.instance));
+        let before = || match self.ended_before {
+            Some(counts) => lane.after(counts[place]),
+            None => lane.last(|end| end < from),
+        };
         Row {
-            before: concerns.then(|| lane.last(|end| end < from)).flatten(),
+            before: concerns.then(before).flatten(),
             settled: self.settled.and_then(|settled| lane.last(|end| end.t < settled)),
         }
     }
 
     fn of_lane(&self, place: usize) -> Option<OperationId> {
         let (read, lane) = (self.read, &self.lanes[place]);
-        let row = self.rows.map_or_else(|| self.row(lane), |rows| rows[place]);
+        let row = self.rows.map_or_else(|| self.row(place), |rows| rows[place]);
         let of = |row: Option<&Ended>, acknowledged| row.and_then(|row| row.latest(self.fact, acknowledged));
         let brings = self.index.brings_local_writes();
         let all = if brings { Acknowledged::ByAnyone } else { Acknowledged::ByRedis };

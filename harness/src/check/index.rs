@@ -282,7 +282,7 @@ impl<'h> Index<'h> {
 
     /// The operation that wrote the value which a read brought back, if it is one on that session and was invoked in time.
     pub(crate) fn writer_of(&self, read: &Read) -> Option<OperationId> {
-        read.writer
+        read.writer.get()
     }
 
     /// The same of the value that an operation read.

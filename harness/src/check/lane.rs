@@ -37,6 +37,9 @@ pub(crate) struct Lane {
     /// Its acknowledged creates and destroys, in the order in which they were invoked.
     pub(crate) creates: Begun,
     pub(crate) destroys: Begun,
+    /// Whether some of its operations that ended overlap; and when the last of them ended.
+    pub(crate) overlaps: bool,
+    last_end: Option<Moment>,
     /// Its first read that saw the session alive, and the first of them that Redis served.
     sighted: Place,
     sighted_in_redis: Place,
@@ -69,7 +72,8 @@ pub(crate) enum Acknowledged {
 pub(crate) struct Begun(Vec<(Moment, Place)>);
 
 impl Fact {
-    const ALL: [Self; FACTS] = [Self::Value, Self::Expiry, Self::Creation, Self::Destruction, Self::Life];
+    pub(crate) const ALL: [Self; FACTS] =
+        [Self::Value, Self::Expiry, Self::Creation, Self::Destruction, Self::Life];
 
     pub(crate) fn set_by(self, kind: Kind) -> bool {
         match self {
@@ -85,6 +89,14 @@ impl Fact {
 impl Lane {
     pub(crate) fn new(instance: u16) -> Self {
         Self { instance, ..Self::default() }
+    }
+
+    /// Takes an operation; they come in the order in which they were invoked.
+    pub(crate) fn began(&mut self, operation: &Operation) {
+        if let Some(end) = operation.end {
+            self.overlaps |= self.last_end.is_some_and(|before| before > operation.invoke);
+            self.last_end = Some(end);
+        }
     }
 
     /// Takes an operation that ended; they come in the order of their ends.
@@ -151,6 +163,17 @@ impl Lane {
         self.ended.shrink_to_fit();
         self.creates.0.shrink_to_fit();
         self.destroys.0.shrink_to_fit();
+    }
+
+    /// How many of its writes had ended before `t`, if `count` of them surely had.
+    pub(crate) fn ended_before(&self, t: Moment, count: u32) -> u32 {
+        let more = self.ended[count as usize..].iter().take_while(|ended| ended.end < t);
+        count.saturating_add(u32::try_from(more.count()).unwrap_or(u32::MAX))
+    }
+
+    /// What had ended when so many of its writes had.
+    pub(crate) fn after(&self, count: u32) -> Option<&Ended> {
+        count.checked_sub(1).and_then(|last| self.ended.get(last as usize))
     }
 
     /// What had ended by the last of the ends that are as early as `is_early` says.

@@ -120,7 +120,7 @@ fn shown(index: &Index<'_>, reads: &[(Read, OperationId)]) -> Vec<Shown> {
 
 /// Whether Redis surely had a part in it. A final look through an instance of the run does not say.
 fn by_redis(index: &Index<'_>, read: &Read) -> bool {
-    match read.operation {
+    match read.operation.get() {
         Some(id) => index.operation(id).served_by() == Some(ServedBy::Redis),
         None => read.reader == Reader::Fresh,
     }

@@ -73,7 +73,7 @@ fn look(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut Tally) -> 
         // Integrity judges a value that nobody wrote.
         (Seen::Value(_), None) => {}
         (Seen::There(_) | Seen::Alive, _) => {
-            if log.must_be_there(index, read).is_some() {
+            if log.must_be_there(index, read) {
                 tally.judged();
             }
         }
@@ -111,7 +111,7 @@ fn value(index: &Index<'_>, log: &SessionLog, read: &Read, writer: OperationId, 
 }
 
 fn absent(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut Tally) {
-    let Some(must) = log.must_be_there(index, read) else { return };
+    let Some(must) = log.because(index, read) else { return };
     tally.broken(read.to.entry, || {
         let until = must.earliest.map(|(t, _)| format!(" and it lives until {}", words::seconds(t)));
         let says = format!(

@@ -109,7 +109,7 @@ fn after_absence(index: &Index<'_>, log: &SessionLog, instance: usize, tally: &m
 fn came_back(index: &Index<'_>, log: &SessionLog, gone: &Read, back: &Read, tally: &mut Tally) {
     let forgotten = index.faults.forgotten_before(back.to.t) > 0;
     let judged_above = || log.floor(index, back, Fact::Destruction).operations().next().is_some();
-    let wrongly_gone = || log.must_be_there(index, gone).is_some();
+    let wrongly_gone = || log.must_be_there(index, gone);
     let at_once = back.from.t <= gone.to.t.saturating_add(index.slack());
     if forgotten || at_once || !log.nothing_but(index, gone, back.to) || judged_above() || wrongly_gone() {
         return;

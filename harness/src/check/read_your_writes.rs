@@ -75,7 +75,7 @@ fn value(
 
 fn absent(index: &Index<'_>, log: &SessionLog, instance: usize, read: &Read, tally: &mut Tally) {
     let Some(own) = log.floor(index, read, Fact::Life).of(instance) else { return };
-    if log.must_be_there(index, read).is_none() {
+    if !log.must_be_there(index, read) {
         return;
     }
     tally.broken(read.to.entry, || {

@@ -2,6 +2,7 @@
 //! `no-session`, and the final looks.
 
 use super::index::{Ending, Index, Moment, Operation, OperationId};
+use super::place::Place;
 use crate::history::{Event, FinalRead, Left, Reader, Saw, ServedBy, SessionId, ValueSeen};
 use crate::load::Kind;
 
@@ -54,9 +55,11 @@ pub(crate) struct Read {
     pub(crate) to: Moment,
     pub(crate) seen: Seen,
     /// The operation of the load that it is; `None` for a final look.
-    pub(crate) operation: Option<OperationId>,
+    pub(crate) operation: Place,
     /// The operation that wrote the value seen, if it is one on that session and was invoked in time.
-    pub(crate) writer: Option<OperationId>,
+    pub(crate) writer: Place,
+    /// Its place among the session's reads of the load, where the log gave it one.
+    pub(crate) nth: Option<u32>,
 }
 
 impl Read {
@@ -78,7 +81,7 @@ impl Read {
 
     /// Whether it is one of the final looks.
     pub(crate) fn is_final(&self) -> bool {
-        self.operation.is_none()
+        self.operation == Place::NONE
     }
 
     /// The entries that tell of it.
@@ -144,8 +147,9 @@ pub(crate) fn of_operation(index: &Index<'_>, id: OperationId, operation: &Opera
         from: operation.invoke,
         to: operation.end?,
         seen,
-        operation: Some(id),
-        writer: index.writer(id),
+        operation: Place::of(id),
+        writer: Place::from(index.writer(id)),
+        nth: None,
     })
 }
 
@@ -165,8 +169,8 @@ pub(crate) fn of_look(index: &Index<'_>, look: &Look) -> Option<Read> {
         Reader::Instance(_) => without_word(index),
     };
     let Look { session, from, to, writer, .. } = *look;
-    let reader = index.reader(look);
-    Some(Read { session, reader, view, from, to, seen, operation: None, writer })
+    let (reader, writer) = (index.reader(look), Place::from(writer));
+    Some(Read { session, reader, view, from, to, seen, operation: Place::NONE, writer, nth: None })
 }
 
 fn told(index: &Index<'_>, operation: &Operation) -> Option<(View, Seen)> {

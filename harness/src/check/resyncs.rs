@@ -1,6 +1,6 @@
 //! The resyncs of each instance, as it told of them, and which sessions it may have had to bring since some time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::index::{Ending, Index, Moment, Operation};
 use super::spread::Spread;
@@ -84,13 +84,7 @@ impl<'a> Work<'a> {
         let (ended, endless): (Vec<_>, Vec<_>) = of_it.partition(|operation| operation.end.is_some());
         let took = |operation: &&Operation| over(operation).saturating_sub(operation.invoke.t);
         let longest = ended.iter().map(took).max().unwrap_or(0);
-        let mut last: HashMap<SessionId, Moment, Spread> = HashMap::default();
-        let mut overlap = false;
-        for operation in &ended {
-            let end = operation.end.unwrap_or(operation.invoke);
-            let before = last.insert(operation.session, end);
-            overlap |= before.is_some_and(|before| before > operation.invoke);
-        }
+        let overlap = index.sessions.values().any(|log| log.overlaps(instance));
         Self { slack: index.slack(), ended, endless, longest, overlap }
     }
 

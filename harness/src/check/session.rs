@@ -17,6 +17,9 @@ use super::story::Story;
 use crate::history::{Reader, SessionId};
 use crate::load::Kind;
 
+/// For sessions that more instances were asked for, less is kept of each read.
+const MOST_LANES: usize = 16;
+
 /// What happened to one session.
 pub(crate) struct SessionLog {
     pub(crate) id: SessionId,
@@ -26,6 +29,10 @@ pub(crate) struct SessionLog {
     pub(crate) looks: Vec<usize>,
     /// What its operations read, in the order in which they were invoked.
     reads: Vec<Read>,
+    /// For each of them, by lane, how many of the lane's writes had ended before it began.
+    ended_before: Vec<u32>,
+    /// For each of them, whether the session must be there for it: several checks ask that.
+    must: Vec<bool>,
     pub(crate) story: Story,
     /// The instances that were asked for it, in the order of their numbers.
     lanes: Vec<Lane>,
@@ -96,6 +103,8 @@ impl SessionLog {
             operations,
             looks: Vec::new(),
             reads: Vec::new(),
+            ended_before: Vec::new(),
+            must: Vec::new(),
             story: Story::default(),
             lanes: Vec::new(),
             expiries: Expiries::default(),
@@ -114,9 +123,11 @@ impl SessionLog {
         let mut lanes: Vec<Lane> = Vec::new();
         for (id, operation) in &operations {
             let lane = lane_of(&mut lanes, operation.instance);
+            lane.began(operation);
             if let Some(read) = reads::of_operation(index, *id, operation) {
-                lane.reads.push(u32::try_from(self.reads.len()).unwrap_or(u32::MAX));
-                self.reads.push(read);
+                let nth = u32::try_from(self.reads.len()).unwrap_or(u32::MAX);
+                lane.reads.push(nth);
+                self.reads.push(Read { nth: Some(nth), ..read });
             }
             let acknowledged = operation.acknowledged();
             match operation.kind {
@@ -145,6 +156,7 @@ impl SessionLog {
         }
         lanes.iter_mut().for_each(Lane::shrink);
         lanes.shrink_to_fit();
+        self.ended_before = ended_before(&lanes, &self.reads);
         self.lanes = lanes;
         self.story = Story::of(operations.iter().map(|(_, operation)| operation));
         let setters = operations.iter().filter(|(_, operation)| Fact::Expiry.set_by(operation.kind));
@@ -152,6 +164,7 @@ impl SessionLog {
         self.expiries = Expiries::new(index, &instances, setters.clone().map(|(id, _)| *id));
         let happened = setters.filter(|(_, setter)| !setter.never_happened());
         self.begun = happened.map(|(_, setter)| (setter.invoke, may_live_until(setter))).collect();
+        self.must = self.reads.iter().map(|read| self.because(index, read).is_some()).collect();
     }
 
     /// Whether it changed a session that another instance had ended and made again, unknown to the writer; see
@@ -163,6 +176,11 @@ impl SessionLog {
     /// Whether this instance did such a thing.
     pub(crate) fn has_overtaken_of(&self, index: &Index<'_>, instance: u16) -> bool {
         self.overtaken.iter().any(|id| index.operation(*id).instance == instance)
+    }
+
+    /// Whether operations of this instance on it overlap.
+    pub(crate) fn overlaps(&self, instance: u16) -> bool {
+        self.lane(usize::from(instance)).is_some_and(|lane| lane.overlaps)
     }
 
     /// The instances that were asked for it, or looked at it at the end, in the order of their numbers.
@@ -208,7 +226,11 @@ impl SessionLog {
 
     /// What `read` must have known of a fact.
     pub(crate) fn floor<'a>(&'a self, index: &'a Index<'_>, read: &'a Read, fact: Fact) -> Floor<'a> {
-        Floor::new(index, &self.lanes, read, fact)
+        let before = read.nth.and_then(|nth| {
+            let first = nth as usize * self.lanes.len();
+            self.ended_before.get(first..first + self.lanes.len())
+        });
+        Floor::new(index, &self.lanes, before, read, fact)
     }
 
     /// When the session may expire, as far as `read` can know.
@@ -225,11 +247,17 @@ impl SessionLog {
 
     /// Whether the session must be there for `read`, whatever the admissible order of events: something shows that it was
     /// alive, nothing can have ended it, and its time is not over.
-    pub(crate) fn must_be_there(&self, index: &Index<'_>, read: &Read) -> Option<MustBeThere> {
+    pub(crate) fn must_be_there(&self, index: &Index<'_>, read: &Read) -> bool {
+        let known = read.nth.and_then(|nth| self.must.get(nth as usize).copied());
+        known.unwrap_or_else(|| self.because(index, read).is_some())
+    }
+
+    /// Why it must be there, if it must.
+    pub(crate) fn because(&self, index: &Index<'_>, read: &Read) -> Option<MustBeThere> {
         let life = self.floor(index, read, Fact::Life);
         let rows = life.rows();
-        let floor = |fact| self.floor(index, read, fact).of_rows(&rows);
-        let because = self.alive_because(index, read, &life.of_rows(&rows))?;
+        let floor = |fact| life.about(fact, &rows);
+        let because = self.alive_because(index, read, &floor(Fact::Life))?;
         if self.may_be_destroyed(index, read, &floor(Fact::Creation)) {
             return None;
         }
@@ -294,6 +322,23 @@ fn may_live_until(setter: &Operation) -> u64 {
         (Some(_), None) => u64::MAX,
         (None, _) => 0,
     }
+}
+
+/// For each read, by lane, how many of its writes had ended before the read began. The reads are in the order of their beginnings.
+/// Where there are too many lanes to keep that, nothing: it is then found out when it is asked for.
+fn ended_before(lanes: &[Lane], reads: &[Read]) -> Vec<u32> {
+    if lanes.len() > MOST_LANES {
+        return Vec::new();
+    }
+    let mut counts = vec![0; lanes.len()];
+    let mut all = Vec::with_capacity(lanes.len() * reads.len());
+    for read in reads {
+        for (lane, count) in lanes.iter().zip(&mut counts) {
+            *count = lane.ended_before(read.from, *count);
+        }
+        all.extend_from_slice(&counts);
+    }
+    all
 }
 
 /// The lane of an instance, which is made if it is not there. They are in the order of the instances.

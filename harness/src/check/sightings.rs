@@ -154,7 +154,7 @@ fn sightings(index: &Index<'_>, log: &SessionLog, instance: usize, reads: &[Read
     let read = reads.iter().filter_map(|read| {
         let value = Some(index.writer_of(read)?);
         let in_redis = read.view == View::Redis;
-        Some(Sighting { from: read.from, to: read.to, value, by: read.operation?, in_redis })
+        Some(Sighting { from: read.from, to: read.to, value, by: read.operation.get()?, in_redis })
     });
     let counts = |sighting: &Sighting| sighting.value.is_none_or(|writer| !log.is_overtaken(writer));
     own.chain(read).filter(counts).collect()

@@ -27,11 +27,14 @@ impl Check for TtlLower {
         for log in index.sessions.values() {
             // The final looks are judged as I1.
             for read in log.reads(index).filter(|read| !read.is_final()) {
-                let Some(must) = log.must_be_there(index, &read) else { continue };
+                if !log.must_be_there(index, &read) {
+                    continue;
+                }
                 if read.seen != Seen::Absent {
                     tally.judged();
                     continue;
                 }
+                let Some(must) = log.because(index, &read) else { continue };
                 tally.broken(read.to.entry, || {
                     let setter = must.earliest.map(|(_, setter)| setter);
                     let until = must.earliest.map(|(t, setter)| {

@@ -48,7 +48,7 @@ pub(crate) fn reader(index: &Index<'_>, read: &Read) -> String {
             format!("{} at {at}, after the run", index.who(number))
         }
         Reader::Instance(number) => {
-            let served = read.operation.and_then(|id| index.operation(id).served_by());
+            let served = read.operation.get().and_then(|id| index.operation(id).served_by());
             let by = match (served, read.view) {
                 (None, View::Redis | View::Own) => "",
                 (Some(ServedBy::Redis), _) => ", answered by Redis",

@@ -174,6 +174,19 @@ fn it_must_close_when_redis_is_back_and_stay_so() {
     };
     passes("I14", &closed("24.05"));
     fails("I14", &closed("24.050000001"));
+    let until = |over: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             10.0 fault 0 stall on i0
+             {opened}
+             20.0 fault 0 stall off i0
+             23.0 breaker i0 open half-open
+             23.1 breaker i0 half-open closed
+             24.0-{over} i0 get s0 -> redis 0-1"
+        )
+    };
+    passes("I14", &until("24.05"));
+    unknown("I14", &until("24.049999999"));
     fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open")));
     fails("I14", &outage(&format!("{GOOD}\n22.0 breaker i0 closed open\n29.0 breaker i0 open half-open")));
     // It was away too long, though it came back.

@@ -36,6 +36,21 @@ fn what_is_newer_in_redis_is_not_overwritten() {
 }
 
 #[test]
+fn a_look_that_need_not_have_known_of_any_write_says_nothing() {
+    let created = |outcome: &str| {
+        format!(
+            "1.0-1.1 i1 create s0 1-1 ttl=600 -> {outcome}
+             10.0 fault 0 refuse on i0 total spares
+             11.0-11.1 i0 update s0 0-2 -> local
+             20.0 fault 0 refuse off i0 total spares
+             20.1 final fresh s0 1-1"
+        )
+    };
+    unknown("I11", &created("unknown"));
+    passes("I11", &created("redis"));
+}
+
+#[test]
 fn of_writes_at_the_same_time_one_stands_everywhere() {
     let same_time = |end: &str| {
         apart("11.00-11.10 i0 update s0 0-2 -> local\n11.05-11.12 i1 update s0 1-1 -> redis", end)

@@ -23,6 +23,7 @@ mod telemetry;
 mod told;
 mod ttl;
 mod values;
+mod witness;
 
 use super::{Finding, Verdict, all};
 use crate::check::index::Index;

@@ -8,6 +8,8 @@ use rand::{Rng, RngExt as _};
 
 use super::story;
 use crate::check::index::Index;
+use crate::check::reads::Read;
+use crate::check::session::Fact;
 use crate::check::{Verdict, all};
 use crate::history::History;
 use crate::seed::fork;
@@ -231,6 +233,28 @@ fn a_store_that_is_right_is_never_accused() {
     for check in ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I15"] {
         assert!(counts[check].1 > 100, "{check} judged too few of the histories: {counts:?}");
     }
+}
+
+#[test]
+fn what_a_read_must_have_known_is_kept_as_it_is_found_out() {
+    let (mut kept, mut known) = (0, 0);
+    for seed in 0..60 {
+        let history = any_history(seed);
+        let index = Index::new(&history);
+        for log in index.sessions.values() {
+            for read in log.reads(&index).filter(|read| read.nth.is_some()) {
+                let again = Read { nth: None, ..read };
+                assert_eq!(log.must_be_there(&index, &read), log.must_be_there(&index, &again), "{read:?}");
+                for fact in Fact::ALL {
+                    let of = |read| log.floor(&index, read, fact).by_lane().collect::<Vec<_>>();
+                    assert_eq!(of(&read), of(&again), "seed {seed}: {read:?}");
+                    known += of(&read).into_iter().flatten().count();
+                }
+                kept += 1;
+            }
+        }
+    }
+    assert!(kept > 1_000 && known > kept, "{kept} reads, {known} operations that they must have known");
 }
 
 #[test]

@@ -121,7 +121,9 @@ fn a_canary_that_fails_as_it_must_passes_and_one_that_lives_fails() {
         let mut history = story::history(text);
         history.head.canary = Some(Canary { flaw: None, fails: fails.to_owned() });
         let judged = judge(&history);
-        assert!(judged.findings[0].is_of_canary());
+        let canary = &judged.findings[0];
+        assert!(canary.is_of_canary());
+        assert_eq!((canary.judged, canary.broken), (1, u64::from(canary.verdict == Verdict::Fail)));
         (judged.verdict, judged.findings[0].says.clone())
     };
     let lost = GOOD.replace("30.2 final i0 s0 0-1", "30.2 final i0 s0 none");
