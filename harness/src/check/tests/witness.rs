@@ -51,6 +51,13 @@ fn the_faults_meanwhile_are_shown_else_the_last_before() {
     assert_eq!(shown(&lost("0.1-8.0", "6.0-6.5", "")), BTreeSet::from([0, 1]));
 }
 
+#[test]
+fn the_read_is_shown_with_the_write_that_it_missed_and_the_older_one_that_it_saw() {
+    let found = finding(&story::history(&lost("", "", "")), "I1");
+    let times: Vec<u64> = found.witness.iter().map(|entry| entry.t / 1_000_000).collect();
+    assert_eq!(times, [1_000, 5_000, 5_100, 7_000, 7_100]);
+}
+
 /// A history that is no longer what it was.
 struct Changed;
 
