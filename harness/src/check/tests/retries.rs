@@ -90,6 +90,9 @@ fn a_resync_and_the_final_looks_are_no_operations() {
     unknown("I16", &get(&format!("2.0 resync i0 started 1\n{many}\n2.3 resync i0 finished 0")));
     unknown("I16", &get(&format!("2.0 resync i0 started 1\n{many}")));
     fails("I16", &get(&format!("1.5 resync i0 started 1\n{many}\n1.6 resync i0 finished 1")));
+    let second =
+        format!("1.5 resync i0 started 1\n1.6 resync i0 finished 1\n2.0 resync i0 started 1\n{many}");
+    unknown("I16", &get(&format!("{second}\n2.3 resync i0 finished 0")));
     let looks = sent("GET session:s0", 5_010, 20, "error LOADING");
     unknown("I16", &format!("{CREATED}\n5.0 final i0 s0 0-1\n{looks}"));
     // Nobody knows what these are for.
