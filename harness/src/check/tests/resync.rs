@@ -115,6 +115,11 @@ fn who_may_doubt_whether_redis_has_it_may_bring_it_again() {
     }
     fails("I12", &again("3.0 fault 1 restart on i0,i1\n4.0 fault 1 restart off i0,i1"));
     fails("I12", &again("21.2 wire i0 c0 > EVALSHA session:s0\n21.3 wire i0 c0 < error NOSCRIPT"));
+    // What strikes one instance is no reason for another to doubt.
+    let struck = again("21.6 fault 1 stall on i0 spares\n21.7 fault 1 stall off i0 spares");
+    passes("I12", &struck);
+    passes("I12", &struck.replace("i0", "i1"));
+    fails("I12", &struck.replace("stall on i0", "stall on i1").replace("stall off i0", "stall off i1"));
     // Nothing is known of what Redis refused.
     unknown("I12", &again("").replace("1.1 wire i0 c0 opened", ""));
 }
