@@ -237,7 +237,7 @@ fn a_store_that_is_right_is_never_accused() {
 
 #[test]
 fn what_a_read_must_have_known_is_kept_as_it_is_found_out() {
-    let (mut kept, mut known) = (0, 0);
+    let (mut kept, mut known, mut surely) = (0, 0, 0);
     for seed in 0..60 {
         let history = any_history(seed);
         let index = Index::new(&history);
@@ -245,6 +245,12 @@ fn what_a_read_must_have_known_is_kept_as_it_is_found_out() {
             for read in log.reads(&index).filter(|read| read.nth.is_some()) {
                 let again = Read { nth: None, ..read };
                 assert_eq!(log.must_be_there(&index, &read), log.must_be_there(&index, &again), "{read:?}");
+                if log.surely_may_live(&read) {
+                    surely += 1;
+                    assert!(
+                        log.expiry(&index, &read).latest.is_some_and(|(latest, _)| latest >= read.from.t)
+                    );
+                }
                 for fact in Fact::ALL {
                     let of = |read| log.floor(&index, read, fact).by_lane().collect::<Vec<_>>();
                     assert_eq!(of(&read), of(&again), "seed {seed}: {read:?}");
@@ -255,6 +261,7 @@ fn what_a_read_must_have_known_is_kept_as_it_is_found_out() {
         }
     }
     assert!(kept > 1_000 && known > kept, "{kept} reads, {known} operations that they must have known");
+    assert!(surely > kept / 4, "{surely} of {kept} reads came while the session surely might live");
 }
 
 #[test]
