@@ -65,7 +65,12 @@ fn a_failure_fails_the_run_unless_it_is_waived() {
 #[test]
 fn a_run_that_was_not_clean_before_its_fault_is_invalid_even_if_something_failed() {
     let unclean = GOOD.replace("2.0-2.005 i1 get s0 -> redis 0-1", "2.0-2.005 i1 get s0 -> failed");
-    assert_eq!(verdict(&unclean), Verdict::Invalid);
+    let judgement = judged(|_| {}, &unclean);
+    let run = judgement.findings.iter().find(|finding| finding.check == "run").unwrap();
+    assert_eq!((judgement.verdict, run.verdict), (Verdict::Invalid, Verdict::Invalid));
+    assert_eq!((run.judged, run.broken), (1, 1));
+    let times: Vec<u64> = run.witness.iter().map(|entry| entry.t / 1_000_000).collect();
+    assert!(times.starts_with(&[2_000, 2_005]), "{times:?}");
     assert_eq!(verdict(&unclean.replace("final i0 s0 0-1", "final i0 s0 none")), Verdict::Invalid);
     assert_eq!(verdict(&GOOD.replace("get s0 -> redis", "get s0 -> local")), Verdict::Invalid);
     // Later it may fail.
