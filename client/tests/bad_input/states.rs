@@ -232,17 +232,10 @@ async fn clocks_an_hour_off_expire_nothing_early_and_keep_nothing_for_ever() {
     let hour = 3_600_000;
     for epoch in [now.0 * 1000 - hour, now.0 * 1000 + hour, 0, u64::MAX] {
         let (settings, clock) = (calm(), squall_client::Clock::new(epoch));
-        let watch = squall_client::Clock::system();
-        let begun = watch.now();
         let a = redis.session_client_at(1, &settings, clock);
         create(&a, "s", "x", MINUTE).await;
-        // What time it is at Redis is known to half a round trip, and none took longer than all of this.
-        let unsure = watch.now().since(begun).as_millis() as i64 / 2 + 1;
         let left: i64 = redis.ask(&["PTTL", "session:s"]).await;
-        assert!(
-            (50_000..=60_000 + unsure.min(2_000)).contains(&left),
-            "{epoch}: {left}, give or take {unsure}"
-        );
+        assert!((50_000..=60_000).contains(&left), "{epoch}: {left}");
         assert_eq!(read(&a, "s").await.as_deref(), Some("x"), "{epoch}");
         create(&a, "short", "x", Duration::from_millis(150)).await;
         eventually("it is over", || async { read(&a, "short").await.is_none() }).await;
