@@ -111,7 +111,8 @@ impl SessionClient {
         Ok(Self { store, resyncing })
     }
 
-    /// Makes a session that lives for `ttl`; one that exists is replaced.
+    /// Makes a session that lives for `ttl`; one that exists is replaced. Its end is a moment of Redis's clock, of which is known
+    /// here what time it is there to half a round trip: by so much, and what clocks drift since, it may come sooner or later.
     pub async fn create(&self, id: &str, value: Bytes, ttl: Duration) -> Result<Ack, SessionError> {
         self.create_by(id, value, ttl, self.deadline()).await
     }
@@ -121,7 +122,7 @@ impl SessionClient {
         self.update_by(id, value, self.deadline()).await
     }
 
-    /// Lets a session live for `ttl` from now on.
+    /// Lets a session live for `ttl` from now on, as exactly as [`create`](Self::create).
     pub async fn touch(&self, id: &str, ttl: Duration) -> Result<Ack, SessionError> {
         self.touch_by(id, ttl, self.deadline()).await
     }
