@@ -2,7 +2,6 @@
 //! for every reader, and what is newer in Redis is not overwritten.
 
 use super::convergence;
-use super::floor::Floor;
 use super::index::{Index, OperationId, nanos};
 use super::reads::{Read, Seen, View};
 use super::session::{Fact, SessionLog};
@@ -66,8 +65,12 @@ fn meet(index: &Index<'_>, one: OperationId, other: OperationId) -> bool {
 }
 
 /// The newest write that `older` had to give way to.
-fn newer(index: &Index<'_>, floor: &Floor<'_>, older: OperationId) -> Option<OperationId> {
-    let later = floor.operations().filter(|id| meet(index, older, *id) && index.precedes(older, *id));
+fn newer(
+    index: &Index<'_>,
+    others: impl Iterator<Item = OperationId>,
+    older: OperationId,
+) -> Option<OperationId> {
+    let later = others.filter(|id| meet(index, older, *id) && index.precedes(older, *id));
     later.max_by_key(|id| index.operation(*id).invoke)
 }
 
@@ -80,7 +83,7 @@ fn values(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
             continue;
         }
         let floor = log.floor(index, &read, Fact::Value);
-        let overwritten = newer(index, &floor, writer)
+        let overwritten = newer(index, floor.operations(), writer)
             .filter(|id| read.is_final() || index.operation(*id).served_by() == Some(ServedBy::Redis));
         match overwritten {
             Some(newer) => lost(index, &read, (writer, newer), "brought back the value of", tally),
@@ -140,7 +143,7 @@ fn expiries(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
             matches!(operation.kind, Kind::Create | Kind::Touch) && from <= *set.end() && *set.start() <= to
         };
         let mut stands = log.operations.iter().filter(sets);
-        let older = stands.find_map(|older| Some((*older, newer(index, &floor, *older)?)));
+        let older = stands.find_map(|older| Some((*older, newer(index, floor.operations(), *older)?)));
         if let Some(pair) = older {
             lost(index, &read, pair, "has the expiry of", tally);
         }
@@ -164,18 +167,21 @@ fn lives(index: &Index<'_>, log: &SessionLog, tally: &mut Tally) {
             }
             continue;
         }
-        let destroys = log.floor(index, &read, Fact::Destruction);
-        if destroys.operations().next().is_none() {
+        let destroys: Vec<OperationId> = log.floor(index, &read, Fact::Destruction).operations().collect();
+        if destroys.is_empty() {
             continue;
         }
         let revived = match (read.seen, index.writer_of(&read)) {
             (Seen::Value(_), None) => continue,
-            (Seen::Value(_), Some(writer)) => newer(index, &destroys, writer).map(|newer| (writer, newer)),
+            (Seen::Value(_), Some(writer)) => {
+                newer(index, destroys.iter().copied(), writer).map(|newer| (writer, newer))
+            }
             (Seen::There(_) | Seen::Alive | Seen::Absent, _) => None,
         };
         let never_again = || !log.may_be_created_again(index, &read, &destroys);
         let creates = || log.floor(index, &read, Fact::Creation);
-        let older = || creates().operations().find_map(|id| Some((id, newer(index, &destroys, id)?)));
+        let older =
+            || creates().operations().find_map(|id| Some((id, newer(index, destroys.iter().copied(), id)?)));
         match revived.or_else(|| if never_again() { older() } else { None }) {
             Some(pair) => lost(index, &read, pair, "still shows the session of", tally),
             None => tally.judged(),

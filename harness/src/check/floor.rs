@@ -18,15 +18,6 @@ pub(crate) struct Floor<'a> {
     settled: Option<u64>,
     /// Redis may have forgotten what was invoked before this.
     forgotten: u64,
-    /// What of each lane had ended, where several facts are asked for.
-    rows: Option<&'a [Row<'a>]>,
-}
-
-/// What of a lane had ended when a read began, as far as it concerns the read, and what of it was settled by then.
-#[derive(Clone, Copy)]
-pub(crate) struct Row<'a> {
-    before: Option<&'a Ended>,
-    settled: Option<&'a Ended>,
 }
 
 impl<'a> Floor<'a> {
@@ -40,27 +31,12 @@ impl<'a> Floor<'a> {
         let settled = read.from.t.checked_sub(index.resync_within().saturating_add(index.slack()));
         let settled = settled.filter(|_| read.view == View::Redis && read.from.t > index.settled_after(0));
         let forgotten = index.faults.forgotten_before(read.to.t);
-        Self { index, lanes, ended_before, fact, read, settled, forgotten, rows: None }
-    }
-
-    /// What of each lane had ended. It is the same for every fact.
-    pub(crate) fn rows(&self) -> Vec<Row<'a>> {
-        (0..self.lanes.len()).map(|place| self.row(place)).collect()
-    }
-
-    /// What the same read must have known of this fact, of these rows.
-    pub(crate) fn about<'b>(&self, fact: Fact, rows: &'b [Row<'b>]) -> Floor<'b>
-    where
-        'a: 'b,
-    {
-        Floor { fact, rows: Some(rows), ..*self }
+        Self { index, lanes, ended_before, fact, read, settled, forgotten }
     }
 
     /// The operation that surely superseded `earlier`, if one did: of those, the one invoked last.
     pub(crate) fn supersedes(&self, index: &Index<'_>, earlier: OperationId) -> Option<OperationId> {
-        // What was not invoked later cannot have followed.
-        let later = self.operations().filter(|later| *later > earlier && index.precedes(earlier, *later));
-        later.max()
+        superseding(index, earlier, self.operations())
     }
 
     /// The operations, at most one of each instance.
@@ -84,38 +60,34 @@ impl<'a> Floor<'a> {
         (0..self.lanes.len()).map(|place| self.of_lane(place))
     }
 
-    fn row(&self, place: usize) -> Row<'a> {
-        let (read, from, lane) = (self.read, self.read.from, &self.lanes[place]);
-        let concerns = read.view == View::Redis || read.is_by(usize::from(lane.instance));
-        let before = || match self.ended_before {
-            Some(counts) => lane.after(counts[place]),
-            None => lane.last(|end| end < from),
-        };
-        Row {
-            before: concerns.then(before).flatten(),
-            settled: self.settled.and_then(|settled| lane.last(|end| end.t < settled)),
-        }
-    }
-
     fn of_lane(&self, place: usize) -> Option<OperationId> {
         let (read, lane) = (self.read, &self.lanes[place]);
-        let row = self.rows.map_or_else(|| self.row(place), |rows| rows[place]);
         let of = |row: Option<&Ended>, acknowledged| row.and_then(|row| row.latest(self.fact, acknowledged));
         let brings = self.index.brings_local_writes();
         let all = if brings { Acknowledged::ByAnyone } else { Acknowledged::ByRedis };
         let mut latest = None;
         if read.is_by(usize::from(lane.instance)) {
             let own = if read.view == View::Own { Acknowledged::ByAnyone } else { all };
-            latest = of(row.before, own);
+            latest = of(self.before(place), own);
         } else if read.view == View::Redis {
-            latest = self.remembered(row.before);
+            latest = self.remembered(self.before(place));
         }
+        let settled = self.settled.and_then(|settled| lane.last(|end| end.t < settled));
         let latest = latest.max(if self.index.gone(lane.instance).is_some() {
-            row.settled.and_then(|_| self.left_by(lane))
+            settled.and_then(|_| self.left_by(lane))
         } else {
-            of(row.settled, all)
+            of(settled, all)
         });
         latest.filter(|id| !self.index.may_be_dropped(*id, read.to.t))
+    }
+
+    /// What of a lane had ended when the read began.
+    fn before(&self, place: usize) -> Option<&'a Ended> {
+        let (lane, from) = (&self.lanes[place], self.read.from);
+        match self.ended_before {
+            Some(counts) => lane.after(counts[place]),
+            None => lane.last(|end| end < from),
+        }
     }
 
     /// Of what had ended, the last that Redis acknowledged and has not forgotten since: replicas may have what it lost.
@@ -148,4 +120,14 @@ impl<'a> Floor<'a> {
         };
         in_redis.max(of(lane.last(|end| end.t < until), Acknowledged::ByAnyone).filter(kept))
     }
+}
+
+/// The operation among these that surely superseded `earlier`, if one did: of those, the one invoked last.
+pub(crate) fn superseding(
+    index: &Index<'_>,
+    earlier: OperationId,
+    operations: impl Iterator<Item = OperationId>,
+) -> Option<OperationId> {
+    // What was not invoked later cannot have followed.
+    operations.filter(|later| *later > earlier && index.precedes(earlier, *later)).max()
 }

@@ -1,6 +1,7 @@
 //! I6: a destroyed session stays destroyed, unless it is created again.
 
-use super::index::Index;
+use super::floor::superseding;
+use super::index::{Index, OperationId};
 use super::reads::{Read, Seen};
 use super::session::{Fact, SessionLog};
 use super::sightings;
@@ -43,14 +44,14 @@ impl Check for NoResurrection {
 
 /// A read that must have known of a destroy.
 fn after_destroy(index: &Index<'_>, log: &SessionLog, read: &Read, tally: &mut Tally) {
-    let destroys = log.floor(index, read, Fact::Destruction);
-    let Some(latest) = destroys.latest() else { return };
+    let destroys: Vec<OperationId> = log.floor(index, read, Fact::Destruction).operations().collect();
+    let Some(latest) = destroys.iter().copied().max() else { return };
     let revived_by = match read.seen {
         Seen::Absent => return tally.judged(),
         Seen::There(_) | Seen::Alive => None,
         Seen::Value(_) => {
             let Some(writer) = index.writer_of(read) else { return };
-            destroys.supersedes(index, writer).map(|destroy| (destroy, Some(writer)))
+            superseding(index, writer, destroys.iter().copied()).map(|destroy| (destroy, Some(writer)))
         }
     };
     let never_again = !log.may_be_created_again(index, read, &destroys);

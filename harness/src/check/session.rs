@@ -6,7 +6,7 @@ use std::thread;
 
 use super::cores::cores_for;
 use super::expiry::{Expiries, ExpiryRange};
-use super::floor::Floor;
+use super::floor::{Floor, superseding};
 use super::index::{Index, Moment, Operation, OperationId};
 pub(crate) use super::lane::Fact;
 use super::lane::{Acknowledged, Begun, Lane};
@@ -164,7 +164,7 @@ impl SessionLog {
         self.expiries = Expiries::new(index, &instances, setters.clone().map(|(id, _)| *id));
         let happened = setters.filter(|(_, setter)| !setter.never_happened());
         self.begun = happened.map(|(_, setter)| (setter.invoke, may_live_until(setter))).collect();
-        self.must = self.reads.iter().map(|read| self.because(index, read).is_some()).collect();
+        self.must = self.reads.iter().map(|read| self.must(index, read)).collect();
     }
 
     /// Whether it changed a session that another instance had ended and made again, unknown to the writer; see
@@ -249,27 +249,35 @@ impl SessionLog {
     /// alive, nothing can have ended it, and its time is not over.
     pub(crate) fn must_be_there(&self, index: &Index<'_>, read: &Read) -> bool {
         let known = read.nth.and_then(|nth| self.must.get(nth as usize).copied());
-        known.unwrap_or_else(|| self.because(index, read).is_some())
+        known.unwrap_or_else(|| self.must(index, read))
     }
 
     /// Why it must be there, if it must.
     pub(crate) fn because(&self, index: &Index<'_>, read: &Read) -> Option<MustBeThere> {
-        let life = self.floor(index, read, Fact::Life);
-        let rows = life.rows();
-        let floor = |fact| life.about(fact, &rows);
-        let because = self.alive_because(index, read, &floor(Fact::Life))?;
-        if self.may_be_destroyed(index, read, &floor(Fact::Creation)) {
+        if !self.must(index, read) {
             return None;
         }
-        let earliest = self.expiries.range(index, read, &floor(Fact::Expiry)).earliest;
-        let expires = earliest.is_none_or(|(t, _)| t.saturating_sub(index.slack()) <= read.to.t);
-        (!expires).then_some(MustBeThere { because, earliest })
+        let shown = self.floor(index, read, Fact::Life).latest();
+        let because = shown.or_else(|| self.sighted(index, read))?;
+        Some(MustBeThere { because, earliest: self.expiry(index, read).earliest })
     }
 
-    /// An acknowledged create that may have followed every one of `destroys`, or one whose outcome is not known.
-    pub(crate) fn may_be_created_again(&self, index: &Index<'_>, read: &Read, destroys: &Floor<'_>) -> bool {
+    fn must(&self, index: &Index<'_>, read: &Read) -> bool {
+        let shown = self.floor(index, read, Fact::Life).operations().next().is_some();
+        (shown || self.sighted(index, read).is_some())
+            && !self.may_be_destroyed(index, read)
+            && !self.may_be_expired(index, read)
+    }
+
+    /// Whether a create may have followed every one of `destroys`: one that was acknowledged, or one whose outcome is not known.
+    pub(crate) fn may_be_created_again(
+        &self,
+        index: &Index<'_>,
+        read: &Read,
+        destroys: &[OperationId],
+    ) -> bool {
         let loose = self.loose_create.is_some_and(|id| index.operation(id).invoke < read.to);
-        loose || survives(index, read, self.lanes.iter().map(|lane| &lane.creates), destroys)
+        loose || survives(index, read, self.lanes.iter().map(|lane| &lane.creates), || destroys.to_vec())
     }
 
     /// Whether everything that creates or extends the session and began before `until` was known to `read`.
@@ -291,7 +299,7 @@ impl SessionLog {
         self.lanes.iter().find(|lane| usize::from(lane.instance) == instance)
     }
 
-    fn may_be_destroyed(&self, index: &Index<'_>, read: &Read, creates: &Floor<'_>) -> bool {
+    fn may_be_destroyed(&self, index: &Index<'_>, read: &Read) -> bool {
         let loose = self.loose_destroy.is_some_and(|id| index.operation(id).invoke < read.to);
         if loose {
             return true;
@@ -299,18 +307,23 @@ impl SessionLog {
         if !self.story.may_end {
             return false;
         }
+        let creates = || self.floor(index, read, Fact::Creation).operations().collect();
         survives(index, read, self.lanes.iter().map(|lane| &lane.destroys), creates)
     }
 
-    fn alive_because(&self, index: &Index<'_>, read: &Read, life: &Floor<'_>) -> Option<OperationId> {
-        life.latest().or_else(|| {
-            let Reader::Instance(own) = read.reader else { return None };
-            let lane = self.lanes.iter().find(|lane| lane.instance == own)?;
-            let any = read.view == View::Own || index.brings_local_writes();
-            let sighted = lane.sighted(if any { Acknowledged::ByAnyone } else { Acknowledged::ByRedis });
-            let before = |id: &OperationId| index.operation(*id).end.is_some_and(|end| end < read.from);
-            sighted.filter(before).filter(|id| !index.may_be_dropped(*id, read.to.t))
-        })
+    fn may_be_expired(&self, index: &Index<'_>, read: &Read) -> bool {
+        let earliest = self.expiry(index, read).earliest;
+        earliest.is_none_or(|(t, _)| t.saturating_sub(index.slack()) <= read.to.t)
+    }
+
+    /// What the reader itself had seen of it alive before.
+    fn sighted(&self, index: &Index<'_>, read: &Read) -> Option<OperationId> {
+        let Reader::Instance(own) = read.reader else { return None };
+        let lane = self.lanes.iter().find(|lane| lane.instance == own)?;
+        let any = read.view == View::Own || index.brings_local_writes();
+        let sighted = lane.sighted(if any { Acknowledged::ByAnyone } else { Acknowledged::ByRedis });
+        let before = |id: &OperationId| index.operation(*id).end.is_some_and(|end| end < read.from);
+        sighted.filter(before).filter(|id| !index.may_be_dropped(*id, read.to.t))
     }
 }
 
@@ -350,18 +363,18 @@ fn lane_of(lanes: &mut Vec<Lane>, instance: u16) -> &mut Lane {
     &mut lanes[place]
 }
 
-/// Whether one of these operations of each instance, begun before the read ended, may come after all of `floor`.
+/// Whether one of these operations of each instance, begun before the read ended, may come after all of `others`.
 fn survives<'a>(
     index: &Index<'_>,
     read: &Read,
     operations: impl Iterator<Item = &'a Begun>,
-    floor: &Floor<'_>,
+    others: impl FnOnce() -> Vec<OperationId>,
 ) -> bool {
     let mut ended = operations.filter_map(|begun| begun.last_ended(read.to)).peekable();
     if ended.peek().is_none() {
         return false;
     }
     // Found once, for all instances.
-    let floor: Vec<OperationId> = floor.operations().collect();
-    ended.any(|id| !floor.iter().any(|later| *later > id && index.precedes(id, *later)))
+    let others = others();
+    ended.any(|id| superseding(index, id, others.iter().copied()).is_none())
 }

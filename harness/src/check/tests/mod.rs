@@ -23,6 +23,7 @@ mod telemetry;
 mod told;
 mod ttl;
 mod values;
+mod wide;
 mod witness;
 
 use super::{Finding, Verdict, all};
