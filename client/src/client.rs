@@ -192,9 +192,9 @@ impl SessionClient {
         let begun = store.memory.lock().write(store.clock.now(), id, &write);
         let begun = match begun {
             Err(Refusal::Missing) => {
-                let takes = self.find(id, deadline).await?;
+                let (takes, kept) = self.find(id, deadline).await?;
                 let begun = store.memory.lock().write(store.clock.now(), id, &write);
-                begun.map_err(|_| self.no_room(takes))
+                begun.map_err(|refusal| self.unwritable(&refusal, takes, kept))
             }
             Err(Refusal::Full) => Err(SessionError::Full),
             Ok(push) => Ok(push),
@@ -230,10 +230,14 @@ impl SessionClient {
         }
     }
 
-    /// Makes sure that the session is there, for a write that needs it, and says how many bytes it takes.
-    async fn find(&self, id: &str, deadline: Time) -> Result<u64, SessionError> {
+    /// Makes sure that the session is there, for a write that needs it, and says how many bytes it takes, and whether it is now
+    /// kept here.
+    async fn find(&self, id: &str, deadline: Time) -> Result<(u64, bool), SessionError> {
         match self.ask(id, deadline).await {
-            Ok(Look::Alive { payload, .. }) => Ok(LocalCopy::takes(id, payload.len())),
+            Ok(Look::Alive { payload, .. }) => {
+                let kept = self.store.memory.lock().local().entry(id).is_some();
+                Ok((LocalCopy::takes(id, payload.len()), kept))
+            }
             Ok(Look::Destroyed | Look::Expired | Look::Unknown) => Err(SessionError::NoSession),
             Err(Unanswered::Damaged(damage)) => Err(SessionError::Corrupt(damage.cure())),
             Err(Unanswered::Call(error)) => {

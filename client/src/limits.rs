@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::answer::SessionError;
 use crate::client::SessionClient;
 use crate::core::local::LocalCopy;
-use crate::core::sessions::Write;
+use crate::core::sessions::{Refusal, Write};
 use crate::keys::key_problem;
 
 impl SessionClient {
@@ -32,8 +32,17 @@ impl SessionClient {
         lives.map_or(Ok(()), ttl)
     }
 
+    /// Why a session of so many bytes that was found, and `kept` here if there was room, cannot be written all the same.
+    pub(crate) fn unwritable(&self, refusal: &Refusal, bytes: u64, kept: bool) -> SessionError {
+        match refusal {
+            // It ended just now.
+            Refusal::Missing if kept => SessionError::NoSession,
+            Refusal::Missing | Refusal::Full => self.no_room(bytes),
+        }
+    }
+
     /// Why a session of so many bytes cannot be kept here.
-    pub(crate) fn no_room(&self, bytes: u64) -> SessionError {
+    fn no_room(&self, bytes: u64) -> SessionError {
         let most = self.settings().local.bytes;
         if bytes > most { SessionError::TooLarge { bytes, most } } else { SessionError::Full }
     }
