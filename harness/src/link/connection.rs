@@ -126,7 +126,8 @@ impl<C: Stream, U: Stream> Connection<C, U> {
         let Some(upstream) = &mut self.upstream else { return Poll::Ready(Err(ResetBy::Redis)) };
         let (shared, number, answering) = (&*self.shared, self.number, self.answering);
         let (conversation, tls) = (&mut self.conversation, self.tls.as_deref_mut());
-        let mut link = Passing { shared, number, now, answering, conversation, tls };
+        let version = self.version;
+        let mut link = Passing { shared, number, now, answering, version, conversation, tls };
         loop {
             let reset = self.resets && !self.spoke;
             let up = self.up.step(context, &mut self.client, upstream, &mut link)?;

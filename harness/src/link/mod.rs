@@ -324,4 +324,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+mod begun_tests;
+#[cfg(test)]
 mod tests;

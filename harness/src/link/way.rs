@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use rand_chacha::ChaCha8Rng;
@@ -71,11 +72,25 @@ pub(super) struct Passing<'a> {
     pub(super) number: u32,
     pub(super) now: Time,
     pub(super) answering: bool,
+    /// The version of the rules that it follows.
+    pub(super) version: Option<u64>,
     pub(super) conversation: &'a mut Conversation,
     pub(super) tls: Option<&'a mut Tls>,
 }
 
 impl Passing<'_> {
+    /// What bends the way of what was just read from that side, if the rules have changed since they were followed: what was sent
+    /// after a strike began must not pass as before it.
+    fn changed(&mut self, source: Side) -> Option<Bends> {
+        if self.version == Some(self.shared.version.load(Ordering::SeqCst)) {
+            return None;
+        }
+        let (shared, number) = (self.shared, self.number);
+        let rules = shared.rules();
+        self.answering = !rules.answers.is_empty();
+        Some(rules.bends(shared.chance, number, source.is_subject()))
+    }
+
     /// What is to go on of bytes from that side.
     fn interpret(&mut self, source: Side, bytes: &[u8]) -> Passage {
         match source {
@@ -161,6 +176,9 @@ impl Way {
         to: &mut impl Stream,
         link: &mut Passing<'_>,
     ) -> Result<usize, ResetBy> {
+        if let Some(bends) = link.changed(self.source) {
+            self.bends = bends;
+        }
         if bytes.is_empty() {
             self.end(context, to, link)?;
         } else if let Some(tls) = link.tls(self.source.is_subject()) {
