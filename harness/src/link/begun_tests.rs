@@ -8,10 +8,9 @@ use squall_client::Clock;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
+use super::tests::{GET, strike};
 use super::*;
-use crate::fault::{Answer, Matching};
-
-const GET: &[u8] = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+use crate::fault::Answer;
 
 /// A stream during whose first read a strike begins: after the link has looked which there are, and before bytes come.
 struct Meanwhile {
@@ -33,18 +32,7 @@ impl AsyncRead for Meanwhile {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Some(act) = self.act.take() {
-            let strike = Strike {
-                what: String::new(),
-                act,
-                instances: Vec::new(),
-                of_several: false,
-                direction: Direction::Both,
-                probability: 1.0,
-                matching: Matching::default(),
-                from: 0,
-                to: 0,
-            };
-            assert!(pin!(self.link.begin(0, &strike)).poll(context).is_ready());
+            assert!(pin!(self.link.begin(0, &strike(act))).poll(context).is_ready());
         }
         self.stream().poll_read(context, buffer)
     }

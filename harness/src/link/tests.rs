@@ -13,14 +13,14 @@ use crate::history::ReplyKind;
 
 const MS: Duration = Duration::from_millis(1);
 const NOBODY: Duration = Duration::from_secs(3600);
-const GET: &[u8] = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+pub(super) const GET: &[u8] = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
 
 struct Bench {
     link: Link,
     recorder: Recorder,
 }
 
-fn strike(act: Act) -> Strike {
+pub(super) fn strike(act: Act) -> Strike {
     Strike {
         what: String::new(),
         act,
