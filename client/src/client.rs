@@ -111,8 +111,8 @@ impl SessionClient {
         Ok(Self { store, resyncing })
     }
 
-    /// Makes a session that lives for `ttl`; one that exists is replaced. Its end is a moment of Redis's clock, of which is known
-    /// here what time it is there to half a round trip: by so much, and what clocks drift since, it may come sooner or later.
+    /// Makes a session that lives for `ttl`; one that exists is replaced. Its end is a moment of Redis's clock, which is known
+    /// here to half a round trip and what clocks drift since: it may come sooner by twice that, and does not come later.
     pub async fn create(&self, id: &str, value: Bytes, ttl: Duration) -> Result<Ack, SessionError> {
         self.create_by(id, value, ttl, self.deadline()).await
     }
@@ -352,12 +352,13 @@ impl SessionClient {
         matches!(self.store.memory.lock().look(self.store.clock.now(), id), Look::Alive { .. })
     }
 
-    /// The TTL that a session was given, when it was created or extended last, if this instance knows the session.
+    /// The TTL that a session was given, when it was created or extended last, if this instance knows the session; to a tenth of
+    /// a second, for by the error of the clock it was given less than was asked.
     pub fn given_ttl(&self, id: &str) -> Option<Duration> {
         let sessions = self.store.memory.lock();
         let expiry = sessions.local().entry(id)?.record.expiry;
         let given = expiry.unix_ms.checked_sub(expiry.version.unix_ms()).filter(|given| *given > 0);
-        given.map(Duration::from_millis)
+        given.map(|given| Duration::from_millis(given.div_ceil(TENTH_MS).saturating_mul(TENTH_MS)))
     }
 
     /// What its tasks share.
@@ -374,6 +375,9 @@ impl SessionClient {
         self.store.deadline()
     }
 }
+
+/// A tenth of a second in milliseconds.
+const TENTH_MS: u64 = 100;
 
 /// Why the local copy serves what Redis could, when Redis is just back.
 const SPARED: CallError = CallError::Rejected { retry_after: Duration::ZERO };

@@ -47,8 +47,21 @@ impl ServerClock {
         self.best.map(|best| best.half_round_trip + now.since(best.at) / DRIFT_DIVISOR)
     }
 
+    /// When something ends that is to live for `ttl` from `now` on, in milliseconds since 1970 at Redis. It takes the early end of
+    /// the estimate, so Redis does not keep it longer than for `ttl`, and the error does not take more than half of `ttl`.
+    pub fn end_of(&self, now: Time, ttl: Duration) -> u64 {
+        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        self.unix_ms(now).saturating_add(ttl - self.error_ms(now).min(ttl / 2))
+    }
+
+    /// The error in whole milliseconds, not less than it is; none before the first sample.
+    pub fn error_ms(&self, now: Time) -> u64 {
+        let error = self.error(now).unwrap_or_default();
+        u64::try_from(error.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+
     /// Takes a reply, sent and received then, that carried Redis's time in microseconds since 1970. Says by how many
-    /// milliseconds the estimate moved.
+    /// milliseconds the estimate moved, rounded down.
     pub fn sample(&mut self, sent: Time, received: Time, server_us: u64) -> i64 {
         let half_round_trip = received.since(sent) / 2;
         let server_us = i64::try_from(server_us).unwrap_or(i64::MAX);
@@ -67,7 +80,7 @@ impl ServerClock {
         }
         self.start_us = start_us;
         self.best = Some(Best { at: received, half_round_trip });
-        moved_us / 1000
+        moved_us.div_euclid(1000)
     }
 }
 
@@ -106,6 +119,33 @@ mod tests {
         let mut clock = ServerClock::new(ms(0), 1_000_000);
         assert_eq!(clock.sample(ms(10), ms(12), 1_005_011_000), 5_000);
         assert_eq!(clock.unix_ms(ms(12)), 1_005_012);
+    }
+
+    #[test]
+    fn what_is_given_a_time_to_live_never_has_more_of_it_wherever_within_its_error_the_clock_is() {
+        let second = Duration::from_secs(1);
+        for late_us in [0, 1, 499, 1000, 3999, 4000] {
+            let mut clock = ServerClock::new(ms(0), 7);
+            // Redis said its time at any moment between sending and receiving, 4 ms apart.
+            clock.sample(ms(10), ms(14), 1_000_010_000 + late_us);
+            for at in [14, 15, 1_000] {
+                let left_us = clock.end_of(ms(at), second) * 1000 - (1_000_000_000 + at * 1000);
+                assert!((994_000..=1_000_000).contains(&left_us), "{late_us} {at}: {left_us}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_estimate_that_grew_old_leaves_half_of_a_short_time_to_live() {
+        let mut clock = ServerClock::new(ms(0), 0);
+        assert_eq!(clock.end_of(ms(0), Duration::from_millis(1)), 1, "nothing is known");
+        clock.sample(ms(0), ms(0), 1_000_000_000);
+        // After 100,000 s the clocks may be 10 s apart.
+        let (then, begun) = (ms(100_000_000), 1_000_000 + 100_000_000);
+        assert_eq!(clock.end_of(then, Duration::from_millis(60_000)), begun + 50_000);
+        assert_eq!(clock.end_of(then, Duration::from_millis(300)), begun + 150);
+        assert_eq!(clock.end_of(then, Duration::from_millis(1)), begun + 1);
+        assert_eq!(clock.end_of(then, Duration::MAX), u64::MAX);
     }
 
     #[test]

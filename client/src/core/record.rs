@@ -152,8 +152,9 @@ impl Record {
         facts.into_iter().filter(|fact| *fact > version && fact.writer() != version.writer()).max()
     }
 
-    /// Moves by `ms` what was written before Redis's clock was known, which is what is newer than `known`. It stays newer.
-    pub(crate) fn shift(&mut self, ms: i64, known: Version) {
+    /// Moves by `ms` what was written before Redis's clock was known, which is what is newer than `known`. It stays newer. An
+    /// expiry comes `early` milliseconds sooner, as far as that leaves half of what was given.
+    pub(crate) fn shift(&mut self, ms: i64, early: u64, known: Version) {
         let versions = [self.creation, self.expiry.version, self.value.version, self.destruction];
         let Some(oldest) = versions.into_iter().filter(|version| *version > known).min() else { return };
         let room = i64::try_from(oldest.unix_ms().saturating_sub(known.unix_ms())).unwrap_or(i64::MAX);
@@ -161,7 +162,9 @@ impl Record {
         let by = if known == Version::NEVER { ms } else { ms.max(1 - room) };
         let shifted = |version: Version| if version > known { version.shifted(by) } else { version };
         if self.expiry.version > known {
-            self.expiry.unix_ms = self.expiry.unix_ms.saturating_add_signed(ms);
+            let given = self.expiry.unix_ms.saturating_sub(self.expiry.version.unix_ms());
+            let sooner = self.expiry.unix_ms - early.min(given / 2);
+            self.expiry.unix_ms = sooner.saturating_add_signed(ms);
         }
         self.creation = shifted(self.creation);
         self.expiry.version = shifted(self.expiry.version);

@@ -131,13 +131,14 @@ impl Sessions {
     pub fn synchronise(&mut self, sent: Time, received: Time, server_us: u64) {
         let first = !self.server.synchronised();
         let moved = self.server.sample(sent, received, server_us);
-        if !first || moved == 0 {
+        if !first {
             return;
         }
         self.versions.shift(moved);
+        let early = self.server.error_ms(received);
         for id in self.local.ids() {
             self.local.change(&id, |entry| {
-                entry.record.shift(moved, entry.by_redis);
+                entry.record.shift(moved, early, entry.by_redis);
                 // Too late does no harm, too early would.
                 let all = entry.by_redis == Version::NEVER;
                 entry.latest_expiry =
@@ -161,10 +162,7 @@ impl Sessions {
         if !self.local.make_room(id, payload) {
             return Err(Refusal::Full);
         }
-        let expires = |ttl: &Duration| {
-            let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-            self.server.unix_ms(now).saturating_add(ttl)
-        };
+        let expires = |ttl: &Duration| self.server.end_of(now, *ttl);
         let change = match write {
             Write::Create { payload, ttl } => {
                 Change::Create { payload: payload.clone(), expires_unix_ms: expires(ttl) }

@@ -242,6 +242,24 @@ fn what_was_written_by_the_local_clock_is_put_right_when_rediss_is_known() {
 }
 
 #[test]
+fn a_session_ends_at_the_early_end_of_what_is_known_of_rediss_clock() {
+    let mut sessions = Sessions::new(&Settings::default(), 1, ms(0), 1_000_000_000);
+    let before = create(&mut sessions, 10);
+    sessions.release(&before.id, false);
+    // Redis, an hour behind, said so at some moment of those four milliseconds: its clock is known to two.
+    sessions.synchronise(ms(20), ms(24), 996_400_022_000);
+    assert_eq!(sessions.push("s").record.expiry.unix_ms, 996_460_010 - 2);
+    let after = create(&mut sessions, 24);
+    assert_eq!(
+        (after.record.expiry.unix_ms, after.record.creation.unix_ms()),
+        (996_460_024 - 2, 996_400_024)
+    );
+    let short = Write::Touch { ttl: Duration::from_millis(3) };
+    let short = sessions.write(ms(24), "s", &short).unwrap();
+    assert_eq!(short.record.expiry.unix_ms, 996_400_024 + 2, "no more than half of it is taken");
+}
+
+#[test]
 fn without_a_fallback_a_write_stands_only_once_redis_has_it() {
     let mut sessions = sessions_with(&Settings { fallback: Fallback::None, ..Settings::default() }, 1);
     let push = create(&mut sessions, 10);

@@ -78,7 +78,7 @@ fn took(push: &Push, at: u64) -> Answer {
 #[test]
 fn what_was_saved_is_there_after_a_restart_and_waits_for_redis() {
     let mut before = sessions(1);
-    hear_redis(&mut before, 0);
+    hear_redis(&mut before, 10);
     write(&mut before, 10, &create("new"));
     let mut after = restarted(&saved(&mut before));
     hear_redis(&mut after, 0);
@@ -91,7 +91,7 @@ fn times_that_were_rediss_stay_and_those_of_the_local_clock_are_put_right() {
     for heard_before in [false, true] {
         let mut before = sessions(1);
         if heard_before {
-            hear_redis(&mut before, 0);
+            hear_redis(&mut before, 10);
         }
         write(&mut before, 10, &create("new"));
         let expiry = before.local().entry("s").unwrap().record.expiry.unix_ms;
