@@ -112,15 +112,16 @@ impl Case<'_> {
         ran
     }
 
-    /// With others beside it; what is not as expected then is run again by itself, where that is asked for.
+    /// With others beside it; what is not as expected then is run again by itself, once the others are done, where that is
+    /// asked for.
     fn in_real_time(&self) -> Result<Ran, Skipped> {
-        let beside_others = self.shared.alone.read().unwrap_or_else(PoisonError::into_inner);
+        let beside_others = self.shared.turns.beside_others();
         let first = self.compared(self.once(self.shared.seed)?);
         drop(beside_others);
         if first.wrong.is_none() || !self.shared.options.again_alone {
             return Ok(first);
         }
-        let _alone = self.shared.alone.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.shared.turns.alone();
         cli::say(&format!("again, alone: {}{}", self.name, first.text("")));
         Ok(self.compared(self.once(self.shared.seed)?))
     }

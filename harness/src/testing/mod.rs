@@ -11,11 +11,12 @@ mod breakers;
 mod case;
 mod expected;
 mod replay;
+mod turns;
 
 use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
@@ -34,10 +35,11 @@ use crate::world::Kind;
 use breakers::Shown;
 use case::Place;
 use expected::Expected;
+use turns::Turns;
 
 /// Cases mostly wait on the clock, so many go side by side even on two cores. Containers take more of them.
 const AT_ONCE: usize = 24;
-const AT_ONCE_WITH_CONTAINERS: usize = 12;
+const AT_ONCE_WITH_CONTAINERS: usize = 14;
 
 /// What is tested, with what, and where. Relative paths are below the package's folder, where cargo starts its tests.
 #[derive(Clone, Debug)]
@@ -89,7 +91,7 @@ struct Shared {
     expected: Arc<Option<Expected>>,
     results: Arc<Mutex<Vec<RunResult>>>,
     shown: Shown,
-    alone: Arc<RwLock<()>>,
+    turns: Arc<Turns>,
 }
 
 impl Options {
@@ -147,7 +149,7 @@ fn run(options: Options, arguments: Arguments) -> Result<ExitCode, TestingError>
         expected: Arc::new(expected),
         results: Arc::default(),
         shown: Shown::default(),
-        alone: Arc::default(),
+        turns: Arc::default(),
     };
     // The longest first, so that none is left to run alone at the end.
     files.sort_by_key(|file| Reverse(file.load().map_or(Duration::ZERO, |scenario| scenario.length())));
