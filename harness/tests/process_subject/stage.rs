@@ -1,7 +1,8 @@
 //! What these tests have in common.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use squall::history::{History, Left};
@@ -79,7 +80,17 @@ impl World for Nowhere {
 /// The command of the small subject that misbehaves in the way named; its processes are found by `mark`.
 pub(crate) fn command(way: &str, mark: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/process_subject/subject.py");
-    format!("python3 '{}' {way} {mark}", script.display())
+    format!("'{}' '{}' {way} {mark}", python(), script.display())
+}
+
+/// The interpreter itself. What goes by its name may be a script that looks for it at every start, which takes most of the time.
+fn python() -> &'static str {
+    static PYTHON: OnceLock<String> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+        let said = String::from_utf8(asked.expect("python3 can be run").stdout).unwrap();
+        said.trim().to_owned()
+    })
 }
 
 pub(crate) fn subject(way: &str, mark: &str) -> Process {
@@ -159,7 +170,7 @@ pub(crate) fn with_mark(mark: &str) -> Vec<String> {
 
 /// The same where there is no /proc.
 fn with_mark_by_ps(mark: &str) -> Vec<String> {
-    let output = std::process::Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
+    let output = Command::new("ps").args(["-A", "-o", "args="]).output().unwrap();
     let all = String::from_utf8_lossy(&output.stdout).into_owned();
     all.lines().filter(|line| line.contains(mark)).map(str::to_owned).collect()
 }
