@@ -48,7 +48,7 @@ impl ServerClock {
     }
 
     /// When something ends that is to live for `ttl` from `now` on, in milliseconds since 1970 at Redis. It takes the early end of
-    /// the estimate, so Redis does not keep it longer than for `ttl`, and the error does not take more than half of `ttl`.
+    /// the estimate, so Redis does not keep it longer than for `ttl`, unless the error is more than half of `ttl`: half is left.
     pub fn end_of(&self, now: Time, ttl: Duration) -> u64 {
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         self.unix_ms(now).saturating_add(ttl - self.error_ms(now).min(ttl / 2))
