@@ -112,7 +112,8 @@ impl SessionClient {
     }
 
     /// Makes a session that lives for `ttl`; one that exists is replaced. Its end is a moment of Redis's clock, which is known
-    /// here to half a round trip and what clocks drift since: it may come sooner by twice that, but leaves half of `ttl`, and does not come later.
+    /// here to half a round trip and what clocks drift since: it may come sooner by twice that, and does not come later. Of a
+    /// `ttl` that is as short as that, half is left.
     pub async fn create(&self, id: &str, value: Bytes, ttl: Duration) -> Result<Ack, SessionError> {
         self.create_by(id, value, ttl, self.deadline()).await
     }
