@@ -112,7 +112,7 @@ fn opens_for_a_reason(
     tally: &mut Tally,
 ) {
     let rule = &index.rules().breaker;
-    let closed_since = before.last().map_or(0, |closed| closed.t).max(index.started(instance));
+    let closed_since = before.last().map_or(0, |closed| closed.t);
     let window = change.t.saturating_sub(nanos(rule.window));
     let succeeded = trouble.last_success(change.t).unwrap_or(0);
     // Failures before the last success count only within the window; those of before it was last closed never do.

@@ -170,11 +170,6 @@ impl Index<'_> {
         self.lives.gone(instance)
     }
 
-    /// When this instance began to have its number: not before.
-    pub(crate) fn started(&self, instance: u16) -> u64 {
-        self.lives.get(instance).map_or(0, |life| life.from)
-    }
-
     /// When the last entry was recorded that tells of this instance.
     pub(crate) fn over_of(&self, instance: u16) -> u64 {
         self.gone(instance).map_or(self.over, |gone| gone.asked)

@@ -102,6 +102,16 @@ fn what_was_accepted_long_before_the_crash_was_brought_by_then() {
 }
 
 #[test]
+fn what_was_accepted_while_redis_forgot_is_brought_by_who_had_it_and_what_redis_had_taken_is_not() {
+    let outage = "5.0 fault 0 kill on i0,i1 total loses\n8.0 fault 0 kill off i0,i1 total loses";
+    let story = ended("killed", outage, "20", "none");
+    assert!(fails("I1", &story).contains("0-2"));
+    passes("I1", &story.replace("s0 none", "s0 0-2"));
+    let taken = finding(&story::history(&story.replace("-> local", "-> redis")), "I1");
+    assert_ne!(taken.verdict, Verdict::Fail, "{}", taken.says);
+}
+
+#[test]
 fn what_redis_forgets_after_the_crash_nobody_can_bring_again() {
     let story = |loses: &str| {
         format!(

@@ -11,7 +11,7 @@ use crate::check::index::Index;
 use crate::check::reads::Read;
 use crate::check::session::Fact;
 use crate::check::{Verdict, all};
-use crate::history::History;
+use crate::history::{Event, History};
 use crate::seed::fork;
 
 /// What is wrong with the store, now and then.
@@ -241,6 +241,8 @@ fn what_a_read_must_have_known_is_kept_as_it_is_found_out() {
     for seed in 0..60 {
         let history = any_history(seed);
         let index = Index::new(&history);
+        let invoked = history.entries.iter().filter(|entry| matches!(entry.e, Event::Invoke { .. }));
+        assert_eq!(index.count(), invoked.count(), "seed {seed}");
         for log in index.sessions.values() {
             for read in log.reads(&index).filter(|read| read.nth.is_some()) {
                 let again = Read { nth: None, ..read };

@@ -57,6 +57,7 @@ fn an_update_keeps_the_ttl() {
     passes("I9", &story("left=20.4"));
     let says = fails("I9", &story("left=49"));
     assert!(says.contains("s0 was to expire at 61.100 s"), "{says}");
+    assert!(says.contains("create 0-1 of s0 by instance-0 with a TTL of 60.000 s"), "{says}");
     assert!(says.contains("too late"), "{says}");
     fails("I9", &story("left=15"));
     let says = fails("I9", &story("forever"));
