@@ -142,15 +142,6 @@ fn every_test_target_that_is_named_is_there() {
 }
 
 #[test]
-fn every_check_is_defined() {
-    let text = std::fs::read_to_string(root().join("docs/checks.md")).unwrap();
-    for check in squall::check::all() {
-        let row = format!("| {} | {} |", check.name(), check.title());
-        assert!(text.contains(&row), "docs/checks.md lacks the row {row}");
-    }
-}
-
-#[test]
 fn the_test_target_for_a_users_client_is_one_that_is_compiled() {
     let text = std::fs::read_to_string(root().join("docs/subjects.md")).unwrap();
     let target = std::fs::read_to_string(root().join("subjects/redis-rs/tests/scenarios.rs")).unwrap();

@@ -211,6 +211,13 @@ fn an_instance_that_answers_nothing_at_the_end_has_not_recovered() {
     let says = fails("I10", &story("error"));
     assert!(says.contains("instance-1 could not read 3 of 3 sessions"), "{says}");
     passes("I10", &story("none").replace("i1 s0 none", "i1 s0 0-1"));
+    // It answers nothing when it fails more looks than it answers.
+    let more = |answers: usize| {
+        let looks = (0..answers).map(|n| format!("31.{n}0 final i1 s9 none"));
+        format!("{}\n{}", story("error"), looks.collect::<Vec<_>>().join("\n"))
+    };
+    assert!(fails("I10", &more(2)).contains("instance-1 could not read 3 of 5 sessions"));
+    unknown("I10", &more(3));
 }
 
 #[test]

@@ -74,3 +74,12 @@ fn an_empty_history_leaves_every_check_unknown() {
         assert_eq!(verdict(check.name(), ""), Verdict::Unknown, "{}", check.name());
     }
 }
+
+#[test]
+fn every_check_is_defined_by_the_name_and_the_title_that_it_has() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/checks.md")).unwrap();
+    for check in all() {
+        let row = format!("| {} | {} |", check.name(), check.title());
+        assert!(text.contains(&row), "docs/checks.md lacks the row {row}");
+    }
+}

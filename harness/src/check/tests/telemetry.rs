@@ -141,6 +141,11 @@ fn what_was_accepted_in_an_outage_waits() {
     unknown("I18", &outage("14.0 sample i1 dirty=0"));
     unknown("I18", &outage("20.5 sample i0 dirty=0"));
     unknown("I18", &outage("14.0 sample i0 connections=0"));
+    // What was read does not wait.
+    unknown(
+        "I18",
+        &outage("14.0 sample i0 dirty=0").replace("update s0 0-2 -> local", "get s0 -> local 0-1"),
+    );
     // The session may have ended by itself, or a call got through all the same.
     unknown("I18", &outage("11.5-11.6 i0 destroy s0 -> local\n14.0 sample i0 dirty=0"));
     unknown("I18", &outage("5.0-5.1 i1 touch s0 ttl=8 -> redis\n14.0 sample i0 dirty=0"));

@@ -21,7 +21,8 @@ fn an_extension_lasts_and_a_shortening_counts() {
         format!("1.0-1.1 i0 create s0 0-1 ttl=10 -> redis\n2.0-2.1 i1 touch s0 {touch}\n{read}")
     };
     unknown("I7", &story("ttl=60 -> redis", "15.0-15.1 i0 get s0 -> redis 0-1"));
-    fails("I8", &story("ttl=60 -> redis", "15.0-15.1 i0 get s0 -> redis none"));
+    let says = fails("I8", &story("ttl=60 -> redis", "15.0-15.1 i0 get s0 -> redis none"));
+    assert!(says.contains("touch of s0 by instance-1 with a TTL of 60.000 s"), "{says}");
     fails("I7", &story("ttl=2 -> redis", "8.0-8.1 i0 get s0 -> redis 0-1"));
     // The touch itself found it.
     passes("I8", &story("ttl=2 -> redis", "8.0-8.1 i0 get s0 -> redis none"));
