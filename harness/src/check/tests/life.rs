@@ -47,6 +47,14 @@ fn created_again_it_lives_again() {
          4.0-4.1 i0 get s0 -> redis 1-1
          9.0 final redis s0 left=590",
     );
+    // One that failed before it did anything has not.
+    fails(
+        "I6",
+        "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+         2.0-2.1 i0 destroy s0 -> redis
+         3.0-3.1 i1 create s0 1-1 ttl=600 -> failed
+         9.0 final redis s0 left=590",
+    );
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn a_line_must_fit_as_a_whole_and_a_failure_shows_the_nearest() {
     assert_eq!(metrics(both, "circuit_open_total", "every", false).verdict, Verdict::Fail);
     let wrong = metrics(both, "circuit_open_total 2", "every", false);
     assert_eq!((wrong.verdict, wrong.broken, wrong.witness.len()), (Verdict::Fail, 2, 1));
+    assert_eq!(wrong.title, "metrics tells `circuit_open_total 2` during outage");
     assert!(
         wrong
             .says
@@ -80,6 +81,7 @@ fn what_must_never_be_told_is_shown_when_it_is() {
     assert_eq!(metrics(both, "*password*", "every", true).verdict, Verdict::Pass);
     let wrong = metrics([METRICS, "password = x"], "*password*", "every", true);
     assert_eq!(wrong.verdict, Verdict::Fail);
+    assert_eq!(wrong.title, "metrics never tells `*password*` during outage");
     assert!(wrong.says.contains("instance-1 told password = x, which must not be"), "{}", wrong.says);
     assert_eq!(metrics(["", ""], "*password*", "every", true).verdict, Verdict::Unknown);
 }
