@@ -3,7 +3,7 @@
 use super::index::{Index, nanos};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::{Capability, Event, Sample};
+use crate::history::{Event, Sample};
 
 /// I17.
 pub(super) struct BoundedResources;
@@ -15,10 +15,6 @@ impl Check for BoundedResources {
 
     fn title(&self) -> &'static str {
         "bounded resources"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -3,7 +3,6 @@
 use super::index::{Index, nanos};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
 
 /// I15.
 pub(super) struct BoundedResponse;
@@ -15,10 +14,6 @@ impl Check for BoundedResponse {
 
     fn title(&self) -> &'static str {
         "bounded response"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

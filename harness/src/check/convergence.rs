@@ -8,7 +8,6 @@ use super::recovery;
 use super::session::SessionLog;
 use super::tally::{Tally, Words, not_judged};
 use super::{Check, Finding, Verdict, words};
-use crate::history::Capability;
 use crate::units::format_duration;
 
 /// I10.
@@ -21,10 +20,6 @@ impl Check for Convergence {
 
     fn title(&self) -> &'static str {
         "convergence"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -4,7 +4,7 @@ use super::index::{Ending, Index};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
 use crate::check::reads::Read;
-use crate::history::{Capability, Saw, ValueSeen};
+use crate::history::{Saw, ValueSeen};
 use crate::load::Kind;
 
 /// I2.
@@ -17,10 +17,6 @@ impl Check for Integrity {
 
     fn title(&self) -> &'static str {
         "integrity"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

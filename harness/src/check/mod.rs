@@ -90,7 +90,9 @@ pub trait Check: Sync {
     /// What it demands, in a few words, such as `read your writes`.
     fn title(&self) -> &'static str;
     /// What a subject must be able to do to be judged by it.
-    fn needs(&self) -> &'static [Capability];
+    fn needs(&self) -> &'static [Capability] {
+        &[]
+    }
     /// Whether it judges what an instance tells of its breaker or its resync. Where there are several nothing is told.
     fn follows_what_is_told(&self) -> bool {
         false

@@ -5,7 +5,6 @@ use super::reads::Read;
 use super::sightings::{self, Learnt, Sighting};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
 
 /// I4.
 pub(super) struct MonotonicReads;
@@ -17,10 +16,6 @@ impl Check for MonotonicReads {
 
     fn title(&self) -> &'static str {
         "monotonic reads"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -8,7 +8,7 @@ use super::reads::Read;
 use super::session::SessionLog;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::{Capability, Reader, ServedBy};
+use crate::history::{Reader, ServedBy};
 use crate::load::Kind;
 
 /// I5.
@@ -30,10 +30,6 @@ impl Check for MonotonicWrites {
 
     fn title(&self) -> &'static str {
         "monotonic writes"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -6,7 +6,7 @@ use super::reads::{Read, Seen, View};
 use super::session::{Fact, SessionLog};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::{Capability, ServedBy};
+use crate::history::ServedBy;
 use crate::load::Kind;
 
 /// I1.
@@ -19,10 +19,6 @@ impl Check for NoLostWrite {
 
     fn title(&self) -> &'static str {
         "no lost write"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -7,7 +7,6 @@ use super::session::{Fact, SessionLog};
 use super::sightings;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
 
 /// I6.
 pub(super) struct NoResurrection;
@@ -19,10 +18,6 @@ impl Check for NoResurrection {
 
     fn title(&self) -> &'static str {
         "no resurrection"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -6,7 +6,6 @@ use super::session::{Fact, SessionLog};
 use super::sightings::{self, Learnt};
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
 
 /// I3.
 pub(super) struct ReadYourWrites;
@@ -18,10 +17,6 @@ impl Check for ReadYourWrites {
 
     fn title(&self) -> &'static str {
         "read your writes"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

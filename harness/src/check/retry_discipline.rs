@@ -7,7 +7,7 @@ use super::resyncs::{self, Bringing};
 use super::tally::{Tally, Words, not_judged};
 use super::wire::{Command, WireLog};
 use super::{Check, Finding, Verdict, amplification, permanent_errors, refused_logins, retry_runs};
-use crate::history::{Capability, ServedBy, SessionId};
+use crate::history::{ServedBy, SessionId};
 
 /// I16.
 pub(super) struct RetryDiscipline;
@@ -39,10 +39,6 @@ impl Check for RetryDiscipline {
 
     fn title(&self) -> &'static str {
         "retry discipline"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -29,10 +29,6 @@ impl Check for TruthfulTelemetry {
         "truthful telemetry"
     }
 
-    fn needs(&self) -> &'static [Capability] {
-        &[]
-    }
-
     fn judge(&self, index: &Index<'_>) -> Finding {
         let mut tally = Tally::default();
         for instance in 0..index.lives.count() {

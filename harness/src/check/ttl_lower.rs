@@ -4,7 +4,6 @@ use super::index::Index;
 use super::reads::Seen;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
 
 /// I8.
 pub(super) struct TtlLower;
@@ -16,10 +15,6 @@ impl Check for TtlLower {
 
     fn title(&self) -> &'static str {
         "TTL, lower bound: nothing is missing before its expiry"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

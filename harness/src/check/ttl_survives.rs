@@ -6,7 +6,7 @@ use super::reads::{Read, Seen};
 use super::session::SessionLog;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::{Capability, Event, Reader, Resync};
+use crate::history::{Event, Reader, Resync};
 
 /// I9.
 pub(super) struct TtlSurvives;
@@ -18,10 +18,6 @@ impl Check for TtlSurvives {
 
     fn title(&self) -> &'static str {
         "TTL survives update and resync"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {

@@ -4,7 +4,6 @@ use super::index::Index;
 use super::reads::Seen;
 use super::tally::{Tally, Words};
 use super::{Check, Finding, words};
-use crate::history::Capability;
 
 /// I7.
 pub(super) struct TtlUpper;
@@ -16,10 +15,6 @@ impl Check for TtlUpper {
 
     fn title(&self) -> &'static str {
         "TTL, upper bound: nothing is read after its expiry"
-    }
-
-    fn needs(&self) -> &'static [Capability] {
-        &[]
     }
 
     fn judge(&self, index: &Index<'_>) -> Finding {
