@@ -36,6 +36,18 @@ fn what_is_newer_in_redis_is_not_overwritten() {
 }
 
 #[test]
+fn where_redis_took_every_write_nothing_met() {
+    let written = |outcome: &str| {
+        apart(
+            &format!("11.0-11.1 i1 update s0 1-1 -> redis\n12.0-12.1 i0 update s0 0-2 -> {outcome}"),
+            "30.0 final fresh s0 0-2",
+        )
+    };
+    passes("I11", &written("local"));
+    unknown("I11", &written("redis"));
+}
+
+#[test]
 fn a_look_that_need_not_have_known_of_any_write_says_nothing() {
     let created = |outcome: &str| {
         format!(

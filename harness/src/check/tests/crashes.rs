@@ -58,6 +58,10 @@ fn with_a_durable_fallback_nothing_may_be_lost() {
     let kept = finding(&durable(&in_an_outage("local", "0-2")), "I1");
     assert_eq!(kept.verdict, Verdict::Pass, "{}", kept.says);
     assert!(!kept.says.contains("permitted"), "{}", kept.says);
+    // Nor is what Redis had acknowledged.
+    let kept = finding(&story::history(&in_an_outage("redis", "0-2")), "I1");
+    assert_eq!(kept.verdict, Verdict::Pass, "{}", kept.says);
+    assert!(!kept.says.contains("permitted"), "{}", kept.says);
 }
 
 #[test]
@@ -99,6 +103,10 @@ fn what_was_accepted_long_before_the_crash_was_brought_by_then() {
     let outage = "5.0 fault 0 refuse on i0,i1 total\n8.0 fault 0 refuse off i0,i1 total";
     fails("I1", &ended("killed", outage, "15", "0-1"));
     passes("I1", &ended("killed", outage, "15", "0-2"));
+    // R and e after the end of the write it need not have arrived yet.
+    let killed = |at: &str| ended("killed", "", "11", "0-1").replace("11.0", at);
+    passes("I1", &killed("11.15"));
+    fails("I1", &killed("11.16"));
 }
 
 #[test]

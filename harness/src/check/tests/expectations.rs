@@ -170,6 +170,10 @@ fn opening_and_closing_are_measured_on_the_instances_struck() {
     let of_one = |of: &str, is: &str| metric_on(&another, of, is, OnInstances::One(0), None).verdict;
     assert_eq!(of_one("breaker.closed_after", "< 1500ms"), Verdict::Fail);
     assert_eq!(of_one("breaker.opened_after", "<= 1s"), Verdict::Pass);
+    // There is no third.
+    let third = metric_on(&another, "breaker.opened_after", "<= 1s", OnInstances::One(2), None);
+    assert_eq!(third.verdict, Verdict::Unknown);
+    assert!(third.says.contains("no fault struck an instance"), "{}", third.says);
     let stuck = ONCE.replace("21.5 breaker i0 half-open closed", "");
     assert_eq!(metric(&stuck, "breaker.closed_after", "<= 9s", None).verdict, Verdict::Fail);
     let never = "10.0 fault 0 refuse on i0 total\n20.0 fault 0 refuse off i0 total";

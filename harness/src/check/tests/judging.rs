@@ -159,9 +159,17 @@ fn an_expectation_that_saw_nothing_makes_the_run_unknown() {
 
 #[test]
 fn a_check_is_skipped_with_the_capability_that_is_missing() {
-    let judgement = judged(|history| _ = history.head.rules.can.remove(&Capability::Breaker), GOOD);
-    assert_eq!(judgement.verdict, Verdict::Pass);
-    assert!(says(&judgement, "I13").contains("`breaker`"));
+    let skipped = [
+        (Capability::Breaker, "breaker", &["I13", "I14"][..]),
+        (Capability::Resync, "resync", &["I10", "I11", "I12"][..]),
+    ];
+    for (capability, name, checks) in skipped {
+        let judgement = judged(|history| _ = history.head.rules.can.remove(&capability), GOOD);
+        assert_eq!(judgement.verdict, Verdict::Pass);
+        for check in checks {
+            assert!(says(&judgement, check).contains(&format!("`{name}`")), "{check}");
+        }
+    }
 }
 
 #[test]

@@ -119,13 +119,31 @@ fn what_an_instance_said_was_gone_does_not_come_back_by_itself() {
     let says = fails("I6", &story("4.0-4.1 i1 get s0 -> local 0-1"));
     assert!(says.contains("is gone"), "{says}");
     passes("I6", &story("4.0-4.1 i0 create s0 0-2 ttl=9 -> local\n5.0-5.1 i1 get s0 -> redis 0-2"));
+    // Redis had lost it for a moment.
+    let lost = |loses: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             2.0-2.1 i0 destroy s0 -> unknown
+             10.0 fault 0 flush on i0,i1 {loses}
+             10.1 fault 0 flush off i0,i1 {loses}
+             10.5-10.6 i1 get s0 -> redis none
+             12.0-12.1 i1 get s0 -> redis 0-1"
+        )
+    };
+    assert_ne!(super::verdict("I6", &lost("loses")), crate::check::Verdict::Fail);
+    fails("I6", &lost("spares"));
     // It had expired for one; another had extended it on its own, and brings that.
-    let extended = "1.0-1.1 i0 create s0 0-1 ttl=5 -> redis
-         1.2-1.3 i0 destroy s1 -> redis
-         3.0-3.1 i0 touch s0 ttl=600 -> local
-         8.0-8.1 i1 get s0 -> redis none
-         12.0-12.1 i1 get s0 -> redis 0-1";
-    assert_ne!(super::verdict("I6", extended), crate::check::Verdict::Fail);
+    let extended = |outcome: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=5 -> redis
+             1.2-1.3 i0 destroy s0 -> unknown
+             3.0-3.1 i0 touch s0 ttl=600 -> {outcome}
+             8.0-8.1 i1 get s0 -> redis none
+             12.0-12.1 i1 get s0 -> redis 0-1"
+        )
+    };
+    assert_ne!(super::verdict("I6", &extended("local")), crate::check::Verdict::Fail);
+    fails("I6", &extended("failed"));
 }
 
 #[test]

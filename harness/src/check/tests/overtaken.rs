@@ -53,6 +53,9 @@ fn an_end_that_was_kept_back_excuses_nothing_once_redis_has_told_the_writer_of_t
         passes(check, &story("40.0", "0-2"));
         // It may not have been brought by then.
         passes(check, &story("24.0", "1-1"));
+        // Nor R and twice e after the outage; but then it has been.
+        passes(check, &story("25.1", "1-1"));
+        fails(check, &story("25.2", "1-1"));
     }
 }
 
