@@ -18,7 +18,8 @@ pub struct Environment {
     pub clock: Clock,
     /// Where all chance comes from.
     pub seed: u64,
-    /// A number that no other instance on the same Redis has; versions carry it.
+    /// A number that no other instance on the same Redis has; versions carry it. A process that starts again may have the one
+    /// that it had.
     pub writer: u32,
     /// Told of everything that happens. It must not block. It may call the client, but not
     /// wait for what it calls.

@@ -125,11 +125,18 @@ pub(super) enum Meaning {
 }
 
 impl Fate {
-    /// What it means for a write. `considered` is the newest of each fact that was sent or stored.
+    /// What it means for a write. `considered` is the newest of each fact that was sent or stored, `here` the newest version that
+    /// this instance knew of the session before.
     /// A write that was `repeated` and is overruled may have stood already when somebody wrote over it: brought again, it would
     /// undo what is newer.
-    pub(super) fn meaning(self, written: &Written, considered: &Record, repeated: bool) -> Meaning {
-        let overruled = considered.overruled(&written.change, written.version).is_some() && !repeated;
+    pub(super) fn meaning(
+        self,
+        written: &Written,
+        considered: &Record,
+        here: Version,
+        repeated: bool,
+    ) -> Meaning {
+        let overruled = !repeated && considered.overruled(&written.change, written.version, here).is_some();
         match (self, &written.change) {
             // A touch that lets a session end at once has done what it was to do.
             (Self::Expired, Change::Touch { .. }) if !overruled => Meaning::Stored,

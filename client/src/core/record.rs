@@ -139,8 +139,10 @@ impl Record {
     }
 
     /// The newest foreign version, if there is one, of a fact that `change`, made at `version`, was to write and did not get to
-    /// keep. Facts of the same writer do not count: that is a later write of this very instance.
-    pub fn overruled(&self, change: &Change, version: Version) -> Option<Version> {
+    /// keep. Facts of the same writer are later writes of this very instance, and do not count, unless they are newer than `here`,
+    /// the newest that it knew itself: then a process wrote them that had its number before.
+    pub fn overruled(&self, change: &Change, version: Version, here: Version) -> Option<Version> {
+        let foreign = |fact: &Version| fact.writer() != version.writer() || *fact > here;
         let facts = match change {
             Change::Create { .. } => {
                 [self.creation, self.value.version, self.expiry.version, self.destruction]
@@ -149,7 +151,10 @@ impl Record {
             Change::Touch { .. } => [self.expiry.version; 4],
             Change::Destroy => [self.creation; 4],
         };
-        facts.into_iter().filter(|fact| *fact > version && fact.writer() != version.writer()).max()
+        // No create destroys, so a destruction of the same version is not this one's either.
+        let tied = matches!(change, Change::Create { .. }) && self.destruction == version;
+        let newer = facts.into_iter().filter(|fact| *fact > version && foreign(fact)).max();
+        newer.or(tied.then_some(version))
     }
 
     /// Moves by `ms` what was written before Redis's clock was known, which is what is newer than `known`. It stays newer. An
@@ -270,8 +275,15 @@ mod tests {
         let update = Change::Update { payload: Bytes::new() };
         let mut record = created(10);
         record.apply(&update, at(20, 2));
-        assert_eq!(record.overruled(&update, at(15, 1)), Some(at(20, 2)));
-        assert_eq!(record.overruled(&update, at(15, 2)), None);
-        assert_eq!(record.overruled(&Change::Touch { expires_unix_ms: 1 }, at(15, 1)), None);
+        let touch = Change::Touch { expires_unix_ms: 1 };
+        assert_eq!(record.overruled(&update, at(15, 1), at(20, 1)), Some(at(20, 2)));
+        assert_eq!(record.overruled(&touch, at(15, 1), at(20, 1)), None);
+        assert_eq!(record.overruled(&update, at(15, 2), at(20, 2)), None, "it was this one");
+        assert_eq!(record.overruled(&update, at(15, 2), at(19, 2)), Some(at(20, 2)), "it had its number");
+        record.apply(&Change::Destroy, at(30, 2));
+        let create = Change::Create { payload: Bytes::new(), expires_unix_ms: 99 };
+        assert_eq!(record.overruled(&create, at(30, 2), at(30, 2)), Some(at(30, 2)));
+        assert_eq!(record.overruled(&create, at(31, 2), at(31, 2)), None);
+        assert_eq!(record.overruled(&Change::Destroy, at(30, 2), at(30, 2)), None, "it was this one");
     }
 }

@@ -257,7 +257,8 @@ impl Sessions {
         let mut considered = push.record.clone();
         considered.merge(&answer.known);
         let fresh = self.fresh(answer.sent);
-        self.local.change(&push.id, |entry| {
+        let here = self.local.change(&push.id, |entry| {
+            let here = entry.record.newest().max(push.record.newest());
             entry.merge(&answer.known);
             match answer.fate {
                 Fate::Destroyed if entry.record.life(wall) == Life::Destroyed => {
@@ -273,9 +274,10 @@ impl Sessions {
                 entry.refused = false;
             }
             entry.settled = answer.received;
+            here
         });
         let Some(written) = &push.write else { return Settled::Stored };
-        match answer.fate.meaning(written, &considered, answer.repeated) {
+        match answer.fate.meaning(written, &considered, here, answer.repeated) {
             Meaning::Stored => Settled::Stored,
             Meaning::Gone => {
                 self.local.change(&push.id, |entry| written.take_back(&mut entry.record));

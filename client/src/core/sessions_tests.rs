@@ -145,6 +145,19 @@ fn who_writes_later_wins_over_a_clock_that_is_ahead() {
 }
 
 #[test]
+fn who_has_the_number_of_a_process_before_it_whose_clock_was_ahead_wins_over_that_too() {
+    let mut sessions = sessions();
+    let push = create(&mut sessions, 10);
+    let destruction = Version::new(1_000_000_500, 0, 1);
+    let known = Record { destruction, ..Record::default() };
+    let before = Answer { known, ..answer(&push, &Record::default(), Fate::Destroyed, 11) };
+    let Settled::Again(again) = sessions.settle(&push, &before) else { panic!("it is to be brought again") };
+    assert!(again.record.creation > destruction);
+    assert!(matches!(stored(&mut sessions, &again, 13), Settled::Stored));
+    assert_eq!((payload(&sessions, 15), sessions.local().dirty()), (Some(bytes("new")), 0));
+}
+
+#[test]
 fn what_was_written_over_an_attempt_without_a_reply_stays() {
     let mut sessions = sessions();
     let push = create(&mut sessions, 10);

@@ -252,3 +252,19 @@ async fn clocks_an_hour_off_expire_nothing_early_and_keep_nothing_for_ever() {
         a.client.destroy("s").await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_is_created_anew_stands_though_a_process_that_had_the_number_ended_it_in_the_same_millisecond() {
+    let Some(redis) = Redis::start().await else { return };
+    let mut before = redis.session_client(1, &calm());
+    create(&before, "s", "x", MINUTE).await;
+    for round in 0..60 {
+        let after = redis.session_client(1, &calm());
+        create(&after, "other", "x", MINUTE).await;
+        before.client.destroy("s").await.unwrap();
+        assert_eq!(create(&after, "s", "x", MINUTE).await, ServedBy::Redis);
+        let left: i64 = redis.ask(&["PTTL", "session:s"]).await;
+        assert!(left > 0, "{round}: {left}");
+        before = after;
+    }
+}
