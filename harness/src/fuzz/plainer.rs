@@ -12,7 +12,11 @@ use crate::units::{format_duration, parse_duration};
 /// Milliseconds that people like.
 const ROUND: [u64; 4] = [1000, 500, 100, 10];
 
-/// Every plainer schedule that is one step away. None is the same as `case`.
+/// How many milliseconds a fault may take to strike or to end, in real time.
+const EDGE_MS: u64 = 100;
+
+/// Every plainer schedule that is one step away. None is the same as `case`, and none leaves it more to chance in real time what a
+/// fault strikes.
 pub(super) fn all(case: &Case) -> Vec<Case> {
     let mut found = Vec::new();
     fewer_instances(case, &mut found);
@@ -35,8 +39,22 @@ pub(super) fn all(case: &Case) -> Vec<Case> {
             plainer
         }));
     }
-    found.retain(|plainer| plainer != case);
+    let most = at_an_edge(case);
+    found.retain(|plainer| plainer != case && at_an_edge(plainer) <= most);
     found
+}
+
+/// How often an operation starts while a fault is about to strike or to end. In virtual time it is certain which is first, in real
+/// time it is not, and what fails may then pass.
+fn at_an_edge(case: &Case) -> usize {
+    let edges = || {
+        case.faults.iter().flat_map(|line| {
+            let begins = case.steady_ms + line.at_ms;
+            [begins, begins + line.for_ms]
+        })
+    };
+    let near = |at_ms: u64| edges().filter(|edge| edge.abs_diff(at_ms) < EDGE_MS).count();
+    case.operations.iter().map(|operation| near(operation.at_ms)).sum()
 }
 
 /// The last instance's part is played by the first, or by nobody.
@@ -167,8 +185,32 @@ mod tests {
     }
 
     #[test]
+    fn no_operation_comes_nearer_to_where_a_fault_strikes_or_ends() {
+        let mut case = case();
+        (case.instances, case.operations[0].instance) = (1, 0);
+        case.faults.truncate(1);
+        (case.faults[0].at_ms, case.faults[0].for_ms) = (2000, 1500);
+        case.operations.truncate(1);
+        for (at_ms, near) in
+            [(2900, 0), (2901, 1), (3000, 1), (3099, 1), (3100, 0), (4400, 0), (4401, 1), (4600, 0)]
+        {
+            case.operations[0].at_ms = at_ms;
+            assert_eq!(at_an_edge(&case), near, "{at_ms}");
+        }
+        case.operations[0].at_ms = 3678;
+        let starts = |case: &Case| {
+            let moved = all(case).into_iter().map(|step| step.operations[0].at_ms);
+            moved.filter(|at_ms| *at_ms != case.operations[0].at_ms).collect::<Vec<_>>()
+        };
+        assert_eq!(starts(&case), [3500, 3600, 3670], "3000 is where it strikes");
+        case.operations[0].at_ms = 3050;
+        assert_eq!(starts(&case), [3000], "it was there before");
+    }
+
+    #[test]
     fn every_step_is_a_schedule_of_its_own_that_is_plainer() {
-        let case = case();
+        let mut case = case();
+        case.operations[1].at_ms = 2234;
         let steps = all(&case);
         assert!(steps.len() > 5);
         for (number, step) in steps.iter().enumerate() {
