@@ -2,6 +2,7 @@
 //! known.
 
 use super::index::Index;
+use super::wire::Command;
 
 /// Errors after which a session is still to be brought, and those that scripts begin with. After others a session may be left for
 /// later by a resync that finished.
@@ -36,8 +37,8 @@ impl Doubts {
         let mut doubts = Self { instance, ..Self::default() };
         if let Some(wire) = index.wire().get(usize::from(instance)) {
             (doubts.opened, doubts.closed) = (wire.opened.clone(), wire.closed.clone());
-            let for_good = wire.errors.iter().filter(|(word, _)| !TO_BE_TRIED_AGAIN.contains(&&***word));
-            doubts.refused = for_good.map(|(_, t)| *t).min();
+            let refused = wire.commands.iter().filter(|command| refused_for_good(command));
+            doubts.refused = refused.filter_map(|command| command.over).min();
         }
         doubts.breaker = index.changes(instance).iter().map(|change| change.t).collect();
         doubts
@@ -67,6 +68,13 @@ impl Doubts {
     pub(super) fn same_connections(&self, from: u64, to: u64) -> bool {
         !any(&self.opened, from, to) && !any(&self.closed, from, to)
     }
+}
+
+/// Whether Redis refused it for good. `CLIENT` says how a connection calls itself, which old servers do not know, and nothing of
+/// what Redis has.
+fn refused_for_good(command: &Command) -> bool {
+    let for_good = |word: &str| !TO_BE_TRIED_AGAIN.contains(&word);
+    command.error.as_deref().is_some_and(for_good) && &*command.name != "CLIENT"
 }
 
 /// Whether one of these times, which are in order, lies from `from` to `to`.

@@ -119,6 +119,8 @@ fn who_may_doubt_whether_redis_has_it_may_bring_it_again() {
         unknown("I12", &again(before));
     }
     fails("I12", &again("3.0 fault 1 restart on i0,i1\n4.0 fault 1 restart off i0,i1"));
+    // A server before 7.2 does not know how a connection calls itself, which says nothing of what it has.
+    fails("I12", &again("20.9 wire i0 c1 opened\n20.9 wire i0 c1 > CLIENT\n20.91 wire i0 c1 < error ERR"));
     fails("I12", &again("21.2 wire i0 c0 > EVALSHA session:s0\n21.3 wire i0 c0 < error NOSCRIPT"));
     // What strikes one instance is no reason for another to doubt.
     let struck = again("21.6 fault 1 stall on i0 spares\n21.7 fault 1 stall off i0 spares");
