@@ -39,22 +39,22 @@ pub(super) fn all(case: &Case) -> Vec<Case> {
             plainer
         }));
     }
-    let most = at_an_edge(case);
-    found.retain(|plainer| plainer != case && at_an_edge(plainer) <= most);
+    let most = close_to_edges(case);
+    found.retain(|plainer| plainer != case && close_to_edges(plainer) <= most);
     found
 }
 
-/// How often an operation starts while a fault is about to strike or to end. In virtual time it is certain which is first, in real
-/// time it is not, and what fails may then pass.
-fn at_an_edge(case: &Case) -> usize {
+/// How many milliseconds, in all, operations start too close to where a fault strikes or ends. In virtual time it is certain which
+/// is first, in real time it is not, and what fails may then pass.
+fn close_to_edges(case: &Case) -> u64 {
     let edges = || {
         case.faults.iter().flat_map(|line| {
             let begins = case.steady_ms + line.at_ms;
             [begins, begins + line.for_ms]
         })
     };
-    let near = |at_ms: u64| edges().filter(|edge| edge.abs_diff(at_ms) < EDGE_MS).count();
-    case.operations.iter().map(|operation| near(operation.at_ms)).sum()
+    let close = |at_ms: u64| edges().map(|edge| EDGE_MS.saturating_sub(edge.abs_diff(at_ms))).sum::<u64>();
+    case.operations.iter().map(|operation| close(operation.at_ms)).sum()
 }
 
 /// The last instance's part is played by the first, or by nobody.
@@ -191,11 +191,11 @@ mod tests {
         case.faults.truncate(1);
         (case.faults[0].at_ms, case.faults[0].for_ms) = (2000, 1500);
         case.operations.truncate(1);
-        for (at_ms, near) in
-            [(2900, 0), (2901, 1), (3000, 1), (3099, 1), (3100, 0), (4400, 0), (4401, 1), (4600, 0)]
+        for (at_ms, close) in
+            [(2900, 0), (2901, 1), (3000, 100), (3099, 1), (3100, 0), (4400, 0), (4470, 70), (4600, 0)]
         {
             case.operations[0].at_ms = at_ms;
-            assert_eq!(at_an_edge(&case), near, "{at_ms}");
+            assert_eq!(close_to_edges(&case), close, "{at_ms}");
         }
         case.operations[0].at_ms = 3678;
         let starts = |case: &Case| {
@@ -203,8 +203,10 @@ mod tests {
             moved.filter(|at_ms| *at_ms != case.operations[0].at_ms).collect::<Vec<_>>()
         };
         assert_eq!(starts(&case), [3500, 3600, 3670], "3000 is where it strikes");
-        case.operations[0].at_ms = 3050;
-        assert_eq!(starts(&case), [3000], "it was there before");
+        case.operations[0].at_ms = 3056;
+        assert_eq!(starts(&case), [0; 0], "nearer still");
+        case.operations[0].at_ms = 2956;
+        assert_eq!(starts(&case), [2000, 2500, 2900, 2950], "further away");
     }
 
     #[test]
