@@ -75,6 +75,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_each_width_have_places_of_their_own() {
+        let short: HashSet<u64> = (0..1000_u16).map(|number| Spread.hash_one(number)).collect();
+        let long: HashSet<u64> = (0..1000_u32).map(|number| Spread.hash_one(number)).collect();
+        let native: HashSet<u64> = (0..1000_usize).map(|number| Spread.hash_one(number)).collect();
+        assert_eq!((short.len(), long.len(), native.len()), (1000, 1000, 1000));
+    }
+
+    #[test]
     fn numbers_that_collide_without_the_secret_do_not_with_it() {
         let from = |start: u64, number: u64| {
             let mut hasher = Spreader(start);

@@ -73,6 +73,14 @@ fn a_breaker_that_opens_for_nothing_fails() {
             "{calm}\n{resets}\n2.5 wire i0 c3 opened\n2.6 wire i0 c3 > HELLO\n3.0 breaker i0 closed open"
         ),
     );
+    // So are commands that failed, though the operations that sent them did well.
+    let refused = |from: u32| {
+        let one = |ms: u32| format!("2.{ms} wire i0 c1 > GET\n2.{} wire i0 c1 < error READONLY\n", ms + 1);
+        let commands: String = (from..103).map(|number| one(number * 2)).collect();
+        format!("{calm}\n2.1 wire i0 c1 opened\n{commands}3.0 breaker i0 closed open")
+    };
+    passes("I13", &refused(100));
+    fails("I13", &refused(101));
     // Trouble of another instance is none.
     fails("I13", &format!("{calm}\n2.5-2.9 i1 get s0 -> local 0-1\n3.0 breaker i0 closed open"));
 }

@@ -196,6 +196,11 @@ fn readers_agree_at_the_end() {
     fails("I10", &story("9.0 final redis s0 none\n9.1 final i0 s0 1-1"));
     fails("I10", &story("9.0 final redis s0 left=590\n9.1 final i0 s0 none"));
     unknown("I10", &story("9.0 final fresh s0 0-2\n9.1 final i0 s0 error"));
+    // What was accepted locally may still have to be brought, and nothing else.
+    let late = |line: &str| story(&format!("{line}\n9.0 final fresh s0 0-3\n9.1 final i0 s0 1-1"));
+    unknown("I10", &late("8.0-8.1 i0 update s0 0-3 -> local"));
+    fails("I10", &late("8.0-8.1 i0 update s0 0-3 -> redis"));
+    fails("I10", &late("8.0-8.1 i1 get s0 -> local 1-1"));
     // Nobody ever made it.
     unknown("I10", "9.0 final fresh s0 none\n9.1 final i0 s0 none");
     unknown("I10", &story(""));

@@ -58,6 +58,22 @@ fn the_read_is_shown_with_the_write_that_it_missed_and_the_older_one_that_it_saw
     assert_eq!(times, [1_000, 5_000, 5_100, 7_000, 7_100]);
 }
 
+#[test]
+fn a_read_is_told_with_who_read_how_and_when() {
+    let says = |read: &str| {
+        let writes = "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis\n5.0-5.1 i0 update s0 0-2 -> redis";
+        finding(&story::history(&format!("{writes}\n{read}")), "I1").says
+    };
+    for (read, told) in [
+        ("7.0-7.1 i1 get s0 -> redis 0-1", "instance-1, answered by Redis at 7.100 s"),
+        ("7.0 final i1 s0 0-1", "instance-1 at 7.000 s, after the run"),
+        ("7.0 final fresh s0 0-1", "a fresh instance at 7.000 s, after the run"),
+        ("7.0 final redis s0 none", "Redis itself at 7.000 s, after the run"),
+    ] {
+        assert!(says(read).contains(told), "{}", says(read));
+    }
+}
+
 /// A history that is no longer what it was.
 struct Changed;
 
