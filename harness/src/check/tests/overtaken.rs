@@ -60,6 +60,22 @@ fn an_end_that_was_kept_back_excuses_nothing_once_redis_has_told_the_writer_of_t
 }
 
 #[test]
+fn an_end_in_redis_excuses_nothing_once_redis_has_told_the_writer_of_the_session_later_than_e_after_it() {
+    let story = |over: &str| {
+        format!(
+            "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis
+             9.0-{over} i1 destroy s0 -> redis
+             10.0-10.1 i0 get s0 -> redis 0-1
+             10.2-10.3 i1 create s0 1-1 ttl=600 -> redis
+             11.0-11.1 i0 update s0 0-2 -> local
+             30.0 final fresh s0 1-1"
+        )
+    };
+    passes("I1", &story("9.95"));
+    fails("I1", &story("9.949"));
+}
+
+#[test]
 fn an_end_that_redis_forgot_excuses_what_was_written_before_it_was_brought_again() {
     let story = |faults: &str, update: &str, seen: &str| {
         format!(
