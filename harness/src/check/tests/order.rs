@@ -1,6 +1,7 @@
-//! I5: the order of an instance's writes.
+//! I4 and I5: the order of what is read, and of an instance's writes.
 
-use super::{fails, passes, unknown};
+use super::{Verdict, fails, finding, passes, story, unknown};
+use crate::history::Capability;
 
 /// Two writes of instance-0, of which instance-1 reads the second.
 fn two_writes(between: &str, last: &str) -> String {
@@ -105,4 +106,44 @@ fn with_the_session_its_latest_write_may_have_ended() {
 #[test]
 fn nobody_read_what_another_wrote() {
     unknown("I5", "1.0-1.1 i0 create s0 0-1 ttl=600 -> redis\n2.0-2.1 i0 get s0 -> redis 0-1");
+}
+
+#[test]
+fn of_each_writer_the_newest_that_was_read_counts() {
+    let story = |seen: &str| {
+        story::history(&format!(
+            "1.0-1.1 i1 create s0 1-1 ttl=600 -> redis
+             1.5-1.6 i0 get s0 -> redis 1-1
+             2.0-2.1 i1 update s0 1-2 -> redis
+             3.0-3.1 i1 update s0 1-3 -> redis
+             4.0-4.1 i0 get s0 -> redis 1-3
+             5.0-5.1 i0 get s0 -> redis {seen}"
+        ))
+    };
+    for resync in [true, false] {
+        let verdict = |seen: &str| {
+            let mut history = story(seen);
+            if !resync {
+                history.head.rules.can.remove(&Capability::Resync);
+            }
+            finding(&history, "I4").verdict
+        };
+        assert_eq!(verdict("1-2"), Verdict::Fail, "with a resync: {resync}");
+        assert_eq!(verdict("1-3"), Verdict::Pass, "with a resync: {resync}");
+    }
+}
+
+#[test]
+fn without_a_resync_too_a_local_copy_that_answered_must_go_on_to_answer() {
+    let verdict = |second: &str| {
+        let mut history = story::history(&format!(
+            "1.0-1.1 i1 create s0 1-1 ttl=600 -> redis
+             2.0-2.1 i0 get s0 -> local 1-1
+             3.0-3.1 i0 get s0 -> local {second}"
+        ));
+        history.head.rules.can.remove(&Capability::Resync);
+        finding(&history, "I8").verdict
+    };
+    assert_eq!(verdict("none"), Verdict::Fail);
+    assert_ne!(verdict("1-1"), Verdict::Fail);
 }

@@ -185,4 +185,8 @@ fn nothing_waits_for_long_after_a_resync_that_finished() {
     ] {
         assert_ne!(super::verdict("I18", &after(reason, 1)), Verdict::Fail, "{reason}");
     }
+    // Of one of several breakers, which is open, nobody tells.
+    let mut history = story::history(&after("", 1));
+    history.head.rules.breaker.alone = false;
+    assert_ne!(finding(&history, "I18").verdict, Verdict::Fail);
 }
