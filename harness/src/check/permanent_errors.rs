@@ -14,7 +14,7 @@ const ALWAYS_THE_SAME: [&str; 8] = ["DEL", "DUMP", "EXISTS", "GET", "HGETALL", "
 
 pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &mut Tally) {
     // Mostly there is none.
-    if !PERMANENT.iter().any(|word| wire.errors.contains_key(*word)) {
+    if !PERMANENT.iter().any(|word| wire.errors.contains(*word)) {
         return;
     }
     for (ids, commands) in lane.sessions() {

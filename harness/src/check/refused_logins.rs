@@ -26,7 +26,7 @@ struct Run<'a> {
 
 pub(super) fn judge(index: &Index<'_>, lane: &Lane<'_>, wire: &WireLog, tally: &mut Tally) {
     // Mostly there is none.
-    if !REFUSALS.iter().any(|word| wire.errors.contains_key(*word)) {
+    if !REFUSALS.iter().any(|word| wire.errors.contains(*word)) {
         return;
     }
     let is_login = |command: &&Command| ["AUTH", "HELLO"].contains(&&*command.name);

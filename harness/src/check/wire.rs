@@ -1,6 +1,6 @@
 //! What crossed the wire between each instance and Redis: commands with the time of their replies, and signs of trouble.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::command::Class;
@@ -32,8 +32,8 @@ pub(crate) struct WireLog {
     pub(crate) closed: Vec<u64>,
     /// When each connection that has ended was opened, and when it ended, in the order of the ends.
     pub(crate) lives: Vec<(u64, u64)>,
-    /// When each error first came, by its first word.
-    pub(crate) errors: BTreeMap<Arc<str>, u64>,
+    /// The first words of the errors that came.
+    pub(crate) errors: BTreeSet<Arc<str>>,
     /// When anything was seen last before the load was over.
     pub(crate) last_of_load: Option<u64>,
     /// When anything was seen last, and when before that time.
@@ -147,7 +147,7 @@ impl<'h> WireReader<'h> {
             Wire::Reply { kind } => {
                 connection.replied = true;
                 if let ReplyKind::Error(word) = kind {
-                    log.errors.entry(shared(&mut self.names, word).0).or_insert(t);
+                    log.errors.insert(shared(&mut self.names, word).0);
                 }
                 if let Some(command) = connection.unanswered.pop_front() {
                     let succeeded = !connection.garbled && !matches!(kind, ReplyKind::Error(_));
